@@ -1,0 +1,50 @@
+"""A Program: a whole network, or a whole training step, as statements.
+
+    Tensor      name, axes, dtype and role
+    statements  in the order in which they run; each computes one tensor
+    updates     tensor -> the statement that replaces it (a parameter, a running mean, a velocity); an update reads old
+                values only, and takes effect after the last statement has run
+
+Formulas do not know engines, and engines do not know layers: this is all that passes between them.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ROLES", "Program", "ProgramTensor"]
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from paperback.notation.expr import Statement
+from paperback.notation.size import Size
+
+ROLES = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar", "intermediate", "output")
+
+
+@dataclass(frozen=True)
+class ProgramTensor:
+    """One tensor of a program. `integer` tensors hold labels, ids or an argmax; the others are floats."""
+
+    name: str
+    axes: tuple[Size, ...]
+    role: str
+    integer: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """Statements over named tensors. Sizes are numbers, but for the batch, which is the name `batch`."""
+
+    tensors: Mapping[str, ProgramTensor]
+    statements: tuple[Statement, ...]
+    outputs: tuple[str, ...]
+    updates: Mapping[str, Statement] = field(default_factory=dict)
+    batch: str = "N"
+
+    def by_role(self, *roles: str) -> Iterator[ProgramTensor]:
+        return (tensor for tensor in self.tensors.values() if tensor.role in roles)
+
+    @property
+    def inputs(self) -> tuple[ProgramTensor, ...]:
+        """Everything that must be given: what is neither computed nor a result."""
+        return tuple(self.by_role("input", "label", "mask", "parameter", "state", "optimizer", "scalar"))
