@@ -1,0 +1,30 @@
+"""Data to learn from: the embedded digits, and IDX, CSV and NPZ files, checked before they are believed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paperback.data.dataset import Dataset, load, load_splits, stratified_split
+    from paperback.data.digits import load_digits
+    from paperback.data.idx import read_idx, write_idx
+
+__all__ = ["Dataset", "load", "load_digits", "load_splits", "read_idx", "stratified_split", "write_idx"]
+
+_HOMES = {
+    "Dataset": "dataset",
+    "load": "dataset",
+    "load_digits": "digits",
+    "load_splits": "dataset",
+    "read_idx": "idx",
+    "stratified_split": "dataset",
+    "write_idx": "idx",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

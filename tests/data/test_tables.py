@@ -1,0 +1,197 @@
+"""CSV and NPZ: the numbers come through as they stand, and every bad cell and lying header is named."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paperback.data import Dataset, load
+from paperback.errors import DataError
+
+pixels = np.arange(2 * 3 * 5, dtype=np.uint8).reshape(2, 3, 5)
+LABELS = np.array([1, 0], np.uint8)
+
+
+def words(call: Callable[[], object]) -> str:
+    with pytest.raises(DataError) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    "text",
+    ["1,2.5,0\n3,-4e1,2\n", "a,b,label\r\n1, 2.5 ,0\r\n\r\n3,-4e1,2", "\ufeff1,2.5,0\n3,-40,2.0"],
+    ids=["bare", "heading", "byte order mark"],
+)
+def test_csv(tmp_path: Path, text: str, pack: type[bytes]) -> None:
+    path = tmp_path / ("a.csv" if pack is bytes else "a.CSV.gz")
+    path.write_bytes(pack(text.encode()))
+    data = load(path)
+    assert isinstance(data, Dataset)
+    assert (data.x.tolist(), data.y.tolist(), data.classes) == ([[1, 2.5], [3, -40]], [0, 2], 3)
+    assert (data.x.dtype, data.y.dtype) == (np.float32, np.int64)
+
+
+singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
+tables = st.integers(1, 4).flatmap(
+    lambda width: st.lists(
+        st.tuples(st.lists(singles, min_size=width, max_size=width), st.integers(0, 9)), min_size=1, max_size=6
+    )
+)
+
+
+@given(tables)
+@settings(deadline=None)
+def test_csv_round_trip(tmp_path_factory: pytest.TempPathFactory, table: list[tuple[list[float], int]]) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    path.write_text("".join(",".join(map(repr, [*features, label])) + "\n" for features, label in table))
+    data = load(path)
+    assert isinstance(data, Dataset)
+    assert data.x.tolist() == [features for features, _ in table]
+    assert data.y.tolist() == [label for _, label in table]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("kind", ["<f4", ">f8", "<i2", "?"])
+def test_npz(tmp_path: Path, save: Callable[..., None], kind: str) -> None:
+    x = np.asfortranarray(np.arange(6).reshape(2, 3) % 2).astype(kind)
+    save(tmp_path / "a.npz", x=x, y=np.array([0, 1]), more=np.zeros(3))
+    data = load(tmp_path / "a.npz")
+    assert isinstance(data, Dataset)
+    assert data.x.tolist() == [[0, 1, 0], [1, 0, 1]] and data.x.dtype == np.float32 and data.y.tolist() == [0, 1]
+
+
+def test_npz_images(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=pixels, y=LABELS)
+    data = load(tmp_path / "a.npz")
+    assert isinstance(data, Dataset)
+    assert data.x.shape == (2, 3, 5, 1) and data.x.max() == np.float32(29) / np.float32(255)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", ": needs at least one line of numbers, found none; check that it is the right file"),
+        (b"a,b\n", ": needs at least one line of numbers, found none; check that it is the right file"),
+        (b"1\n", ", line 1: needs features, then the label, with commas between, found 1; fix the line"),
+        (b"1,2,0\n\n1,0\n", ", line 3: needs 3 columns as above, found 2; fix the line"),
+        (b"1,2,0\n1,cat,0\n", ", line 2, column 2: needs a number, found 'cat'; fix the cell"),
+        (b"1,2,0\n1,,0\n", ", line 2, column 2: needs a number, found ''; fix the cell"),
+        (b"1,1_0,0\n", ", line 1, column 2: needs a number, found '1_0'; fix the cell"),
+        (b"1,2,0\nnan,2,0\n", ", line 2, column 1: needs a finite float32, found 'nan'; fix the cell"),
+        (b"1,-inf,0\n", ", line 1, column 2: needs a finite float32, found '-inf'; fix the cell"),
+        (b"1,1e39,0\n", ", line 1, column 2: needs a finite float32, found '1e39'; fix the cell"),
+        (b"1,2,0.5\n", ", line 1, column 3: needs a label, a whole number, found '0.5'; put the label last"),
+        (b"1,2,1e30\n", ", line 1, column 3: needs a label, a whole number, found '1e30'; put the label last"),
+        (b"1,2,-1\n1,2,0\n", ": labels are 0 to 0, y[0] is -1; renumber the labels"),
+        (b"1,2,99999\n", ": needs 1 to 65536 classes, found 100000; renumber the labels"),
+        (b"1,2,0\n\xff,2,0\n", ", line 2: needs UTF-8 text, found other bytes; save as CSV"),
+        (b"1," * (1 << 23) + b"1\n", ", line 1: a line has at most 16777216 bytes, this one more; split it"),
+    ],
+    ids=str,
+)
+def test_bad_csv(tmp_path: Path, text: bytes, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(text)
+    assert words(lambda: load(path)) == f"{path}{message}"
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def npz(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return path
+
+
+def claim(shape: str) -> bytes:
+    """A .npy file that claims a shape and holds one number."""
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\x07"
+
+
+def test_bad_npz(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    path.write_bytes(b"not a zip file")
+    assert words(lambda: load(path)) == (
+        f"{path}: needs an NPZ archive, found none (File is not a zip file); save it with numpy.savez"
+    )
+    npz(path, x=npy(pixels))
+    assert words(lambda: load(path)) == (
+        f"{path}: needs the arrays x and y, y is missing; save it with numpy.savez(path, x=images, y=labels)"
+    )
+    for bad in (b"", b"\x93NUMPY", npy(pixels)[:40], npy(pixels)[:8] + b"\xff\xff" + npy(pixels)[10:], claim("(-1,)")):
+        npz(path, x=bad, y=npy(LABELS))
+        assert words(lambda: load(path)).startswith(f"{path}: the array x is damaged (")
+    npz(path, x=npy(pixels)[:-1], y=npy(LABELS))
+    assert words(lambda: load(path)) == (
+        f"{path}: the array x claims shape (2, 3, 5) of uint8 = 30 bytes, 29 follow; save it again"
+    )
+    npz(path, x=npy(pixels) + b"!", y=npy(LABELS))
+    assert words(lambda: load(path)) == (
+        f"{path}: the array x claims shape (2, 3, 5) of uint8 = 30 bytes, more follow; save it again"
+    )
+    npz(path, x=claim("(1000000000, 8)"), y=npy(LABELS))
+    assert words(lambda: load(path)) == (
+        f"{path}: the array x claims shape (1000000000, 8) of uint8 = 8000000000 bytes, 1 follow; save it again"
+    )
+    npz(path, x=claim("(1000000000000, 0)"), y=npy(LABELS))
+    assert words(lambda: load(path)) == (
+        f"{path}: the array x claims shape (1000000000000, 0) of uint8, the limit is 8589934592 bytes; split it"
+    )
+    npz(path, x=npy(np.array([[1 + 2j]])), y=npy(LABELS))
+    assert words(lambda: load(path)) == (
+        f"{path}: the array x must hold numbers, it holds complex128; convert it with astype"
+    )
+    npz(path, x=npy(pixels), y=npy(np.array(["a", "b"])))
+    assert words(lambda: load(path)) == f"{path}: the array y must hold numbers, it holds <U1; convert it with astype"
+
+
+class Bomb:
+    """Would leave a file behind if it were ever unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    np.savez(path, x=np.array([Bomb(tmp_path / "boom")], dtype=object), y=LABELS)
+    assert words(lambda: load(path)) == (
+        f"{path}: the array x must hold numbers, it holds object; convert it with astype"
+    )
+    assert not (tmp_path / "boom").exists()
+
+
+def test_any_damage_is_a_typed_error(tmp_path: Path) -> None:
+    whole = npz(tmp_path / "good.npz", x=npy(pixels), y=npy(LABELS)).read_bytes()
+    path = tmp_path / "bad.npz"
+
+    @given(place=st.integers(0, len(whole) - 1), value=st.integers(0, 255), cut=st.booleans())
+    @settings(deadline=None, max_examples=200)
+    def check(place: int, value: int, cut: bool) -> None:
+        path.write_bytes(whole[:place] if cut else whole[:place] + bytes([value]) + whole[place + 1 :])
+        try:
+            data = load(path)
+        except DataError:
+            return
+        assert isinstance(data, Dataset) and len(data) == 2
+
+    check()
