@@ -13,15 +13,45 @@ into another expression renames the binders first (`fresh`).
 from __future__ import annotations
 
 __all__ = [
-    "Add", "Affine", "AffineGuard", "Binder", "Bracket", "Call", "Compare", "Const", "Divides", "Guard", "Index",
-    "IndexExpr", "Letter", "Mul", "Node", "Pow", "Quotient", "Read", "Reduce", "Scalar", "Size", "Statement",
-    "Tensor", "add", "as_affine", "bracket", "const", "index_value", "mul", "power", "scale",
+    "ONE",
+    "ZERO",
+    "Add",
+    "Affine",
+    "AffineGuard",
+    "Binder",
+    "Bracket",
+    "Call",
+    "Compare",
+    "Const",
+    "Divides",
+    "Guard",
+    "Index",
+    "IndexExpr",
+    "Letter",
+    "Mul",
+    "Node",
+    "Pow",
+    "Quotient",
+    "Read",
+    "Reduce",
+    "Scalar",
+    "Size",
+    "Statement",
+    "Tensor",
+    "add",
+    "as_affine",
+    "bracket",
+    "const",
+    "index_value",
+    "mul",
+    "power",
+    "scale",
 ]  # fmt: skip
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar, Self
 from weakref import WeakValueDictionary
 
 from paperback.notation.affine import Affine, Letter
@@ -35,15 +65,16 @@ class Node:
     _fields: ClassVar[tuple[str, ...]] = ()
     _table: ClassVar[WeakValueDictionary[Any, Node]] = WeakValueDictionary()
 
-    def __new__(cls, *values: Any) -> Any:
+    def __new__(cls, *values: Any) -> Self:
         key = (cls, *values)
         known = Node._table.get(key)
         if known is not None:
-            return known
+            return known  # type: ignore[return-value]
         node = object.__new__(cls)
         for name, value in zip(cls._fields, values, strict=True):
             object.__setattr__(node, name, value)
-        return Node._table.setdefault(key, node)
+        Node._table[key] = node
+        return node
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen")
@@ -178,8 +209,8 @@ class Compare:
     right: Node
 
 
-IndexExpr = Union[Affine, Read, Quotient]
-Guard = Union[AffineGuard, Divides, Compare]
+IndexExpr = Affine | Read | Quotient
+Guard = AffineGuard | Divides | Compare
 
 
 @dataclass(frozen=True)
@@ -210,7 +241,8 @@ class Statement:
     def plain(target: str, binders: Iterable[Binder], expr: Node) -> Statement:
         """A statement whose left side is its letters."""
         binders = tuple(binders)
-        return Statement(target, tuple(Affine.of(b.letter) for b in binders), binders, expr, tuple(b.extent for b in binders))
+        left = tuple(Affine.of(b.letter) for b in binders)
+        return Statement(target, left, binders, expr, tuple(b.extent for b in binders))
 
     @property
     def letters(self) -> tuple[Letter, ...]:
@@ -218,7 +250,7 @@ class Statement:
 
     @property
     def is_plain(self) -> bool:
-        return len(self.left) == len(self.binders) and all(a.bare == b.letter for a, b in zip(self.left, self.binders, strict=True))
+        return [a.bare for a in self.left] == [b.letter for b in self.binders]
 
 
 ZERO = Const(Fraction(0))
@@ -226,14 +258,12 @@ ONE = Const(Fraction(1))
 
 
 def const(value: int | Fraction) -> Const:
-    result: Const = Const(Fraction(value))
-    return result
+    return Const(Fraction(value))
 
 
 def index_value(affine: Affine) -> Node:
     """An affine form as a value: a constant where it is a number."""
-    node: Node = const(affine.const.value) if affine.is_size and affine.const.is_int else Index(affine)
-    return node
+    return const(affine.const.value) if affine.is_size and affine.const.is_int else Index(affine)
 
 
 def add(*terms: Node) -> Node:

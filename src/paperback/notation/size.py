@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Union
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,11 @@ class Rounded:
         return f"{self.kind}({high}/{low})"
 
 
-Atom = Union[str, Rounded]
+Atom = str | Rounded
 Monomial = tuple[Atom, ...]  # a sorted multiset of atoms; () is the constant
-SizeLike = Union["Size", int, str]
+
+
+SizeLike: TypeAlias = "Size | int | str"
 
 
 def _rank(atom: Atom) -> tuple[int, str]:
@@ -249,7 +251,8 @@ def _nonnegative(size: Size, lower: tuple[tuple[str, int], ...]) -> bool:
     if rounded:
         return any(_nonnegative(_open(size, r, h, s), _extend(lower, r)) for r in rounded for h, s in _handles(r))
     unsigned = {name for name, bound in lower if bound < _NO_BOUND // 2}
-    shifted = size.map_atoms(lambda a: Size.of(a) + (0 if a in unsigned else bounds.get(a, 1)) if isinstance(a, str) else None)
+    shift = {a: Size.of(a) + (0 if a in unsigned else bounds.get(a, 1)) for a in size.atoms if isinstance(a, str)}
+    shifted = size.substitute(shift)
     return all(c >= 0 and unsigned.isdisjoint(monomial) for monomial, c in shifted.terms)
 
 
@@ -270,7 +273,7 @@ def _extend(lower: tuple[tuple[str, int], ...], rounded: Rounded) -> tuple[tuple
 
 
 def bounds_from_extents(extents: Iterable[Size], lower: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Add to `lower` what "every extent is >= 1" says of rounded quotients: `floor(n/d) + 1 >= 1` gives `floor(n/d) >= 0`."""
+    """Add to `lower` what "extents are >= 1" says of quotients: `floor(n/d) + 1 >= 1` gives `floor(n/d) >= 0`."""
     known = dict(lower or {})
     for extent in extents:
         rounded = [(m[0], c) for m, c in extent.terms if len(m) == 1 and isinstance(m[0], Rounded)]

@@ -17,8 +17,28 @@ from functools import lru_cache
 
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
-    Add, AffineGuard, Binder, Bracket, Call, Compare, Divides, Guard, Index, IndexExpr, Mul, Node, Pow, Quotient,
-    Read, Reduce, Statement, add, as_affine, index_value, mul, power,
+    Add,
+    AffineGuard,
+    Binder,
+    Bracket,
+    Call,
+    Compare,
+    Divides,
+    Guard,
+    Index,
+    IndexExpr,
+    Mul,
+    Node,
+    Pow,
+    Quotient,
+    Read,
+    Reduce,
+    Statement,
+    add,
+    as_affine,
+    index_value,
+    mul,
+    power,
 )  # fmt: skip
 from paperback.notation.size import Size, SizeLike
 
@@ -67,21 +87,17 @@ def map_children(node: Node, image: Image, affine: AffineImage = _keep) -> Node:
         case Pow():
             return power(image(node.base), node.exponent)
         case Call():
-            return _node(Call(node.function, tuple(image(a) for a in node.arguments)))
+            return Call(node.function, tuple(image(a) for a in node.arguments))
         case Read():
-            return _node(Read(node.tensor, tuple(_map_index(i, image, affine) for i in node.indices), node.pad))
+            return Read(node.tensor, tuple(_map_index(i, image, affine) for i in node.indices), node.pad)
         case Index():
             return index_value(affine(node.affine))
         case Reduce():
             binders = tuple(Binder(b.letter, _map_size(b.extent, affine)) for b in node.binders)
             guards = tuple(map_guard(g, image, affine) for g in node.guards)
-            return _node(Reduce(node.op, binders, guards, image(node.body)))
+            return Reduce(node.op, binders, guards, image(node.body))
         case Bracket():
-            return _node(Bracket(tuple(map_guard(g, image, affine) for g in node.guards)))
-    return node
-
-
-def _node(node: Node) -> Node:
+            return Bracket(tuple(map_guard(g, image, affine) for g in node.guards))
     return node
 
 
@@ -164,7 +180,7 @@ def rename_tensors(node: Node, names: Mapping[str, str]) -> Node:
     """Put other names for tensors."""
     node = map_children(node, lambda child: rename_tensors(child, names))
     if isinstance(node, Read) and node.tensor in names:
-        return _node(Read(names[node.tensor], node.indices, node.pad))
+        return Read(names[node.tensor], node.indices, node.pad)
     return node
 
 
@@ -175,7 +191,7 @@ def _rebind(node: Node, new_letter: Callable[[Letter], Letter], letters: Mapping
         moved = map_children(node, lambda child: _rebind(child, new_letter, inner), lambda a: a.substitute(inner))
         assert isinstance(moved, Reduce)
         binders = tuple(Binder(own[b.letter], b.extent) for b in node.binders)
-        return _node(Reduce(moved.op, binders, moved.guards, moved.body))
+        return Reduce(moved.op, binders, moved.guards, moved.body)
     return map_children(node, lambda child: _rebind(child, new_letter, letters), lambda a: a.substitute(letters))
 
 
