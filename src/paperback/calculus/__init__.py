@@ -1,0 +1,1 @@
+"""Tree to tree: differentiation, elimination of deltas, guards, known values, and the exact evaluator."""
