@@ -1,0 +1,148 @@
+"""The base of all layers: a layer is a formula, and what a formula cannot say.
+
+    class Swish(Layer):
+        '''y = x * sigmoid(x), element by element.'''
+        formula = "y = x[] * sigmoid(x[])"
+
+A formula is written for one example; the batch index `n < N` is put in front of every signal (see `program/lift`).
+A formula that needs the batch (a statistic over it) gives its input the first axis `N` and is not lifted.
+
+    formula      one or a few statements; the last is the output. `x` is the input
+    axes         the axes of every tensor that is read:  {"x": "I", "w": "I O"}
+    sizes        the sizes that the input does not tell: {"O": 10}; None where the input may tell
+    parameters   learned tensors and how they start; one that the formula does not read is not made
+    state        tensors that training updates without a gradient, and how they start
+    update       statements that give the state its new value; its own name on the right is the old value
+    inference    the formula after training, where it is another one
+    masks        random 0/1 inputs of the shape of x, and the probability of a 1
+    constants    numbers that the formula calls by name
+    branches     chains of layers applied to x whose results the formula reads under these names
+    extra_axes   may the input have more axes than the formula says? Then it is lifted over the first ones
+
+A layer is a value: frozen, equal to another with the same settings, and without arrays. Shapes, derivatives, and the
+program that runs are all made from what stands here.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Layer", "Shape", "Text", "natural"]
+
+import operator
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from typing import Any
+
+from paperback.calculus.conventions import Conventions
+from paperback.errors import ModelError
+from paperback.nn.init import Initializer
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a layer says of an input of a certain shape: its formulas and the axes of what they read."""
+
+    formula: str
+    axes: Mapping[str, str]
+    inference: str | None = None
+    update: str | None = None
+
+
+class Layer:
+    """A formula with parameters. Subclasses override what they need; see the module."""
+
+    extra_axes: bool = False
+
+    @property
+    def formula(self) -> str:
+        raise NotImplementedError(f"{type(self).__name__} has no formula")
+
+    @property
+    def axes(self) -> Mapping[str, str]:
+        return {"x": ""}
+
+    @property
+    def sizes(self) -> Mapping[str, int | None]:
+        return {}
+
+    @property
+    def parameters(self) -> Mapping[str, Initializer]:
+        return {}
+
+    @property
+    def state(self) -> Mapping[str, Initializer]:
+        return {}
+
+    @property
+    def update(self) -> str | None:
+        return None
+
+    @property
+    def inference(self) -> str | None:
+        return None
+
+    @property
+    def masks(self) -> Mapping[str, float]:
+        return {}
+
+    @property
+    def constants(self) -> Mapping[str, float]:
+        return {}
+
+    @property
+    def branches(self) -> Mapping[str, tuple[Layer, ...]]:
+        return {}
+
+    @property
+    def conventions(self) -> Conventions:
+        """What derivatives do at kinks and ties."""
+        return Conventions()
+
+    def text(self, shape: Shape) -> Text:
+        """The formulas for an input of this shape (without the batch); most layers have one text for all."""
+        return Text(self.formula, self.axes, self.inference, self.update)
+
+    def check(self, shapes: Mapping[str, Shape]) -> None:
+        """Raise a ModelError where the input (`x`) or the result of a branch has a shape that cannot work."""
+
+    @property
+    def kind(self) -> str:
+        """The name of the layer's kind; in a network the layers of a kind are numbered: conv2d_1, conv2d_2."""
+        return type(self).__name__.lower()
+
+    def describe(self) -> str:
+        """The layer as a few lines of text: settings, formulas, parameters."""
+        lines = [repr(self), *self.formula.splitlines()]
+        if self.inference:
+            lines += ["after training:", *self.inference.splitlines()]
+        if self.update:
+            lines += ["every step:", *self.update.splitlines()]
+        starts = {**self.parameters, **self.state}
+        axes = self.axes
+        lines += [f"{name}: {axes[name]}  starts as {start}" for name, start in starts.items() if name in axes]
+        known = [f"{name} = {value}" for name, value in {**self.sizes, **self.constants}.items() if value is not None]
+        lines += [", ".join(known)] if known else []
+        return "\n  ".join(line.strip() for line in lines)
+
+    def __repr__(self) -> str:
+        parts = []
+        settings: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        for field in settings:
+            value = getattr(self, field.name)
+            if field.default is MISSING:
+                parts.append(repr(value))
+            elif value != field.default:
+                parts.append(f"{field.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def natural(layer: Layer, name: str, value: object, least: int = 1) -> int:
+    """A setting that must be a whole number >= least."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        raise ModelError(f"{type(layer).__name__}: {name} must be a whole number >= {least}, not {value!r}")
+    return number

@@ -1,0 +1,111 @@
+"""Windows: the geometry that convolution and pooling share, one axis at a time.
+
+    x[s*i + d*p - low],   0 <= p < P,   0 <= i < out
+    out = floor((n + low + high - d*(P-1) - 1)/s) + 1            claim A4
+
+    valid    low = high = 0
+    full     low = high = d*(P-1): every overlap of at least one tap
+    same     out = ceil(n/s); total = max((out-1)*s + d*(P-1) + 1 - n, 0), low = floor(total/2), the extra one high
+"""
+
+from __future__ import annotations
+
+__all__ = ["Padding", "Pair", "Window", "one_per_axis", "windows"]
+
+from dataclasses import dataclass
+
+from paperback.errors import ModelError
+from paperback.nn.layers.layer import Layer, natural
+
+Pair = tuple[int, int]
+Padding = int | str | tuple[int | Pair, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One axis of a window; `padding` is "valid", "same", "full" or (low, high)."""
+
+    size: int
+    stride: int = 1
+    dilation: int = 1
+    padding: str | Pair = "valid"
+
+    @property
+    def reach(self) -> int:
+        """How much of the axis one window covers: d*(P-1) + 1."""
+        return self.dilation * (self.size - 1) + 1
+
+    def pads(self, n: int) -> Pair:
+        """(low, high): how far x is continued on both sides."""
+        if isinstance(self.padding, tuple):
+            return self.padding
+        if self.padding == "full":
+            return self.reach - 1, self.reach - 1
+        if self.padding == "same":
+            total = max((-(-n // self.stride) - 1) * self.stride + self.reach - n, 0)
+            return total // 2, total - total // 2
+        return 0, 0
+
+    def fits(self, n: int) -> bool:
+        return n + sum(self.pads(n)) >= self.reach
+
+    def fixed_pads(self) -> Pair | None:
+        """The pads, where they do not depend on the length of x."""
+        return None if self.padding == "same" and self.stride > 1 else self.pads(self.reach)
+
+    def index(self, letter: str, tap: str, low: int | str) -> str:
+        """The index into x as text: `2*i+3*p-1`."""
+        outer = letter if self.stride == 1 else f"{self.stride}*{letter}"
+        inner = tap if self.dilation == 1 else f"{self.dilation}*{tap}"
+        return f"{outer}+{inner}" + (f"-{low}" if low else "")
+
+    def extent(self, length: str, size: str) -> str:
+        """The extent of the output as text, in the names of the input's length and the kernel's size."""
+        if self.padding == "same":
+            return length if self.stride == 1 else f"ceil({length}/{self.stride})"
+        low, high = self.pads(0)
+        reach = size if self.dilation == 1 else f"{self.dilation}*{size}"
+        rest = low + high + self.dilation - 1
+        if self.stride == 1:
+            return f"{length}-{reach}{rest + 1:+d}"
+        return f"floor(({length}-{reach}" + (f"{rest:+d}" if rest else "") + f")/{self.stride})+1"
+
+
+def one_per_axis(layer: Layer, name: str, value: object, rank: int) -> tuple[int, ...]:
+    """`3` or `(3, 5)` as one whole number per axis."""
+    values = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
+    if len(values) != rank:
+        raise ModelError(f"{type(layer).__name__}: {name} must be one number, or {rank} of them, not {value!r}")
+    return tuple(natural(layer, name, number) for number in values)
+
+
+def windows(
+    layer: Layer, rank: int, kernel: object, stride: object = 1, dilation: object = 1, padding: Padding = "valid"
+) -> tuple[Window, ...]:
+    """The windows of a layer, its settings checked."""
+    return tuple(
+        Window(*settings)
+        for settings in zip(
+            one_per_axis(layer, "kernel", kernel, rank),
+            one_per_axis(layer, "stride", stride, rank),
+            one_per_axis(layer, "dilation", dilation, rank),
+            _paddings(layer, padding, rank),
+            strict=True,
+        )
+    )
+
+
+def _paddings(layer: Layer, padding: Padding, rank: int) -> tuple[str | Pair, ...]:
+    if isinstance(padding, str):
+        if padding not in ("valid", "same", "full"):
+            words = '"valid", "same", "full" or numbers'
+            raise ModelError(f"{type(layer).__name__}: padding must be {words}, not {padding!r}")
+        return (padding,) * rank
+    sides = padding if isinstance(padding, tuple | list) else (padding,) * rank
+    if rank == 1 and len(sides) == 2 and not any(isinstance(side, tuple | list) for side in sides):
+        sides = (tuple(sides),)  # type: ignore[assignment]  # one axis: its two sides
+    pairs = [tuple(side) if isinstance(side, tuple | list) else (side, side) for side in sides]
+    if len(pairs) != rank or any(len(pair) != 2 for pair in pairs):
+        needed = f"one number, {rank} numbers or {rank} pairs (low, high)"
+        raise ModelError(f"{type(layer).__name__}: padding must be {needed}, not {padding!r}")
+    return tuple((natural(layer, "padding", low, 0), natural(layer, "padding", high, 0)) for low, high in pairs)

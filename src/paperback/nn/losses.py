@@ -1,0 +1,192 @@
+"""Losses: a loss is a formula of the network's output z and the label y, for one example.
+
+    softmax_cross_entropy    J = logsumexp(k) z[k] - z[y]                     y a class             claims E13 to E15
+                             J = sum(k) y[k] * (logsumexp(j) z[j] - z[k])     y a distribution
+    binary_cross_entropy     J = softplus(z) - z*y                            z a logit, 0 <= y <= 1    claim A1.3
+    mean_squared_error       J = (z - y)^2                                    no factor 1/2             claim A1.5
+
+Softmax cross-entropy takes scores, not probabilities, and is (sum y)*logsumexp z - z.y, so that its derivative is
+softmax(z)*(sum y) - y: exact for labels that do not sum to 1 too.
+
+A formula for one entry is lifted over all axes of the output. An example with several entries (three outputs of a
+regression, every pixel of a segmentation) has as loss their mean, or with `entries="sum"` their sum. Over the batch
+the reduction is "mean" (1/N, the default), "sum", or "none", which leaves one loss per example. (PyTorch's "sum" for
+several outputs is `entries="sum"` with reduction "sum".)
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BINARY_CROSS_ENTROPY", "LABEL", "LOSS", "LOSSES", "MEAN_SQUARED_ERROR", "REDUCTIONS", "SOFTMAX_CROSS_ENTROPY",
+    "Loss", "attach", "find",
+]  # fmt: skip
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from paperback.errors import FormulaError, ModelError
+from paperback.notation.block import Block
+from paperback.notation.read import read
+from paperback.notation.size import Size
+from paperback.notation.walk import map_statement, rename_tensors
+from paperback.program.lift import lift
+from paperback.program.program import Program, ProgramTensor
+
+REDUCTIONS = ("mean", "sum", "none")
+LABEL = "label"
+LOSS = "loss"
+_LETTERS = ("i", "j", "k", "l", "m")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss: one formula of z (the output) and y (the label) per kind of label; the last statement is the loss.
+
+    formulas    kind of label -> formula. "integer": y is a whole number, a class; any other kind: y is a float
+    axes        what z and y have as axes in the formula; the output may have more, and the formula is lifted over them
+    entries     "mean" or "sum": what becomes of the losses of several entries of one example
+
+    `Loss.of("J = abs(z[] - y[])")` makes one from a formula for one entry.
+    """
+
+    name: str
+    formulas: Mapping[str, str]
+    z_axes: str = ""
+    y_axes: Mapping[str, str] | None = None
+    entries: str = "mean"
+
+    def __post_init__(self) -> None:
+        if self.entries not in ("mean", "sum"):
+            raise ModelError(f'loss {self.name}: entries must be "mean" or "sum", not {self.entries!r}')
+
+    @staticmethod
+    def of(
+        formula: str, z: str = "", y: str = "", name: str = "loss", label: str = "real", entries: str = "mean"
+    ) -> Loss:
+        """A loss of your own: its formula, the axes of z and y in it, and the kind of its label."""
+        return Loss(name, {label: formula}, z, {label: y}, entries)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kinds of label it takes; the first is the default."""
+        return tuple(self.formulas)
+
+    def label_axes(self, label: str) -> tuple[str, ...]:
+        return tuple(((self.y_axes or {}).get(label) or "").split())
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(self.formulas.items())))
+
+
+SOFTMAX_CROSS_ENTROPY = Loss(
+    "softmax_cross_entropy",
+    {
+        "integer": "l = logsumexp(k) z[k]\nJ = l - z[y[]]",
+        "distribution": "l = logsumexp(k) z[k]\nJ = sum(k) y[k] * (l - z[k])",
+    },
+    "K",
+    {"integer": "", "distribution": "K"},
+)
+BINARY_CROSS_ENTROPY = Loss("binary_cross_entropy", {"probability": "J = softplus(z[]) - z[]*y[]"})
+MEAN_SQUARED_ERROR = Loss("mean_squared_error", {"real": "J = (z[] - y[])^2"})
+
+LOSSES: Mapping[str, Loss] = {
+    loss.name: loss for loss in (SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR)
+}
+
+
+def find(loss: str | Loss) -> Loss:
+    """The loss of that name; a Loss is itself."""
+    if isinstance(loss, Loss):
+        return loss
+    if loss not in LOSSES:
+        raise ModelError(f"no loss is called {loss!r}: there are {', '.join(LOSSES)}, and Loss.of(formula)")
+    return LOSSES[loss]
+
+
+def attach(
+    program: Program, output: str, loss: str | Loss, reduction: str = "mean", label: str | None = None
+) -> Program:
+    """The program with a loss on one of its tensors.
+
+    Adds the tensor "label" (role label; axes (N, ...) as the formula says: for an integer label the output's axes but
+    the last, else the output's axes) and the statements up to "loss": no axes, or (N,) for the reduction "none". "loss"
+    becomes an output too. `label` is the kind of label, the loss' first one unless given.
+    """
+    loss = find(loss)
+    kind = loss.labels[0] if label is None else label
+    if kind not in loss.formulas:
+        raise ModelError(f"{loss.name} takes labels of kind {', '.join(loss.labels)}, not {kind!r}")
+    if reduction not in REDUCTIONS:
+        raise ModelError(f'reduction must be "mean", "sum" or "none", not {reduction!r}')
+    if output not in program.tensors:
+        raise ModelError(f"the program has no tensor {output!r} to put a loss on")
+    if LABEL in program.tensors or LOSS in program.tensors:
+        raise ModelError("the program has a loss already")
+    block = _per_entry(program, output, loss, kind)
+    names = {"z": output, "y": LABEL, **{s.target: f"{LOSS}.{s.target}" for s in block.statements}}
+    blocks = _reductions(names[block.result.target], block.result.axes, loss.entries, reduction)
+    if not blocks:
+        names[block.result.target] = LOSS
+    tensors = dict(program.tensors)
+    tensors[LABEL] = ProgramTensor(LABEL, block.inputs["y"].axes, "label", block.inputs["y"].integer)
+    statements = [
+        replace(map_statement(s, lambda node: rename_tensors(node, names)), target=names[s.target])
+        for s in block.statements
+    ]
+    statements += [statement for each in blocks for statement in each.statements]
+    for statement in statements:
+        role = "output" if statement.target == LOSS else "intermediate"
+        tensors[statement.target] = ProgramTensor(statement.target, statement.axes, role)
+    return replace(
+        program,
+        tensors=tensors,
+        statements=program.statements + tuple(statements),
+        outputs=(*program.outputs, LOSS),
+    )
+
+
+def _per_entry(program: Program, output: str, loss: Loss, kind: str) -> Block:
+    """The loss of every entry, lifted over the batch and the axes that the formula does not name."""
+    shape = [axis.value for axis in program.tensors[output].axes[1:]]
+    z_axes, y_axes = tuple(loss.z_axes.split()), loss.label_axes(kind)
+    if len(shape) < len(z_axes):
+        needed = f"an output with axes {' '.join(z_axes)}"
+        raise ModelError(f"{loss.name} needs {needed}, {output} gives one number per example")
+    over = len(shape) - len(z_axes)
+    sizes = dict(zip(z_axes, shape[over:], strict=True))
+    if loss is SOFTMAX_CROSS_ENTROPY and sizes["K"] == 1:
+        raise ModelError(f"{loss.name} over one class is always 0: use binary_cross_entropy, or two outputs")
+    integers = ("y",) if kind == "integer" else ()
+    try:
+        block = read(loss.formulas[kind], axes={"z": loss.z_axes, "y": y_axes}, sizes=sizes, integers=integers)
+    except FormulaError as error:
+        raise ModelError(f"the loss {loss.name} cannot be read for {output}, {shape} per example\n{error}") from error
+    if set(block.inputs) != {"z", "y"} or block.scalars:
+        strangers = sorted({*block.inputs, *block.scalars} - {"z", "y"})
+        wrong = f"reads {', '.join(strangers)}" if strangers else "must read both"
+        raise ModelError(f"a loss is a formula of z, the output, and y, the label; {loss.name} {wrong}")
+    axes = [("n", Size.of(program.batch))]
+    axes += [(letter, Size.of(n)) for letter, n in zip(_LETTERS, shape[:over], strict=False)]
+    if block.result.axes:
+        raise ModelError(f"the loss {loss.name} must be one number per entry, it has axes {block.result.axes}")
+    return lift(block, {"z", "y"}, axes)
+
+
+def _reductions(entry: str, axes: tuple[Size, ...], entries: str, reduction: str) -> list[Block]:
+    """From the loss of every entry to "loss": first over the entries of an example, then over the batch."""
+    batch, places = str(axes[0]), [str(axis) for axis in axes[1:]]
+    letters = ["n", *_LETTERS[: len(places)]]
+    inner, element = ",".join(letters[1:]), ",".join(letters)
+    texts: list[tuple[str, str]] = []
+    count = "*".join(places)
+    divided = f" / ({count})" if entries == "mean" and places else ""
+    if reduction == "none":
+        if places:
+            texts.append((f"{LOSS}[n] = sum({inner}) {entry}[{element}]{divided}", entry))
+    else:
+        divisors = ([batch] if reduction == "mean" else []) + (places if divided else [])
+        scale = f" / ({'*'.join(divisors)})" if divisors else ""
+        texts.append((f"{LOSS} = sum({element}) {entry}[{element}]{scale}", entry))
+    named = [batch, *(int(place) for place in places)]
+    return [read(text, axes={name: named}, sizes={}) for text, name in texts]
