@@ -15,10 +15,12 @@ __all__ = ["ROLES", "Program", "ProgramTensor"]
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from paperback.calculus.conventions import Conventions
 from paperback.notation.expr import Statement
 from paperback.notation.size import Size
 
 ROLES = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar", "intermediate", "output")
+GIVEN = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar")
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,17 @@ class ProgramTensor:
 
 @dataclass(frozen=True)
 class Program:
-    """Statements over named tensors. Sizes are numbers, but for the batch, which is the name `batch`."""
+    """Statements over named tensors. Sizes are numbers, but for the batch, which is the name `batch`.
+
+    `conventions` holds, by target, what a statement's derivative is at its kinks, where that is not the default.
+    """
 
     tensors: Mapping[str, ProgramTensor]
     statements: tuple[Statement, ...]
     outputs: tuple[str, ...]
     updates: Mapping[str, Statement] = field(default_factory=dict)
     batch: str = "N"
+    conventions: Mapping[str, Conventions] = field(default_factory=dict)
 
     def by_role(self, *roles: str) -> Iterator[ProgramTensor]:
         return (tensor for tensor in self.tensors.values() if tensor.role in roles)
@@ -47,4 +53,4 @@ class Program:
     @property
     def inputs(self) -> tuple[ProgramTensor, ...]:
         """Everything that must be given: what is neither computed nor a result."""
-        return tuple(self.by_role("input", "label", "mask", "parameter", "state", "optimizer", "scalar"))
+        return tuple(self.by_role(*GIVEN))
