@@ -1,0 +1,77 @@
+"""Adjoints: transposing the differential of a statement, in delta form.
+
+    y[o] = e,  de = sum over slots of c * dx[s]        =>        dx[t] += sum(o) dy[o] * c * [s == t]
+
+One statement per input; as mathematics it is a gather with a single writer. The delta form is the master from which
+the form for people (`display`) and the form for kernels (`kernel`) are made by eliminating the deltas.
+"""
+
+from __future__ import annotations
+
+__all__ = ["differentiated_name", "fresh_letters", "target_binders", "transpose"]
+
+from collections.abc import Iterable, Sequence
+
+from paperback.calculus.diff import LinearTerm
+from paperback.calculus.display import solve_bare
+from paperback.calculus.guards import Box, simplify
+from paperback.calculus.term import Term
+from paperback.notation.affine import Affine, Letter
+from paperback.notation.expr import AffineGuard, Binder, Compare, Guard, Index, Quotient, Read, Size, Statement
+
+_TARGET_LETTERS = "tuvabcdefg"
+
+
+def differentiated_name(name: str) -> str:
+    """`conv2d_1.w` -> `conv2d_1.dw`, `x` -> `dx`."""
+    head, dot, last = name.rpartition(".")
+    return f"{head}{dot}d{last}"
+
+
+def target_binders(axes: Sequence[Size], slots: Iterable[Read]) -> tuple[Binder, ...]:
+    """Letters for the axes of a gradient: those by which the tensor is read bare, else t, u, v ..."""
+    slots = list(slots)
+    names: list[str] = []
+    for axis in range(len(axes)):
+        bare = {i.bare.name if isinstance(i, Affine) and i.bare else "" for i in (s.indices[axis] for s in slots)}
+        only = bare.pop() if len(bare) == 1 else ""
+        names.append(only if only not in names else "")
+    free = [letter for letter in _TARGET_LETTERS if letter not in names]
+    return tuple(Binder(Letter.fresh(n or free.pop(0)), axis) for n, axis in zip(names, axes, strict=True))
+
+
+def fresh_letters(axes: Sequence[Size], taken: Iterable[str]) -> tuple[Binder, ...]:
+    """New letters t, u, v ... that avoid the taken names."""
+    taken = set(taken)
+    free = [letter for letter in _TARGET_LETTERS if letter not in taken]
+    return tuple(Binder(Letter.fresh(free.pop(0)), axis) for axis in axes)
+
+
+def delta(slot: Read, target: Sequence[Binder]) -> tuple[Guard, ...]:
+    """`[slot indices == target letters]`."""
+    guards: list[Guard] = []
+    for index, binder in zip(slot.indices, target, strict=True):
+        letter = Affine.of(binder.letter)
+        if isinstance(index, Read):
+            guards.append(Compare("==", index, Index(letter)))
+        elif isinstance(index, Quotient):
+            guards.append(AffineGuard("==", letter * index.divisor - index.affine))
+        else:
+            guards.append(AffineGuard("==", letter - index))
+    return tuple(guards)
+
+
+def transpose(
+    statement: Statement, linear: LinearTerm, cotangent: str, target: Sequence[Binder], box: Box
+) -> Term | None:
+    """The contribution of one linear term to the gradient of its slot's tensor; None where it vanishes."""
+    dy = Read(cotangent, statement.left, None)
+    # a fresh copy of the statement's letters: the same statement may be transposed for several slots of one sum
+    renamed = {b.letter: Affine.of(Letter.fresh(b.letter.name)) for b in statement.binders}
+    term = linear.term.times(dy).over(statement.binders).where(*delta(linear.slot, target))
+    binders = tuple(
+        Binder(renamed[b.letter].letters[0], b.extent) if b.letter in renamed else b for b in term.binders
+    )
+    moved = Term((), term.guards, term.factors).substitute(renamed)
+    inside = box.with_binders(target)
+    return simplify(solve_bare(Term(binders, moved.guards, moved.factors), inside), inside)

@@ -1,0 +1,258 @@
+"""Derivatives of blocks: JVP, VJP and Jacobian, each again a block of sentences.
+
+    jvp         dy = sum over inputs of (dy/dx) dx          forward, statement by statement
+    vjp         dx[t] = sum(o) dy[o] * dy[o]/dx[t]          backward, contributions to one tensor in one statement
+    derivative  dy_dx[o, t]                                 forward, with a delta in the place of the tangent
+
+`reverse` is the backward sweep itself; a Program's training step is made with the same function.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Gradient", "derivative", "jvp", "reverse", "vjp"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from paperback.calculus.adjoint import delta, differentiated_name, fresh_letters, target_binders, transpose
+from paperback.calculus.conventions import DEFAULT, Conventions
+from paperback.calculus.diff import Differential, LinearTerm, Names
+from paperback.calculus.display import eliminate
+from paperback.calculus.guards import Box
+from paperback.calculus.naming import known_values
+from paperback.calculus.term import Term, expression
+from paperback.notation.affine import Affine
+from paperback.notation.block import Block
+from paperback.notation.expr import Binder, Call, Node, Read, Reduce, Statement, Tensor, mul
+from paperback.notation.size import Size
+from paperback.notation.walk import nodes, reads
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """`target[left] = sum of terms`, still with its deltas."""
+
+    target: str
+    left: tuple[Affine, ...]
+    binders: tuple[Binder, ...]
+    terms: tuple[Term, ...]
+    axes: tuple[Size, ...]
+    lower: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def box(self) -> Box:
+        return Box(self.binders, self.lower)
+
+    def _statement(self, expr: Node) -> Statement:
+        return Statement(self.target, self.left, self.binders, expr, self.axes)
+
+    def delta_form(self) -> Statement:
+        """The master form, from which kernels are made."""
+        return self._statement(expression(self.terms))
+
+    def display(self, known: Sequence[Statement]) -> Statement:
+        """The form for people: deltas solved, guards simplified, known values named, common factors out."""
+        rewrite = known_values(known)
+        solved = (eliminate(term, self.box) for term in self.terms)
+        terms = []
+        for term in solved:
+            if term is not None:
+                inside = self.box.with_binders(term.binders)
+                product = rewrite(mul(*term.factors), inside)
+                terms.append(Term(term.binders, term.guards, ()).times(product))
+        return self._statement(rewrite(expression(terms, tidy=True), self.box))
+
+
+def _active(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
+    """The tensors that depend on `wrt` through values (an argmax or an index depends on nothing)."""
+    active = set(wrt)
+    for statement in statements:
+        if isinstance(statement.expr, Reduce) and statement.expr.op in ("argmax", "argmin"):
+            continue
+        if any(read.tensor in active for read in reads(statement.expr)):
+            active.add(statement.target)
+    return active
+
+
+def reverse(
+    statements: Sequence[Statement],
+    cotangents: Mapping[str, str],
+    wrt: Mapping[str, tuple[Size, ...]],
+    names: Names,
+    *,
+    conventions: Mapping[str, Conventions] | None = None,
+    default: Conventions = DEFAULT,
+    lower: Mapping[str, int] | None = None,
+) -> tuple[tuple[Statement, ...], tuple[Gradient, ...], dict[str, str]]:
+    """The backward sweep.
+
+    `cotangents`: result -> the tensor that holds its cotangent; `wrt`: tensor -> axes. Returns the statements extended
+    by the selectors that the sweep needs (each right after its max), the gradients in the order in which they can be
+    computed, and the name of the gradient of each tensor.
+    """
+    active = _active(statements, wrt)
+    found: dict[str, list[tuple[Statement, LinearTerm, str]]] = {}
+    selectors: dict[str, list[Statement]] = {}
+    gradients: list[Gradient] = []
+    held = dict(cotangents)
+
+    def emit(tensor: str, binders: tuple[Binder, ...], axes: tuple[Size, ...]) -> None:
+        box = Box(binders, lower)
+        terms = [transpose(s, d, cotangent, binders, box) for s, d, cotangent in found.pop(tensor, [])]
+        name = names.fresh(differentiated_name(tensor))
+        left = tuple(Affine.of(b.letter) for b in binders)
+        gradients.append(Gradient(name, left, binders, tuple(t for t in terms if t is not None), axes, lower or {}))
+        held[tensor] = name
+
+    for statement in reversed(statements):
+        target = statement.target
+        if target not in active or (target not in found and target not in held):
+            continue
+        if target in found:
+            if target in held:
+                raise ValueError(f"{target} is a result and is read again; name the result by a statement of its own")
+            letters = [b.letter.name for b in statement.binders] if statement.is_plain else []
+            emit(target, _named_like(letters, statement.axes), statement.axes)
+        rules = (conventions or {}).get(target, default)
+        d = Differential(statement, active.__contains__, rules, names)
+        selectors[target] = d.named
+        for linear in d.terms:
+            found.setdefault(linear.slot.tensor, []).append((statement, linear, held[target]))
+    for tensor, axes in wrt.items():
+        emit(tensor, target_binders(axes, [d.slot for _, d, _ in found.get(tensor, [])]), axes)
+    extended = [s for statement in statements for s in (statement, *selectors.get(statement.target, []))]
+    return tuple(extended), tuple(gradients), {t: held[t] for t in wrt}
+
+
+def _named_like(letters: Sequence[str], axes: tuple[Size, ...]) -> tuple[Binder, ...]:
+    plain = fresh_letters(axes, ())
+    if len(letters) != len(axes):
+        return plain
+    return tuple(Binder(type(b.letter).fresh(name), b.extent) for b, name in zip(plain, letters, strict=True))
+
+
+def live(statements: Sequence[Statement], wanted: Iterable[str]) -> tuple[Statement, ...]:
+    """The statements that the wanted tensors need, in order."""
+    needed, kept = set(wanted), []
+    for statement in reversed(statements):
+        if statement.target in needed:
+            kept.append(statement)
+            needed.update(read.tensor for read in reads(statement.expr))
+    return tuple(reversed(kept))
+
+
+def _names_in(block: Block) -> Names:
+    taken = {s.target for s in block.statements} | set(block.inputs) | set(block.scalars) | set(block.functions)
+    sums = [n for s in block.statements for n in nodes(s.expr) if isinstance(n, Reduce)]
+    letters = {b.letter.name for owner in (*block.statements, *sums) for b in owner.binders}
+    sizes = {name for t in block.inputs.values() for axis in t.axes for name in axis.names}
+    return Names(taken | letters | sizes)
+
+
+def _rebuilt(block: Block, statements: Sequence[Statement], extra: Iterable[Tensor]) -> Block:
+    """The block with other statements; every input stays declared, because its axes name the sizes."""
+    computed = {s.target for s in statements}
+    inputs = {**block.inputs, **{t.name: t for t in extra}}
+    read_names = {r.tensor for s in statements for r in reads(s.expr)}
+    called = {n.function for s in statements for n in nodes(s.expr) if isinstance(n, Call)}
+    primed = {name for name in called if name.endswith("'") and name.rstrip("'") in block.functions}
+    wanted = read_names | set(block.inputs)
+    return Block(
+        tuple(statements),
+        {name: t for name, t in inputs.items() if name not in computed and name in wanted},
+        block.scalars,
+        {**block.functions, **dict.fromkeys(sorted(primed), False)},
+        block.facts,
+        block.lower,
+    )
+
+
+def _check_differentiable(block: Block, wrt: Iterable[str]) -> None:
+    for name in wrt:
+        if name not in block.inputs:
+            raise KeyError(name)
+
+
+def vjp(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
+    """`dx` from `dy`: the gradient of `sum(dy * y)`; reads the inputs and the cotangent `d<result>`."""
+    _check_differentiable(block, (wrt,))
+    names = _names_in(block)
+    result = block.result
+    cotangent = names.fresh(differentiated_name(result.target))
+    extended, gradients, held = reverse(
+        block.statements, {result.target: cotangent}, {wrt: block.inputs[wrt].axes}, names,
+        default=conventions, lower=block.lower,
+    )  # fmt: skip
+    shown = [g.display(extended) for g in gradients]
+    statements = live((*extended, *shown), [held[wrt]])
+    return _rebuilt(block, statements, [Tensor(cotangent, result.axes)])
+
+
+def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions = DEFAULT) -> Block:
+    """`dy` from the tangents `d<input>` of the inputs in `wrt` (all that hold floats, where None)."""
+    wrt = [t.name for t in block.inputs.values() if not t.integer] if wrt is None else list(wrt)
+    _check_differentiable(block, wrt)
+    names = _names_in(block)
+    tangents = {name: names.fresh(differentiated_name(name)) for name in wrt}
+    given = [Tensor(tangents[name], block.inputs[name].axes) for name in wrt]
+
+    def replaced(term: LinearTerm) -> Term:
+        pad = None if term.slot.pad is None else Fraction(0)
+        return term.term.times(Read(tangents[term.slot.tensor], term.slot.indices, pad))
+
+    primal: list[Statement] = []
+    derived: list[Gradient] = []
+    active = _active(block.statements, wrt)
+    for statement in block.statements:
+        primal.append(statement)
+        if statement.target in active or statement is block.result:
+            d = Differential(statement, active.__contains__, conventions, names)
+            primal += d.named
+            tangents[statement.target] = names.fresh(differentiated_name(statement.target))
+            terms = tuple(replaced(term) for term in d.terms)
+            derived.append(_derived(statement, tangents[statement.target], terms, (), block.lower))
+    shown = [g.display(primal) for g in derived]
+    statements = live((*primal, *shown), [tangents[block.result.target]])
+    return _rebuilt(block, statements, given)
+
+
+def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
+    """`dy_dx[o, t]`: the Jacobian of the result by one input, numerator layout (output axes first)."""
+    _check_differentiable(block, (wrt,))
+    names = _names_in(block)
+    axes = block.inputs[wrt].axes
+    primal: list[Statement] = []
+    derived: list[Gradient] = []
+    jacobians: dict[str, str] = {}
+    active = _active(block.statements, (wrt,))
+    last = wrt.rpartition(".")[2]
+    for statement in block.statements:
+        primal.append(statement)
+        if statement.target in active or statement is block.result:
+            d = Differential(statement, active.__contains__, conventions, names)
+            primal += d.named
+            jacobians[statement.target] = names.fresh(f"{differentiated_name(statement.target)}_d{last}")
+            taken = {b.letter.name for b in statement.binders} | names.taken
+            target = fresh_letters(axes, taken)
+            letters = tuple(Affine.of(b.letter) for b in target)
+            terms = []
+            for linear in d.terms:
+                slot = linear.slot
+                if slot.tensor == wrt:
+                    terms.append(linear.term.where(*delta(slot, target)))
+                else:
+                    pad = None if slot.pad is None else Fraction(0)
+                    terms.append(linear.term.times(Read(jacobians[slot.tensor], (*slot.indices, *letters), pad)))
+            derived.append(_derived(statement, jacobians[statement.target], tuple(terms), target, block.lower))
+    shown = [g.display(primal) for g in derived]
+    statements = live((*primal, *shown), [jacobians[block.result.target]])
+    return _rebuilt(block, statements, [])
+
+
+def _derived(
+    statement: Statement, name: str, terms: tuple[Term, ...], more: tuple[Binder, ...], lower: Mapping[str, int]
+) -> Gradient:
+    left = (*statement.left, *(Affine.of(b.letter) for b in more))
+    axes = (*statement.axes, *(b.extent for b in more))
+    return Gradient(name, left, (*statement.binders, *more), terms, axes, lower)

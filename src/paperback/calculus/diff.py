@@ -1,0 +1,176 @@
+"""Tangents: the differential of an expression as a sum of terms, each linear in one read.
+
+    d Read(x, e)  = dx[e]                         the slot; [e == t] where the derivative by x[t] is wanted
+    d (f*g)       = df*g + f*dg
+    d f^n         = n*f^(n-1) * df
+    d phi(f)      = phi'(f) * df                  table in `functions`
+    d sum f       = sum df
+    d max f       = sum [argmax f == here] * df   the argmax becomes a named statement
+    d logsumexp f = sum exp(f - logsumexp f) * df
+
+This one pass serves all: a JVP puts tangents into the slots, a derivative puts deltas there, a VJP transposes (see
+`adjoint`). A sum that is opened gets fresh binders, so nothing is ever captured.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Differential", "LinearTerm", "Names"]
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from paperback.calculus.conventions import Conventions
+from paperback.calculus.functions import partial_derivatives
+from paperback.calculus.term import Term
+from paperback.notation.affine import Affine, Letter
+from paperback.notation.expr import (
+    Add,
+    Binder,
+    Call,
+    Compare,
+    Index,
+    Mul,
+    Node,
+    Pow,
+    Read,
+    Reduce,
+    Statement,
+    add,
+    bracket,
+    const,
+    mul,
+    power,
+    scale,
+)  # fmt: skip
+from paperback.notation.walk import free_letters, fresh, reads, substitute
+
+
+class Names:
+    """Names that are not taken yet."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = set(taken)
+
+    def fresh(self, wanted: str) -> str:
+        name, number = wanted, 1
+        while name in self.taken:
+            number += 1
+            name = f"{wanted}{number}"
+        self.taken.add(name)
+        return name
+
+
+@dataclass(frozen=True)
+class LinearTerm:
+    """`term * d(slot)`: the coefficient of one read in the differential."""
+
+    term: Term
+    slot: Read
+
+    def times(self, *factors: Node) -> LinearTerm:
+        return LinearTerm(self.term.times(*factors), self.slot)
+
+
+_NOTHING = Term((), (), ())
+
+
+class Differential:
+    """The differential of one statement.
+
+    `active` says of a tensor whether its reads are differentiated. `terms` is the result; `named` are the statements
+    (argmaxes) that it refers to and that must be computed before it.
+    """
+
+    def __init__(
+        self, statement: Statement, active: Callable[[str], bool], conventions: Conventions, names: Names
+    ) -> None:
+        self.statement, self.active, self.conventions, self.names = statement, active, conventions, names
+        self.named: list[Statement] = []
+        self._selectors: dict[Node, Statement] = {}
+        self.terms = tuple(self._of(statement.expr, {b.letter: b for b in statement.binders}))
+
+    def _of(self, node: Node, scope: dict[Letter, Binder]) -> list[LinearTerm]:
+        if not any(self.active(read.tensor) for read in reads(node)):
+            return []
+        match node:
+            case Read():
+                return [LinearTerm(_NOTHING, node)] if self.active(node.tensor) else []
+            case Add():
+                return [d for term in node.terms for d in self._of(term, scope)]
+            case Mul():
+                return self._product(node, scope)
+            case Pow():
+                factor = scale(node.exponent, power(node.base, node.exponent - 1))
+                return [d.times(factor) for d in self._of(node.base, scope)]
+            case Call():
+                partials = partial_derivatives(node, self.conventions)
+                pairs = zip(node.arguments, partials, strict=True)
+                return [d.times(p) for argument, p in pairs if p != const(0) for d in self._of(argument, scope)]
+            case Reduce():
+                return self._reduction(node, scope)
+        return []  # a bracket is piecewise constant
+
+    def _product(self, node: Mul, scope: dict[Letter, Binder]) -> list[LinearTerm]:
+        found = []
+        for place, factor in enumerate(node.factors):
+            others = node.factors[:place] + node.factors[place + 1 :]
+            found += [d.times(*others) for d in self._of(factor, scope)]
+        return found
+
+    def _reduction(self, node: Reduce, scope: dict[Letter, Binder]) -> list[LinearTerm]:
+        if node.op in ("argmax", "argmin"):
+            return []
+        opened = fresh(node)
+        assert isinstance(opened, Reduce)
+        inner = self._of(opened.body, {**scope, **{b.letter: b for b in opened.binders}})
+        weight = self._weight(node, opened, scope)
+        found = []
+        for d in inner:
+            term = Term(d.term.binders, tuple(dict.fromkeys((*opened.guards, *d.term.guards))), d.term.factors)
+            found.append(LinearTerm(term.over(opened.binders).times(weight), d.slot))
+        return found
+
+    def _weight(self, node: Reduce, opened: Reduce, scope: dict[Letter, Binder]) -> Node:
+        """What an element's differential is multiplied by in the differential of the reduction."""
+        if node.op == "sum":
+            return const(1)
+        if node.op == "logsumexp":
+            exponential: Node = Call("exp", (add(opened.body, scale(-1, node)),))
+            return exponential
+        if self.conventions.ties == "first":
+            selector = self._selector(node, scope)
+            letters = tuple(Affine.of(b.letter) for b in selector.binders)
+            return bracket(Compare("==", Read(selector.target, letters, None), Index(_code(opened.binders))))
+        chosen = bracket(Compare("==", opened.body, node))
+        if self.conventions.ties == "all":
+            return chosen
+        again = fresh(node)
+        assert isinstance(again, Reduce)
+        count = Reduce("sum", again.binders, again.guards, bracket(Compare("==", again.body, node)))
+        return mul(chosen, power(count, Fraction(-1)))
+
+    def _selector(self, node: Reduce, scope: dict[Letter, Binder]) -> Statement:
+        """The statement `A[free letters] = argmax ...` that says which element a max took."""
+        if node not in self._selectors:
+            own = [scope[letter] for letter in free_letters(node)]
+            renamed = {b.letter: Affine.of(Letter.fresh(b.letter.name)) for b in own}
+            copy = fresh(substitute(node, renamed))
+            assert isinstance(copy, Reduce)
+            binders = [Binder(renamed[b.letter].letters[0], b.extent) for b in own]
+            name = self.names.fresh(f"{self.statement.target}_arg")
+            code = Reduce("arg" + node.op, copy.binders, copy.guards, copy.body)
+            named = Statement.plain(name, binders, code)
+            self.named.append(named)
+            # the statement's own letters stand in the read, whatever the selector's letters are
+            self._selectors[node] = Statement.plain(name, own, code)
+        return self._selectors[node]
+
+
+def _code(binders: tuple[Binder, ...]) -> Affine:
+    """The row-major code of a position, in the order in which the letters are written."""
+    code = Affine()
+    for binder in binders:
+        code = code * binder.extent + binder.letter
+    return code
+

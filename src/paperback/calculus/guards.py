@@ -1,0 +1,103 @@
+"""Guards: which are implied by the ranges of the letters, and which can never hold.
+
+An affine form over a box, `0 <= l < E_l`, is least where every letter with a non-negative coefficient is 0 and every
+other one is at its end:
+
+    min a = c + sum(k_l < 0) k_l*(E_l - 1)        max a = -min(-a)
+
+All of it is decided on polynomials in sizes >= 1 (see `size`), so a guard is dropped only when it holds for all sizes,
+and a term only when it vanishes for all sizes. "Not decided" keeps the guard, which is never wrong.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Box", "simplify"]
+
+from collections.abc import Iterable, Mapping
+
+from paperback.calculus.term import Term
+from paperback.notation.affine import Affine
+from paperback.notation.expr import AffineGuard, Binder, Divides, Guard
+from paperback.notation.size import Size, bounds_from_extents
+
+
+class Box:
+    """The ranges of letters, with what is known of the sizes."""
+
+    def __init__(self, binders: Iterable[Binder] = (), lower: Mapping[str, int] | None = None) -> None:
+        self.extents = {b.letter: b.extent for b in binders}
+        self.lower = bounds_from_extents(self.extents.values(), lower)
+
+    def with_binders(self, binders: Iterable[Binder]) -> Box:
+        box = Box((), self.lower)
+        box.extents = {**self.extents, **{b.letter: b.extent for b in binders}}
+        box.lower = bounds_from_extents(box.extents.values(), self.lower)
+        return box
+
+    def least(self, affine: Affine) -> Size | None:
+        """A lower bound of the form over the box, or None where a sign or a range is not known."""
+        total = affine.const
+        for letter, coefficient in affine:
+            if coefficient.is_nonnegative(self.lower):
+                continue
+            extent = self.extents.get(letter)
+            if extent is None or not (-coefficient).is_nonnegative(self.lower):
+                return None
+            total = total + coefficient * (extent - 1)
+        return total
+
+    def is_nonnegative(self, affine: Affine) -> bool:
+        """Proved >= 0 everywhere in the box?"""
+        least = self.least(affine)
+        return least is not None and least.is_nonnegative(self.lower)
+
+    def is_in_range(self, affine: Affine, extent: Size) -> bool:
+        """Proved 0 <= affine < extent everywhere in the box?"""
+        bare = affine.bare
+        if bare is not None and self.extents.get(bare) == extent:
+            return True
+        return self.is_nonnegative(affine) and self.is_nonnegative(Affine.of(extent - 1) - affine)
+
+    def implies(self, guard: Guard) -> bool:
+        """Does the guard hold everywhere in the box?"""
+        if isinstance(guard, AffineGuard):
+            if guard.relation == ">=":
+                return self.is_nonnegative(guard.affine)
+            if guard.relation == "==":
+                return not guard.affine.terms and not guard.affine.const
+            return self.is_nonnegative(guard.affine - 1) or self.is_nonnegative(-guard.affine - 1)
+        if isinstance(guard, Divides):
+            return guard.modulus == Size.of(1) or _is_multiple(guard.affine, guard.modulus)
+        return False
+
+    def excludes(self, guard: Guard) -> bool:
+        """Does the guard hold nowhere in the box?"""
+        if isinstance(guard, AffineGuard):
+            if guard.relation == ">=":
+                return self.is_nonnegative(-guard.affine - 1)
+            if guard.relation == "==":
+                return self.is_nonnegative(guard.affine - 1) or self.is_nonnegative(-guard.affine - 1)
+            return not guard.affine.terms and not guard.affine.const
+        if isinstance(guard, Divides) and guard.modulus.is_int:
+            modulus = guard.modulus.value
+            return any(modulus % d == 0 and _never_multiple(guard.affine, d) for d in range(2, modulus + 1))
+        return False
+
+
+def _is_multiple(affine: Affine, modulus: Size) -> bool:
+    if modulus.is_int and modulus.value:
+        return all(c.divided_by(modulus.value) is not None for c in (affine.const, *(c for _, c in affine)))
+    return all(c == modulus or not c for c in (affine.const, *(c for _, c in affine)))
+
+
+def _never_multiple(affine: Affine, d: int) -> bool:
+    """All letters come in multiples of d and the constant does not."""
+    return affine.const.is_int and affine.const.value % d != 0 and all(c.divided_by(d) is not None for _, c in affine)
+
+
+def simplify(term: Term, box: Box) -> Term | None:
+    """The term without the guards that its box implies; None where a guard can never hold."""
+    inside = box.with_binders(term.binders)
+    if any(inside.excludes(guard) for guard in term.guards):
+        return None
+    return Term(term.binders, tuple(g for g in term.guards if not inside.implies(g)), term.factors)
