@@ -37,8 +37,8 @@ def check_labels(
     """The labels as an array that fits the program: int64 for "integer", else floats.
 
     labels: (N, ...), `output_shape` without the batch. One number per example is taken for an output of one number.
-    Raises ModelError: empty, not numbers, wrong shape, NaN or infinite, a class or probability out of range; warns where
-    a distribution does not sum to 1.
+    Raises ModelError: empty, not numbers, wrong shape, NaN or infinite, a class or probability out of range. Warns
+    where a distribution does not sum to 1.
     """
     loss = find(loss)
     array = np.asarray(labels)
@@ -74,7 +74,8 @@ def _classes(loss: Loss, array: NDArray[Any], classes: int) -> NDArray[Any]:
     wrong = (array < 0) | (array >= classes)
     if np.any(wrong):
         value = int(array[wrong][0])
-        raise ModelError(f"{loss.name}: label[{_first(wrong)}] is {value}, but the output has the classes 0 to {classes - 1}")
+        known = f"the output has the classes 0 to {classes - 1}"
+        raise ModelError(f"{loss.name}: label[{_first(wrong)}] is {value}, but {known}")
     return array.astype(np.int64)
 
 
@@ -91,8 +92,6 @@ def _floats(loss: Loss, kind: str, array: NDArray[Any]) -> NDArray[Any]:
         sums = array.sum(axis=-1)
         off = np.abs(sums - 1) > _SUM_TOLERANCE
         if np.any(off):
-            warnings.warn(
-                f"{loss.name}: label[{_first(off)}] sums to {sums[off][0]:g}, not 1; the gradient is softmax*sum(y) - y",
-                stacklevel=3,
-            )
+            effect = "the gradient is softmax*sum(y) - y"
+            warnings.warn(f"{loss.name}: label[{_first(off)}] sums to {sums[off][0]:g}, not 1; {effect}", stacklevel=3)
     return array

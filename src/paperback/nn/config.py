@@ -1,0 +1,82 @@
+"""Layers as plain data and back: what a checkpoint stores instead of objects.
+
+    Dense(10, bias=False)   <->   {"kind": "Dense", "units": 10, "bias": False}
+    Sequential(a, b)        <->   {"kind": "Sequential", "layers": [..., ...]}
+
+Only settings that differ from their default are written. Numbers, words, lists and initialisers are all there is, so
+that reading cannot run anything: a kind that is not in the table is refused.
+"""
+
+from __future__ import annotations
+
+__all__ = ["from_config", "to_config"]
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from fractions import Fraction
+from typing import Any
+
+from paperback.errors import ModelError
+from paperback.nn import init, layers
+from paperback.nn.layers.combine import Residual, Sequential
+from paperback.nn.layers.layer import Layer
+
+_INITIALIZERS = ("Constant", "GlorotUniform", "HeNormal", "HeUniform", "Ones", "Uniform", "Zeros")
+
+
+def to_config(layer: object) -> dict[str, Any]:
+    """A layer (or an initialiser) as a dictionary that JSON can hold."""
+    config: dict[str, Any] = {"kind": type(layer).__name__}
+    if isinstance(layer, Sequential | Residual):
+        return {**config, "layers": [to_config(inner) for inner in layer.layers]}
+    settings: tuple[Field[Any], ...] = fields(layer) if is_dataclass(layer) else ()
+    for field in settings:
+        value = getattr(layer, field.name)
+        if field.default is MISSING or value != field.default:
+            config[field.name] = _plain(value)
+    return config
+
+
+def from_config(config: Mapping[str, Any], kinds: Iterable[type] = ()) -> Layer:
+    """The layer of a dictionary. `kinds` are classes beyond the library's that it may name.
+
+    Raises ModelError for an unknown kind, an unknown setting, or a setting that the layer refuses.
+    """
+    known = {name: getattr(layers, name) for name in layers.__all__ if name != "Layer"}
+    known.update({name: getattr(init, name) for name in _INITIALIZERS})
+    known.update({kind.__name__: kind for kind in kinds})
+    layer = _make(config, known)
+    if not isinstance(layer, Layer):
+        raise ModelError(f"{config.get('kind')!r} is no layer")
+    return layer
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Fraction):
+        return float(value)
+    return to_config(value) if is_dataclass(value) else value
+
+
+def _make(config: object, known: Mapping[str, type]) -> Any:
+    if not isinstance(config, Mapping) or not isinstance(config.get("kind"), str):
+        raise ModelError(f"a layer is described by a dictionary with a kind, not by {config!r}")
+    kind = known.get(config["kind"])
+    if kind is None:
+        raise ModelError(f"no layer is called {config['kind']!r}: give its class in `kinds`")
+    settings = {name: _value(value, known) for name, value in config.items() if name != "kind"}
+    if kind in (Sequential, Residual):
+        return kind(*settings.pop("layers", ()), **settings)
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise ModelError(f"{config['kind']} cannot be made of {settings}: {error}") from error
+
+
+def _value(value: Any, known: Mapping[str, type]) -> Any:
+    if isinstance(value, Mapping):
+        return _make(value, known)
+    if isinstance(value, list | tuple):
+        return tuple(_value(item, known) for item in value)
+    return value
