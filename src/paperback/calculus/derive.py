@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Gradient", "derivative", "jvp", "reverse", "vjp"]
+__all__ = ["Backward", "Gradient", "backward", "derivative", "jvp", "live", "reverse", "vjp"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -145,7 +145,8 @@ def live(statements: Sequence[Statement], wanted: Iterable[str]) -> tuple[Statem
 def _names_in(block: Block) -> Names:
     taken = {s.target for s in block.statements} | set(block.inputs) | set(block.scalars) | set(block.functions)
     sums = [n for s in block.statements for n in nodes(s.expr) if isinstance(n, Reduce)]
-    letters = {b.letter.name for owner in (*block.statements, *sums) for b in owner.binders}
+    bound = [b for s in block.statements for b in s.binders] + [b for n in sums for b in n.binders]
+    letters = {b.letter.name for b in bound}
     sizes = {name for t in block.inputs.values() for axis in t.axes for name in axis.names}
     return Names(taken | letters | sizes)
 
@@ -168,6 +169,41 @@ def _rebuilt(block: Block, statements: Sequence[Statement], extra: Iterable[Tens
     )
 
 
+@dataclass(frozen=True)
+class Backward:
+    """A block extended by the gradients of its result, in delta form, for an engine.
+
+    `cotangent` is the new input; `gradients` names the statement that holds the gradient of each tensor.
+    """
+
+    block: Block
+    cotangent: str
+    gradients: Mapping[str, str]
+
+
+def backward(block: Block, wrt: Iterable[str], conventions: Conventions = DEFAULT) -> Backward:
+    """The gradients of `sum(d<result> * result)` with respect to several inputs, in one sweep."""
+    wrt = tuple(wrt)
+    _check_differentiable(block, wrt)
+    extended, gradients, cotangent, held = _swept(block, wrt, conventions)
+    statements = live((*extended, *(g.delta_form() for g in gradients)), held.values())
+    given = [Tensor(cotangent, block.result.axes)]
+    return Backward(_rebuilt(block, statements, given), cotangent, held)
+
+
+def _swept(
+    block: Block, wrt: tuple[str, ...], conventions: Conventions
+) -> tuple[tuple[Statement, ...], tuple[Gradient, ...], str, dict[str, str]]:
+    names = _names_in(block)
+    result = block.result
+    cotangent = names.fresh(differentiated_name(result.target))
+    axes = {name: block.inputs[name].axes for name in wrt}
+    swept = reverse(
+        block.statements, {result.target: cotangent}, axes, names, default=conventions, lower=block.lower
+    )
+    return swept[0], swept[1], cotangent, swept[2]
+
+
 def _check_differentiable(block: Block, wrt: Iterable[str]) -> None:
     for name in wrt:
         if name not in block.inputs:
@@ -177,16 +213,10 @@ def _check_differentiable(block: Block, wrt: Iterable[str]) -> None:
 def vjp(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
     """`dx` from `dy`: the gradient of `sum(dy * y)`; reads the inputs and the cotangent `d<result>`."""
     _check_differentiable(block, (wrt,))
-    names = _names_in(block)
-    result = block.result
-    cotangent = names.fresh(differentiated_name(result.target))
-    extended, gradients, held = reverse(
-        block.statements, {result.target: cotangent}, {wrt: block.inputs[wrt].axes}, names,
-        default=conventions, lower=block.lower,
-    )  # fmt: skip
+    extended, gradients, cotangent, held = _swept(block, (wrt,), conventions)
     shown = [g.display(extended) for g in gradients]
     statements = live((*extended, *shown), [held[wrt]])
-    return _rebuilt(block, statements, [Tensor(cotangent, result.axes)])
+    return _rebuilt(block, statements, [Tensor(cotangent, block.result.axes)])
 
 
 def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions = DEFAULT) -> Block:

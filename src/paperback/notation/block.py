@@ -8,11 +8,12 @@ from __future__ import annotations
 __all__ = ["Block", "Fact"]
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from paperback.notation.expr import Statement, Tensor
-from paperback.notation.size import Size
-from paperback.notation.walk import same
+from paperback.notation.affine import Affine
+from paperback.notation.size import Size, SizeLike
+from paperback.notation.walk import map_statement, same, with_sizes
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Fact:
     size: Size
     modulus: Size = Size.of(1)
     why: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Is it true, now that its sizes are numbers? (False while they are not.)"""
+        if not (self.size.is_int and self.modulus.is_int):
+            return False
+        value = self.size.value
+        if self.relation == "|":
+            return self.modulus.value != 0 and value % self.modulus.value == 0
+        return value >= 0 if self.relation == ">=" else value == 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,28 @@ class Block:
             if statement.target == name:
                 return Tensor(name, statement.axes, integer=_is_integer(statement))
         return self.inputs[name]
+
+    def at(self, sizes: Mapping[str, SizeLike]) -> Block:
+        """The block with sizes put for names, everywhere; facts that became true are dropped."""
+
+        def put(affine: Affine) -> Affine:
+            return affine.with_sizes(sizes)
+
+        def sized(axes: tuple[Size, ...]) -> tuple[Size, ...]:
+            return tuple(axis.substitute(sizes) for axis in axes)
+
+        facts = (
+            replace(fact, size=fact.size.substitute(sizes), modulus=fact.modulus.substitute(sizes))
+            for fact in self.facts
+        )
+        return Block(
+            tuple(map_statement(s, lambda node: with_sizes(node, sizes), put) for s in self.statements),
+            {name: replace(tensor, axes=sized(tensor.axes)) for name, tensor in self.inputs.items()},
+            self.scalars,
+            self.functions,
+            tuple(fact for fact in facts if not fact.holds),
+            {name: bound for name, bound in self.lower.items() if name not in sizes},
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Block):

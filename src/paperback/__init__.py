@@ -1,0 +1,60 @@
+"""Paperback: paper in, backprop out.
+
+A neural-network layer is one line of index notation; its shapes, its derivatives and a running network follow from it.
+
+    pb.formula      a formula: derivatives as formulas, and it runs
+    pb.nn           layers and losses
+    pb.Model        a network with parameters: fit, predict, evaluate, save
+    pb.optim        optimizers
+    pb.use          which engine runs
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Formula": "paperback.formula",
+    "formula": "paperback.formula",
+    "Conventions": "paperback.calculus.conventions",
+    "Model": "paperback.learn.model",
+    "load": "paperback.learn.checkpoint",
+    "use": "paperback.engines",
+    "DataError": "paperback.errors",
+    "EngineError": "paperback.errors",
+    "FormulaError": "paperback.errors",
+    "ModelError": "paperback.errors",
+    "PaperbackError": "paperback.errors",
+}
+_MODULES = {"nn": "paperback.nn", "optim": "paperback.learn.optim", "data": "paperback.data"}
+
+__all__ = [*_HOMES, *_MODULES, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from paperback import data, nn
+    from paperback.calculus.conventions import Conventions
+    from paperback.engines import use
+    from paperback.errors import DataError, EngineError, FormulaError, ModelError, PaperbackError
+    from paperback.formula import Formula, formula
+    from paperback.learn import optim
+    from paperback.learn.checkpoint import load
+    from paperback.learn.model import Model
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value = import_module(_MODULES[name])
+    elif name in _HOMES:
+        # a module may bear the name that it defines (paperback.formula), and importing it binds the module here
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'paperback' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

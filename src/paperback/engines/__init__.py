@@ -1,0 +1,65 @@
+"""Engines run programs and formulas; neither knows them.
+
+    exact    Fractions and intervals, naive loops: proofs and tests
+    numpy    strided windows and matrix products: the readable reference, any machine
+
+`use` chooses the engine for everything that does not name one.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ENGINES", "bind_sizes", "choose", "compile_program", "run", "use"]
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from paperback.errors import EngineError
+from paperback.notation.block import Block
+from paperback.program.program import Program
+
+ENGINES = ("numpy", "exact")
+_chosen = {"engine": "numpy"}
+
+Runner = Callable[[Mapping[str, Any]], dict[str, "np.ndarray[Any, Any]"]]
+
+
+def use(*, engine: str | None = None, threads: int | None = None) -> None:
+    """Choose the engine ("numpy" or "exact") for formulas and for models that do not name one.
+
+    `threads` is accepted for engines that manage threads of their own; NumPy's are set by its BLAS. Raises EngineError
+    for a name that is no engine, and for threads < 1.
+    """
+    if threads is not None and threads < 1:
+        raise EngineError(f"threads must be at least 1; got {threads}")
+    if engine is not None:
+        _chosen["engine"] = choose(engine)
+
+
+def choose(engine: str | None) -> str:
+    """The name of an engine, the chosen one for None."""
+    if engine is None:
+        return _chosen["engine"]
+    if engine not in ENGINES:
+        raise EngineError(f"there is no engine {engine!r}; the engines are {', '.join(ENGINES)}")
+    return engine
+
+
+def _module(engine: str | None) -> Any:
+    return import_module(f"paperback.engines.{choose(engine)}")
+
+
+def compile_program(program: Program, dtype: str = "float32", engine: str | None = None) -> Runner:
+    """A function from arrays by name to the program's outputs and the new values of what it updates."""
+    runner: Runner = _module(engine).compile(program, dtype=dtype)
+    return runner
+
+
+def run(
+    block: Block, arrays: Mapping[str, Any], sizes: Mapping[str, int] | None = None, engine: str | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Every statement's value by name."""
+    values: dict[str, np.ndarray[Any, Any]] = _module(engine).run(block, arrays, sizes)
+    return values

@@ -1,0 +1,176 @@
+"""The public Formula: one or more statements that print, differentiate and run.
+
+    conv = formula("C[i,j,k] = sum(p,q,r) x[s*i+p, s*j+q, r] * w[p,q,r,k] + b[k]", x="H W R", s=2)
+    conv.vjp("x")                  another Formula
+    conv(x=x, w=w, b=b)            its result
+    conv.gradients({...}, dC)      the gradients of sum(dC * C)
+
+Everything here delegates: reading and printing to `notation`, derivatives to `calculus`, running to an engine.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Formula", "formula"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from paperback import engines
+from paperback.calculus import derive
+from paperback.calculus.conventions import DEFAULT, Conventions
+from paperback.errors import EngineError, FormulaError, Problem
+from paperback.notation.block import Block
+from paperback.notation.read import read
+from paperback.notation.show import show
+from paperback.notation.size import Size
+
+Array = np.ndarray[Any, Any]
+Axes = str | Sequence[str | int]
+
+
+def formula(
+    text: str,
+    /,
+    *,
+    integers: Iterable[str] = (),
+    scalars: Iterable[str] = (),
+    conventions: Conventions = DEFAULT,
+    **declared: Axes | int,
+) -> Formula:
+    """Read a formula.
+
+    A keyword with a string (or a sequence of names and numbers) names a tensor's axes, `x="H W R"`; one with an int
+    gives a size, `s=2`. Both are optional: what is not declared is inferred. `integers` are tensors of ids, `scalars`
+    scalar inputs; `conventions` are the slopes at kinks of its derivatives.
+
+    Raises FormulaError, with a caret and a fix, for a text that is no sentence of the notation.
+    """
+    sizes = {name: value for name, value in declared.items() if isinstance(value, int)}
+    axes = {name: value for name, value in declared.items() if not isinstance(value, int)}
+    return Formula(read(text, axes=axes, sizes=sizes, integers=integers, scalars=scalars), conventions)
+
+
+class Formula:
+    """One or more statements; the last is the result. Immutable; equal when the statements are, whatever their letters.
+
+    A Formula prints as text that reads back to itself, and so does every derivative of it.
+    """
+
+    def __init__(self, block: Block, conventions: Conventions = DEFAULT) -> None:
+        self._block = block
+        self._conventions = conventions
+        self._backward: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], derive.Backward] = {}
+
+    @property
+    def block(self) -> Block:
+        """The elaborated statements."""
+        return self._block
+
+    @property
+    def ranges(self) -> dict[str, str]:
+        """The extent of every index on the left of the result, as a size: {"i": "floor((H-P)/2)+1"}."""
+        return {b.letter.name: str(b.extent) for b in self._block.result.binders}
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """The axes of the result, as sizes."""
+        return tuple(str(axis) for axis in self._block.result.axes)
+
+    @property
+    def constraints(self) -> list[str]:
+        """What sizes must still satisfy; checked before anything runs."""
+        return [_show_fact(fact.relation, fact.size, fact.modulus) for fact in self._block.facts]
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, ...]]:
+        """The tensors to pass, with their axes."""
+        return {name: tuple(str(axis) for axis in t.axes) for name, t in self._block.inputs.items()}
+
+    def __str__(self) -> str:
+        return show(self._block)
+
+    def __repr__(self) -> str:
+        return f"formula({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self._block == other._block if isinstance(other, Formula) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._block)
+
+    # ------------------------------------------------------------------------------------------------ derivatives
+
+    def derivative(self, wrt: str) -> Formula:
+        """The Jacobian `dy_dx[o, t]` as a Formula: output axes first, then the axes of `wrt` (numerator layout)."""
+        return self._derived(derive.derivative(self._block, self._float_input(wrt), self._conventions))
+
+    def vjp(self, wrt: str) -> Formula:
+        """The gradient of `sum(dy * y)` with respect to one input, as a Formula over the inputs and the cotangent dy."""
+        return self._derived(derive.vjp(self._block, self._float_input(wrt), self._conventions))
+
+    def jvp(self, *wrt: str) -> Formula:
+        """The change of the result along tangents `dx` of the inputs (all that hold floats, where none is named)."""
+        names = [self._float_input(name) for name in wrt] or None
+        return self._derived(derive.jvp(self._block, names, self._conventions))
+
+    def _derived(self, block: Block) -> Formula:
+        return Formula(block, self._conventions)
+
+    def _float_input(self, name: str) -> str:
+        floats = [n for n, t in self._block.inputs.items() if not t.integer]
+        if name in floats:
+            return name
+        what = f"{name} holds integers" if name in self._block.inputs else f"{name} is no input of this formula"
+        near = get_close_matches(name, floats, 1)
+        hint = f"did you mean {near[0]}?" if near else f"its inputs with derivatives are {', '.join(floats) or 'none'}"
+        raise FormulaError("", Problem(f"{what}; there is no derivative by it", hint=hint))
+
+    # ---------------------------------------------------------------------------------------------------- running
+
+    def __call__(self, /, **arrays: Any) -> Array:
+        """The result for these arrays, numbers for scalars, and ints for sizes that no array gives.
+
+        float64 where any array is float64 or integer data is given for floats, else float32. Raises EngineError for
+        arrays that do not fit, before anything is computed.
+        """
+        return self.all(**arrays)[self._block.result.target]
+
+    def all(self, /, **arrays: Any) -> dict[str, Array]:
+        """Every statement's value by name."""
+        given, sizes = self._sort(arrays)
+        return engines.run(self._block, given, sizes)
+
+    def gradients(self, arrays: Mapping[str, Any], cotangent: Any, wrt: Iterable[str] | None = None) -> dict[str, Array]:
+        """The gradients of `sum(cotangent * result)` with respect to the inputs in `wrt` (all that hold floats)."""
+        given, sizes = self._sort(dict(arrays))
+        floats = [n for n, t in self._block.inputs.items() if not t.integer]
+        names = tuple(floats if wrt is None else (self._float_input(name) for name in wrt))
+        sizes = engines.bind_sizes(self._block, given, sizes)
+        key = names, tuple(sorted(sizes.items()))
+        if key not in self._backward:
+            self._backward[key] = derive.backward(self._block.at(sizes), names, self._conventions)
+        backward = self._backward[key]
+        results = engines.run(backward.block, {**given, backward.cotangent: cotangent}, sizes)
+        return {name: results[backward.gradients[name]] for name in names}
+
+    def _sort(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+        """Arrays and scalars on one side, sizes on the other."""
+        block = self._block
+        known = set(block.inputs) | set(block.scalars)
+        size_names = {n for t in block.inputs.values() for axis in t.axes for n in axis.names}
+        size_names |= {n for s in block.statements for axis in s.axes for n in axis.names}
+        sizes = {name: int(value) for name, value in arrays.items() if name not in known and name in size_names}
+        for name in arrays:
+            if name not in known and name not in size_names:
+                near = get_close_matches(name, [*known, *size_names], 1)
+                fix = f"did you mean {near[0]}?" if near else f"its inputs are {', '.join(sorted(known))}"
+                raise EngineError(f"{name} is neither an input nor a size of this formula; {fix}")
+        return {name: value for name, value in arrays.items() if name in known}, sizes
+
+
+def _show_fact(relation: str, size: Size, modulus: Size) -> str:
+    return f"{modulus} | {size}" if relation == "|" else f"{size} {relation} 0"
+
