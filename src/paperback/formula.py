@@ -22,6 +22,7 @@ from paperback import engines
 from paperback.calculus import derive
 from paperback.calculus.conventions import DEFAULT, Conventions
 from paperback.errors import EngineError, FormulaError, Problem
+from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
 from paperback.notation.read import read
 from paperback.notation.show import show
@@ -148,7 +149,7 @@ class Formula:
         given, sizes = self._sort(dict(arrays))
         floats = [n for n, t in self._block.inputs.items() if not t.integer]
         names = tuple(floats if wrt is None else (self._float_input(name) for name in wrt))
-        sizes = engines.bind_sizes(self._block, given, sizes)
+        sizes = bind_sizes(self._block, {n: np.shape(given[n]) for n in self._block.inputs if n in given}, sizes)
         key = names, tuple(sorted(sizes.items()))
         if key not in self._backward:
             self._backward[key] = derive.backward(self._block.at(sizes), names, self._conventions)

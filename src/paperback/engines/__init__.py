@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ENGINES", "bind_sizes", "choose", "compile_program", "run", "use"]
+__all__ = ["ENGINES", "choose", "compile_program", "run", "use"]
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

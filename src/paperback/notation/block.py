@@ -10,8 +10,8 @@ __all__ = ["Block", "Fact"]
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from paperback.notation.expr import Statement, Tensor
 from paperback.notation.affine import Affine
+from paperback.notation.expr import Statement, Tensor
 from paperback.notation.size import Size, SizeLike
 from paperback.notation.walk import map_statement, same, with_sizes
 
