@@ -1,0 +1,1 @@
+"""The command line: `paperback train | evaluate | predict | summary | derive`."""

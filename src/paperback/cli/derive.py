@@ -1,0 +1,51 @@
+"""`paperback derive`: a formula in, its derivative out."""
+
+from __future__ import annotations
+
+__all__ = ["derive"]
+
+from typing import Any
+
+import click
+
+from paperback.cli.job import Say, job
+from paperback.formula import formula
+
+
+@click.command()
+@click.argument("text", metavar="FORMULA")
+@click.option("--wrt", multiple=True, help="The input to differentiate by; may be repeated. Default: every input.")
+@click.option("--axes", multiple=True, metavar='"x=H W R"', help="The axes of a tensor; may be repeated.")
+@click.option("--size", multiple=True, metavar="s=2", help="A size that is known; may be repeated.")
+@job
+def derive(
+    say: Say, text: str, wrt: tuple[str, ...], axes: tuple[str, ...], size: tuple[str, ...]
+) -> tuple[dict[str, Any], int]:
+    """The derivative, the VJP and the JVP of a FORMULA, as formulas.
+
+    Example: paperback derive "y[o] = sum(i) x[i]*w[i,o] + b[o]" --wrt x
+    """
+    declared: dict[str, Any] = dict(_pair("--axes", item) for item in axes)
+    for name, value in (_pair("--size", item) for item in size):
+        if not value.isdecimal():
+            raise click.BadParameter(f"{name} needs a whole number, found {value}", param_hint="--size")
+        declared[name] = int(value)
+    given = formula(text, **declared)
+    say(str(given))
+    found: dict[str, dict[str, str]] = {}
+    for name in wrt or given.inputs:
+        found[name] = {
+            "derivative": str(given.derivative(name)),
+            "vjp": str(given.vjp(name)),
+            "jvp": str(given.jvp(name)),
+        }
+        for what, shown in found[name].items():
+            say(f"\n{what} by {name}\n{shown}")
+    return {"command": "derive", "formula": str(given), "wrt": found}, 0
+
+
+def _pair(option: str, item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name.strip():
+        raise click.BadParameter(f"needs name=value, found {item}", param_hint=option)
+    return name.strip(), value.strip()

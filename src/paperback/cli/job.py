@@ -1,0 +1,58 @@
+"""What all commands share: `--json`, errors as messages, exit codes.
+
+    0   fine
+    1   the check failed (an accuracy below --at-least)
+    2   bad usage or bad input
+    130 Ctrl-C
+
+With `--json` standard output is one line, a JSON object: the result, or {"error": message}.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CHECK_FAILED", "INTERRUPTED", "Failure", "Say", "job"]
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from paperback.errors import PaperbackError
+
+CHECK_FAILED = 1
+INTERRUPTED = 130
+
+Say = Callable[[str], None]
+
+
+class Failure(click.ClickException):
+    """Bad input: the message, and exit code 2."""
+
+    exit_code = 2
+
+
+def job(command: Callable[..., tuple[dict[str, Any], int]]) -> Callable[..., None]:
+    """Make a command of a function that takes `say` and its options and returns (result for JSON, exit code).
+
+    `say` prints a line for people; with `--json` it is silent.
+    """
+
+    def run(as_json: bool, **options: Any) -> None:
+        def say(line: str) -> None:
+            if not as_json:
+                click.echo(line)
+
+        try:
+            result, code = command(say=say, **options)
+        except (PaperbackError, OSError) as error:
+            if as_json:
+                click.echo(json.dumps({"error": str(error)}))
+            raise Failure(str(error)) from error
+        if as_json:
+            click.echo(json.dumps(result, allow_nan=False))
+        click.get_current_context().exit(code)
+
+    functools.update_wrapper(run, command)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(run)

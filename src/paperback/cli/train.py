@@ -1,0 +1,123 @@
+"""`paperback train`: without options, the convolutional network of the digits that ship with the package."""
+
+from __future__ import annotations
+
+__all__ = ["train"]
+
+import time
+from typing import Any
+
+import click
+
+from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job
+from paperback.cli.netspec import network
+from paperback.data.dataset import Dataset, load_splits
+from paperback.learn.augment import Shift
+from paperback.learn.fit import SCHEDULES
+from paperback.learn.model import Model
+from paperback.learn.optim import SGD, Adam, AdamW, Optimizer
+
+_SMALL = 10_000  # examples; fewer are gone through more often, in smaller batches
+_EPOCHS = {True: 40, False: 3}
+_BATCH = {True: 32, False: 64}
+_LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001}
+
+
+@click.command()
+@click.option("--data", help="MNIST folder, or IDX, CSV or NPZ file. Default: the digits in the package.")
+@click.option("--net", "spec", help='lenet, mlp, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
+@click.option("--epochs", type=click.IntRange(1), help="Times through the examples. Default 40, or 3 for large data.")
+@click.option("--batch-size", type=click.IntRange(1), help="Examples in a step. Default 32, or 64 for large data.")
+@click.option("--optimizer", type=click.Choice(list(_LR)), default="sgd", show_default=True)
+@click.option("--lr", type=click.FloatRange(0), help="Learning rate. Default 0.05 for sgd, else 0.001.")
+@click.option("--momentum", type=click.FloatRange(0), default=0.9, show_default=True, help="Of sgd.")
+@click.option("--weight-decay", type=click.FloatRange(0), default=0.0005, show_default=True, help="Of sgd and adamw.")
+@click.option("--schedule", type=click.Choice(list(SCHEDULES)), default="cosine", show_default=True)
+@click.option("--shift", type=click.IntRange(0), help="Move half of the training images by up to so many pixels.")
+@click.option("--held-out", type=click.FloatRange(0, 1, True, True), default=0.2, show_default=True, help="Test share.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split and all else random.")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option("--engine", help="What runs the network. Default: numpy.")
+@click.option("--save", "save_to", type=click.Path(dir_okay=False), help="Write the trained model here.")
+@click.option("--at-least", type=click.FloatRange(0, 1), help="Exit with 1 if the test accuracy is below.")
+@job
+def train(
+    say: Say,
+    data: str | None,
+    spec: str | None,
+    epochs: int | None,
+    batch_size: int | None,
+    optimizer: str,
+    lr: float | None,
+    momentum: float,
+    weight_decay: float,
+    schedule: str,
+    shift: int | None,
+    held_out: float,
+    seed: int,
+    dtype: str,
+    engine: str | None,
+    save_to: str | None,
+    at_least: float | None,
+) -> tuple[dict[str, Any], int]:
+    """Train a network and print what it reaches on examples it has not seen.
+
+    Without options: the convolutional network lenet, on the 1,797 digits in the package, a fifth of them held out.
+    """
+    training, test = load_splits(data, held_out=held_out, seed=seed)
+    shape = training.x.shape[1:]
+    spec = spec or ("lenet" if len(shape) == 3 else "mlp")
+    model = Model(network(spec, shape, training.classes), shape, seed=seed, dtype=dtype, engine=engine)
+    small = len(training) < _SMALL
+    epochs = epochs or _EPOCHS[small]
+    pixels = shift if shift is not None else int(data is None)
+    parameters = sum(array.size for array in model.parameters.values())
+    say(f"{training.name}: {len(training):,} examples, {test.name}: {len(test):,}")
+    say(f"{spec}: {parameters:,} parameters; {epochs} epochs")
+    start = time.monotonic()
+    history = model.fit(
+        training.x,
+        training.y,
+        optimizer=_optimizer(optimizer, _LR[optimizer] if lr is None else lr, momentum, weight_decay),
+        batch_size=batch_size or _BATCH[small],
+        epochs=epochs,
+        schedule=schedule,
+        augment=Shift(pixels) if pixels else None,
+    )
+    seconds = time.monotonic() - start
+    if save_to is not None:
+        model.save(save_to)
+    reached = model.evaluate(test.x, test.y)
+    say(f"{'interrupted after' if history.interrupted else 'trained for'} {seconds:.1f} s, {history.steps:,} steps")
+    say(_reached(reached, test))
+    if save_to is not None:
+        say(f"saved in {save_to}")
+    result = {
+        "command": "train",
+        "data": training.name,
+        "net": spec,
+        "parameters": parameters,
+        "train_examples": len(training),
+        "test_examples": len(test),
+        "seed": seed,
+        "seconds": seconds,
+        "history": history.to_dict(),
+        "interrupted": history.interrupted,
+        "test_loss": reached["loss"],
+        "test_accuracy": reached["accuracy"],
+        "saved": save_to,
+    }
+    if history.interrupted:
+        return result, INTERRUPTED
+    return result, CHECK_FAILED if at_least is not None and reached["accuracy"] < at_least else 0
+
+
+def _optimizer(name: str, lr: float, momentum: float, weight_decay: float) -> Optimizer:
+    if name == "sgd":
+        return SGD(lr, momentum=momentum, weight_decay=weight_decay)
+    return Adam(lr) if name == "adam" else AdamW(lr, weight_decay=weight_decay)
+
+
+def _reached(reached: dict[str, float], test: Dataset) -> str:
+    right = round(reached["accuracy"] * len(test))
+    return f"test accuracy {reached['accuracy']:.2%} ({right:,} of {len(test):,}), loss {reached['loss']:.4f}"

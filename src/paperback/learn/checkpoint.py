@@ -1,0 +1,217 @@
+"""Checkpoints: a model in one safetensors file, the tensors as they are and everything else as JSON in its metadata.
+
+    tensors     parameters, running statistics and the optimizer's tensors, under their names
+    metadata    "paperback": format, network, input_shape, seed, dtype, layout, frozen; optimizer, taken, steps, epochs
+
+Layers come back from a table of class names and plain settings: reading runs nothing that a file says. A file is
+checked whole (its header, the network it describes, every tensor's shape and type against that network) before an
+array is made. Writing is atomic: a temporary file beside the target, fsync, replace, fsync of the folder.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Checkpoint", "read", "write"]
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialise
+
+from paperback.errors import ModelError
+from paperback.learn.inputs import LAYOUTS
+from paperback.learn.optim import Optimizer, from_config
+from paperback.nn.config import from_config as layer_from_config
+from paperback.nn.config import to_config
+from paperback.nn.layers.layer import Layer
+from paperback.nn.network import Network, build
+
+Array = NDArray[Any]
+
+KEY = "paperback"
+FORMAT = 1
+_DTYPES = {"float32": "F32", "float64": "F64"}
+_MAX_DESCRIPTION = 1 << 22  # characters of JSON: a network of thousands of layers
+_FIELDS = (
+    "format", "network", "input_shape", "seed", "dtype", "layout", "frozen", "optimizer", "taken", "steps", "epochs",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds: how the model is built, how far it has learned, and its numbers."""
+
+    net: Layer
+    input_shape: tuple[int, ...]
+    seed: int
+    dtype: str
+    layout: str
+    frozen: tuple[str, ...]
+    rule: Optimizer | None
+    taken: int
+    steps: int
+    epochs: int
+    tensors: Mapping[str, Array]
+
+
+def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint to `path`, atomically; the same model gives the same bytes. OSError where it cannot be."""
+    network = to_config(checkpoint.net)
+    layer_from_config(network)  # what cannot be read back is refused before it is written
+    description = {
+        "format": FORMAT,
+        "network": network,
+        "input_shape": checkpoint.input_shape,
+        "seed": checkpoint.seed,
+        "dtype": checkpoint.dtype,
+        "layout": checkpoint.layout,
+        "frozen": checkpoint.frozen,
+        "optimizer": checkpoint.rule and checkpoint.rule.config(),
+        "taken": checkpoint.taken,
+        "steps": checkpoint.steps,
+        "epochs": checkpoint.epochs,
+    }
+    bad = _not_finite(checkpoint.tensors)
+    if bad:
+        raise ModelError(f"save: needs finite numbers, {bad} holds NaN or infinity; train with a smaller learning rate")
+    text = json.dumps(description, allow_nan=False)
+    tensors = {name: np.ascontiguousarray(array) for name, array in checkpoint.tensors.items()}
+    _replace(Path(path), serialise(tensors, metadata={KEY: text}))
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Put `data` in the place of `target`: all of it or nothing, on the disk when this returns."""
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def read(path: str | os.PathLike[str]) -> Checkpoint:
+    """The checkpoint in a file; ModelError, before any array is made, for a file that is none or does not fit."""
+    place = os.fspath(path)
+    try:
+        with safe_open(place, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            found = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
+            saved = _described(place, (file.metadata() or {}).get(KEY))
+            _check_tensors(place, saved, found)
+            tensors = {name: file.get_tensor(name) for name in found}
+    except SafetensorError as error:
+        raise ModelError(
+            f"load: {place} is no safetensors file, or was cut short; pass a file that Model.save wrote"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"load: {place} cannot be read: {error.strerror or error}; check the path") from error
+    bad = _not_finite(tensors)
+    if bad:
+        _refuse(place, f"finite numbers, {bad} holds NaN or infinity")
+    return Checkpoint(**{**saved, "tensors": tensors})
+
+
+def _not_finite(tensors: Mapping[str, Array]) -> str | None:
+    return next((name for name, array in tensors.items() if not np.isfinite(array).all()), None)
+
+
+def _refuse(place: str, needed: str, fix: str = "the file is damaged, or Model.save did not write it") -> NoReturn:
+    raise ModelError(f"load: {place} needs {needed}; {fix}")
+
+
+def _described(place: str, text: str | None) -> dict[str, Any]:
+    """The metadata as the fields of a Checkpoint, every one checked."""
+    if text is None:
+        _refuse(place, f'the model under "{KEY}" in its metadata, found nothing', "pass a file that Model.save wrote")
+    if len(text) > _MAX_DESCRIPTION:
+        _refuse(place, f"a description of at most {_MAX_DESCRIPTION:,} characters, found {len(text):,}")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        _refuse(place, "a description in JSON, found something else")
+    if not isinstance(data, dict) or sorted(data) != sorted(_FIELDS):
+        known = set(data) if isinstance(data, dict) else set()
+        if known and data.get("format") not in (None, FORMAT):
+            _refuse(place, f"format {FORMAT}, found {data['format']!r}", "update the package, or save the model anew")
+        missing, extra = sorted(set(_FIELDS) - known), sorted(known - set(_FIELDS))
+        _refuse(place, f"a description with {', '.join(_FIELDS)}, {_difference(missing, extra)}")
+    if data["format"] != FORMAT or isinstance(data["format"], bool):
+        _refuse(place, f"format {FORMAT}, found {data['format']!r}", "update the package, or save the model anew")
+    for name in ("seed", "taken", "steps", "epochs"):
+        if not _is_count(data[name]):
+            _refuse(place, f"a whole number from 0 on as {name}, found {data[name]!r}")
+    for name, choices in (("dtype", tuple(_DTYPES)), ("layout", LAYOUTS)):
+        if data[name] not in choices:
+            _refuse(place, f"{name} one of {', '.join(choices)}, found {data[name]!r}")
+    shape, frozen = data["input_shape"], data["frozen"]
+    if not isinstance(shape, list) or not all(_is_count(n) and n > 0 for n in shape):
+        _refuse(place, f"an input_shape of whole numbers from 1 on, found {shape!r}")
+    if not isinstance(frozen, list) or not all(isinstance(name, str) for name in frozen):
+        _refuse(place, f"frozen as a list of names, found {frozen!r}")
+    try:
+        net = layer_from_config(data["network"])
+        rule = None if data["optimizer"] is None else from_config(data["optimizer"])
+    except (ModelError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ModelError(f"load: {place} describes no model: {error or type(error).__name__}") from error
+    return {
+        "net": net, "input_shape": tuple(shape), "seed": data["seed"], "dtype": data["dtype"], "layout": data["layout"],
+        "frozen": tuple(frozen), "rule": rule, "taken": data["taken"], "steps": data["steps"], "epochs": data["epochs"],
+    }  # fmt: skip
+
+
+def _check_tensors(place: str, saved: Mapping[str, Any], found: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
+    """Every tensor of the described model is in the file, with its shape and type, and there is no other."""
+    shape = saved["input_shape"]
+    if saved["layout"] == "NCHW" and len(shape) > 1:
+        shape = (*shape[1:], shape[0])
+    try:
+        network = build(saved["net"], shape)
+    except (ModelError, OverflowError, RecursionError) as error:
+        raise ModelError(f"load: {place} describes no model: {error or type(error).__name__}") from error
+    needed = {name: spec.shape for name, spec in {**network.parameters, **network.state}.items()}
+    optional = _optimizer_tensors(network, saved["rule"])
+    missing = sorted(set(needed) - set(found))
+    extra = sorted(set(found) - set(needed) - set(optional))
+    if missing or extra:
+        _refuse(place, f"the tensors of the network it describes, {_difference(missing, extra)}")
+    dtype = _DTYPES[saved["dtype"]]
+    for name, (size, kind) in found.items():
+        wanted = {**optional, **needed}[name]
+        if size != wanted or kind != dtype:
+            _refuse(place, f"{name} of shape {wanted} and type {dtype}, found {size} and {kind}")
+    strangers = sorted(set(saved["frozen"]) - set(network.parameters))
+    if strangers:
+        _refuse(place, f"frozen names that are parameters, found {', '.join(strangers)}")
+
+
+def _optimizer_tensors(network: Network, rule: Optimizer | None) -> dict[str, tuple[int, ...]]:
+    """What the optimizer may keep: its state for every parameter (none for one that was frozen all along)."""
+    states = rule.state if rule else ()
+    return {f"{name}.{state}": spec.shape for name, spec in network.parameters.items() for state in states}
+
+
+def _difference(missing: list[str], extra: list[str]) -> str:
+    parts = [f"missing: {', '.join(missing)}"] if missing else []
+    parts += [f"not known: {', '.join(extra[:4])}"] if extra else []
+    return "; ".join(parts) or "found something else"
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63

@@ -1,0 +1,149 @@
+"""What a model may be given: examples, labels, cotangents, parameters; all checked before anything is computed.
+
+Every refusal says where, what was needed and why, what came, and the change that fixes it. Examples are `[N, *shape]`
+with the channels last; `layout="NCHW"` moves them there at the edge, and nothing inside knows.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "LAYOUTS", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples",
+    "check_values", "closest", "example_array", "labels_for",
+]  # fmt: skip
+
+import math
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from paperback.errors import ModelError
+from paperback.nn.labels import check_labels, label_kind
+from paperback.nn.losses import Loss
+
+LAYOUTS = ("NHWC", "NCHW")
+_CHUNK = 1 << 20  # elements looked at together, so that a check needs no memory to speak of
+
+Array = NDArray[Any]
+
+
+def channels_last(x: Array, layout: str) -> Array:
+    """From the edge's layout to the inside's, a view; an array without spatial axes stays as it is."""
+    return np.moveaxis(x, 1, -1) if layout == "NCHW" and x.ndim > 2 else x
+
+
+def channels_first(x: Array, layout: str) -> Array:
+    """From the inside's layout to the edge's, a view."""
+    return np.moveaxis(x, -1, 1) if layout == "NCHW" and x.ndim > 2 else x
+
+
+def example_array(where: str, name: str, value: ArrayLike) -> Array:
+    """The numbers as an array: floats, integers or booleans, no copy of an array."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ModelError(f"{where}: {name} is no array: {error}; give every row the same shape") from None
+    if array.dtype.kind not in "fiub":
+        raise ModelError(f"{where}: {name} holds numbers, found {array.dtype}; convert it with astype(float)")
+    return array
+
+
+def check_examples(
+    where: str, value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any], *, name: str = "x"
+) -> Array:
+    """Examples of the shape that the network was built for, at least one, every number finite in `dtype`."""
+    array = example_array(where, name, value)
+    if array.shape[1:] != shape or array.ndim == 0:
+        raise ModelError(
+            f"{where}: {name} needs shape (N, {', '.join(map(str, shape))}), what the network was built for, found "
+            f"{array.shape}; {_reshape_hint(name, array.shape, shape)}"
+        )
+    if len(array) == 0:
+        raise ModelError(f"{where}: {name} needs at least one example, found none; pass a batch that is not empty")
+    check_values(where, name, array, dtype)
+    return array
+
+
+def _reshape_hint(name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    if found == shape:
+        return f"for one example pass {name}[None]"
+    if found and math.prod(found[1:]) == math.prod(shape) and len(found) != len(shape) + 1:
+        return f"the numbers fit: pass {name}.reshape(-1, {', '.join(map(str, shape))})"
+    if len(found) == len(shape) + 1 and sorted(found[1:]) == sorted(shape):
+        return f'the axes fit in another order: transpose {name}, or build the model with layout="NCHW"'
+    return f"reshape {name}, or build the model with input_shape={found[1:]}"
+
+
+def check_values(where: str, name: str, array: Array, dtype: np.dtype[Any]) -> None:
+    """Every number is finite, and stays so in `dtype`."""
+    if array.dtype.kind != "f":
+        return
+    largest = np.finfo(dtype).max
+    rows = max(1, _CHUNK // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        part = array[start : start + rows]
+        bad = ~(np.abs(part) <= largest)
+        if bad.any():
+            place = [int(i) for i in np.argwhere(bad)[0]]
+            number = part[tuple(place)]
+            place[0] += start
+            raise ModelError(
+                f"{where}: {name} needs finite numbers in {dtype}, {name}{place} is {number}; "
+                f"remove or replace the example"
+            )
+
+
+def labels_for(
+    where: str,
+    value: ArrayLike,
+    count: int,
+    loss: Loss,
+    output_shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    layout: str,
+) -> tuple[Array, str]:
+    """(labels, their kind) for `count` examples: as many, of what `nn.labels` accepts, in the layout of the inside."""
+    y = example_array(where, "y", value)
+    kind = label_kind(loss, y, output_shape)
+    if kind != "integer":
+        y = channels_last(y, layout)
+    if y.ndim and len(y) != count:
+        raise ModelError(
+            f"{where}: needs one label for each example, found {count} examples and {len(y)} labels; "
+            f"check that x and y belong together"
+        )
+    try:
+        labels = check_labels(loss, y, output_shape, kind)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from None
+    check_values(where, "y", labels, dtype)
+    return labels, kind
+
+
+def check_batch_size(where: str, count: int, least: int) -> None:
+    """A training batch may not be smaller than what the batch's statistics need."""
+    if count < least:
+        raise ModelError(
+            f"{where}: a batch statistic needs at least {least} examples in a batch, found a batch of {count}; "
+            f"choose a batch size that leaves no smaller last batch"
+        )
+
+
+def check_count(where: str, name: str, value: object, least: int = 1) -> int:
+    """A whole number from `least` on: a batch size, a number of epochs, a seed."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ModelError(f"{where}: {name} is a whole number from {least} on, found {value!r}; pass {name}={least}")
+    return int(value)
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The hint "did you mean a or b?", or what there is, or that there is nothing."""
+    names = list(known)
+    near = get_close_matches(str(name), names, n=2, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    if not names:
+        return "there is none"
+    return "there is " + ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

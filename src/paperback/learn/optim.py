@@ -1,0 +1,225 @@
+"""Optimizers: each is a formula for one element of a parameter.
+
+    gradient descent     w' = w - lr*g                                             claim E31 (g is the batch's mean)
+    momentum             u = mu*v + g,  v' = u,  w' = w - lr*u                     Polyak 1964, as PyTorch writes it
+    Nesterov             u = mu*v + g,  v' = u,  w' = w - lr*(g + mu*u)            Sutskever et al. 2013
+    Adam                 m' = b1*m + (1-b1)*g,  v' = b2*v + (1-b2)*g^2
+                         w' = w - lr*(m'/(1-b1^t)) / (sqrt(v'/(1-b2^t)) + eps)     Kingma and Ba 2015
+    AdamW                Adam, and w' loses lr*decay*w besides                     Loshchilov and Hutter 2019
+
+The formula is lifted over the parameter's axes, renamed to the parameter's tensors, and joins the training step as
+statements and updates like any others. Constants are exact decimals inside the formula; `lr` and the step count `t`
+(1 in the first step) are scalars, given anew for every step. No derivative is taken here.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "from_config"]
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from paperback.errors import ModelError
+from paperback.notation.expr import Statement
+from paperback.notation.read import read
+from paperback.notation.walk import map_statement, rename_tensors
+from paperback.program.lift import depends_on, lift
+from paperback.program.program import Program, ProgramTensor
+
+_LETTERS = ("i", "j", "k", "l", "p", "q", "r", "s")  # of a parameter's axes, in order
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How parameters follow their gradients.
+
+    A subclass gives `formula`, the text for one element: it reads `w[]` (the parameter), `g[]` (its gradient) and the
+    tensors named in `state`, assigns `w` and every state, and may name intermediates first. State starts at zero.
+    """
+
+    lr: float
+
+    scalars: ClassVar[tuple[str, ...]] = ("lr",)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type in ("float", float):
+                object.__setattr__(self, field.name, _number(self, field.name, value))
+
+    @property
+    def formula(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """Names of the tensors kept for every parameter."""
+        return ()
+
+    def values(self, step: int) -> dict[str, float]:
+        """The scalars of one step; steps count from 1."""
+        return {name: float(step) if name == "t" else self.lr for name in self.scalars}
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments under the class's name, for JSON; `from_config` reads it back."""
+        return {"class": type(self).__name__, **asdict(self)}
+
+    def attach(self, program: Program, gradients: Mapping[str, str]) -> Program:
+        """The program with the updates of these parameters.
+
+        gradients   parameter -> the tensor that holds its gradient
+        State is called `<parameter>.<state>`, intermediates likewise; what depends on scalars only is computed once.
+        """
+        signals = ("w", "g", *self.state)
+        block = read(self.formula, axes=dict.fromkeys(signals, ()), scalars=self.scalars, updates=True)
+        per_element = depends_on(block.statements, signals)
+        tensors, statements, updates = dict(program.tensors), list(program.statements), dict(program.updates)
+        for scalar in self.scalars:
+            tensors.setdefault(scalar, ProgramTensor(scalar, (), "scalar"))
+        for statement in block.statements:
+            if statement.target not in per_element:
+                once = _renamed(statement, self._shared(block.statements, per_element))
+                statements.append(once)
+                tensors[once.target] = ProgramTensor(once.target, (), "intermediate")
+        for parameter, gradient in gradients.items():
+            axes = tensors[parameter].axes
+            names = self._shared(block.statements, per_element)
+            names |= {name: f"{parameter}.{name}" for name in per_element} | {"w": parameter, "g": gradient}
+            tensors |= {names[s]: ProgramTensor(names[s], axes, "optimizer") for s in self.state}
+            lifted = lift(block, signals, list(zip(_LETTERS, axes, strict=False)))
+            for statement in lifted.statements:
+                own = _renamed(statement, names)
+                if statement.target in signals:
+                    updates[own.target] = own
+                elif statement.target in per_element:
+                    statements.append(own)
+                    tensors[own.target] = ProgramTensor(own.target, axes, "intermediate")
+        return replace(program, tensors=tensors, statements=tuple(statements), updates=updates)
+
+    def _shared(self, statements: tuple[Statement, ...], per_element: set[str]) -> dict[str, str]:
+        """Names of what is computed once: `c` of Adam is `adam.c`."""
+        word = type(self).__name__.lower()
+        return {s.target: f"{word}.{s.target}" for s in statements if s.target not in per_element}
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Gradient descent on batches; with `momentum`, heavy-ball or Nesterov; `weight_decay` adds decay*w to g.
+
+    Defined as PyTorch's SGD: the velocity starts at 0 and is not multiplied by the learning rate. Source: claim E31.
+    """
+
+    lr: float = 0.1
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and not self.momentum:
+            raise ModelError("SGD: Nesterov's step needs a momentum, momentum is 0; pass momentum=0.9")
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        return ("v",) if self.momentum else ()
+
+    @property
+    def formula(self) -> str:
+        mu = _decimal(self.momentum)
+        lines, g = [], "g[]"
+        if self.weight_decay:
+            lines, g = [f"h = g[] + {_decimal(self.weight_decay)}*w[]"], "h"
+        if not self.momentum:
+            return "\n".join([*lines, f"w = w[] - lr*{g}"])
+        step = f"({g} + {mu}*u)" if self.nesterov else "u"
+        return "\n".join([*lines, f"u = {mu}*v[] + {g}", "v = u", f"w = w[] - lr*{step}"])
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Steps of a size that hardly depends on the gradient's scale. Source: Kingma and Ba 2015, algorithm 1.
+
+    1 - beta^t is written -expm1(t*log1p(beta-1)), which keeps its digits where beta^t is near 1.
+    """
+
+    lr: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    scalars: ClassVar[tuple[str, ...]] = ("lr", "t")
+    decay: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("beta1", "beta2"):
+            if not getattr(self, name) < 1:
+                raise ModelError(
+                    f"{type(self).__name__}: {name} is the weight of the past, at least 0 and less than 1, found "
+                    f"{getattr(self, name)}; the usual values are beta1=0.9, beta2=0.999"
+                )
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        return ("m", "v")
+
+    def _decayed(self) -> str:
+        return "w[]"
+
+    @property
+    def formula(self) -> str:
+        first, second = _decimal(self.beta1), _decimal(self.beta2)
+        return f"""c = -expm1(t*log1p({first} - 1))
+                   d = -expm1(t*log1p({second} - 1))
+                   a = {first}*m[] + (1 - {first})*g[]
+                   b = {second}*v[] + (1 - {second})*g[]^2
+                   m = a
+                   v = b
+                   w = {self._decayed()} - lr*(a/c) / (sqrt(b/d) + {_decimal(self.eps)})"""
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with the decay of the weights beside the gradient's step. Source: Loshchilov and Hutter 2019."""
+
+    weight_decay: float = 0.01
+
+    def _decayed(self) -> str:
+        return f"w[] - lr*{_decimal(self.weight_decay)}*w[]"
+
+
+_CLASSES: dict[str, type[Optimizer]] = {c.__name__: c for c in (SGD, Adam, AdamW)}
+
+
+def from_config(config: Mapping[str, Any]) -> Optimizer:
+    """The optimizer that `config()` described; ModelError for anything else."""
+    arguments = dict(config)
+    kind = arguments.pop("class", None)
+    if not isinstance(kind, str) or kind not in _CLASSES:
+        raise ModelError(f"optimizer: needs one of {', '.join(_CLASSES)}, found {kind!r}")
+    known = {field.name for field in fields(_CLASSES[kind])}
+    if set(arguments) - known:
+        raise ModelError(f"{kind}: takes {', '.join(sorted(known))}, found {', '.join(sorted(set(arguments) - known))}")
+    return _CLASSES[kind](**arguments)
+
+
+def _renamed(statement: Statement, names: Mapping[str, str]) -> Statement:
+    moved = map_statement(statement, lambda node: rename_tensors(node, names))
+    return replace(moved, target=names[statement.target])
+
+
+def _number(optimizer: Optimizer, name: str, value: object) -> float:
+    """The setting as a float: finite and at least 0."""
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or value < 0:  # type: ignore[arg-type, operator]
+        raise ModelError(f"{type(optimizer).__name__}: {name} is a number from 0 on, found {value!r}")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _decimal(value: float) -> str:
+    """The shortest decimal of a float, without an exponent: an exact rational in the formula."""
+    text = format(Decimal(repr(value)), "f")
+    return text.removesuffix(".0")

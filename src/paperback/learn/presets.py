@@ -1,0 +1,42 @@
+"""Networks by name.
+
+    lenet    conv -> ReLU -> max-pool 2, twice; flatten; dense -> ReLU; dense: the network of claims E1 to E31
+             28x28 and larger: conv 5x5 to 32 and to 64, dense 128;  8x8 digits: conv 3x3 to 16 and to 32 with the
+             outputs of the size of the inputs, dense 64
+    mlp      dense 128 -> ReLU -> dense
+
+Both end in scores, one for each class: the softmax is the loss's.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PRESETS", "lenet", "mlp"]
+
+from collections.abc import Callable, Mapping
+
+from paperback.errors import ModelError
+from paperback.nn.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential
+
+_LARGE = 16  # the least side for which two unpadded 5x5 convolutions, each pooled, leave something
+
+
+def lenet(input_shape: tuple[int, ...], classes: int = 10) -> Sequential:
+    """The convolutional network for images (H, W, C) of 4 pixels and more."""
+    if len(input_shape) != 3 or min(input_shape[:2]) < 4:
+        raise ModelError(f"lenet: needs images (H, W, C) of at least 4x4, found {input_shape}; use mlp for others")
+    large = min(input_shape[:2]) >= _LARGE
+    size, padding = (5, "valid") if large else (3, "same")
+    first, second, hidden = (32, 64, 128) if large else (16, 32, 64)
+    return Sequential(
+        Conv2d(first, size, padding=padding), ReLU(), MaxPool2d(2),
+        Conv2d(second, size, padding=padding), ReLU(), MaxPool2d(2),
+        Flatten(), Dense(hidden), ReLU(), Dense(classes),
+    )  # fmt: skip
+
+
+def mlp(input_shape: tuple[int, ...], classes: int = 10) -> Sequential:
+    """Two dense layers for examples of any shape."""
+    return Sequential(Flatten(), Dense(128), ReLU(), Dense(classes))
+
+
+PRESETS: Mapping[str, Callable[[tuple[int, ...], int], Sequential]] = {"lenet": lenet, "mlp": mlp}

@@ -1,0 +1,38 @@
+"""What training changes, as one immutable value: replaced as a whole, so that there is never half a step."""
+
+from __future__ import annotations
+
+__all__ = ["State", "sealed"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from paperback.learn.optim import Optimizer
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that training changes.
+
+    tensors           parameters and running statistics
+    optimizer         what the optimizer keeps for every parameter, and `taken`, its own steps so far
+    steps, epochs     counted over the model's life: they key the random masks and the order of the examples
+    """
+
+    tensors: Mapping[str, Array]
+    rule: Optimizer | None = None
+    optimizer: Mapping[str, Array] = field(default_factory=dict)
+    taken: int = 0
+    steps: int = 0
+    epochs: int = 0
+
+
+def sealed(array: Array) -> Array:
+    """The array, read-only."""
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,88 @@
+"""One training step, compiled: everything from the batch to the new parameters is one Program.
+
+    arrays in     examples, labels, parameters, running statistics, the optimizer's tensors, masks, lr (and t)
+    arrays out    the loss, the output, and the new value of all that is updated
+"""
+
+from __future__ import annotations
+
+__all__ = ["TrainStep"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from paperback.errors import ModelError
+from paperback.learn import steps as programs
+from paperback.learn.inputs import check_batch_size
+from paperback.learn.optim import Optimizer
+from paperback.learn.state import State, sealed
+from paperback.nn.losses import LABEL, LOSS, Loss
+from paperback.nn.network import INPUT
+
+if TYPE_CHECKING:
+    from paperback.learn.model import Model
+
+Array = NDArray[Any]
+
+
+@dataclass
+class TrainStep:
+    """One training step, compiled once: `step(x, y)` takes it and returns the loss before it.
+
+    The optimizer's tensors belong to the model: another step with the same kind of optimizer goes on where this one
+    stopped, another kind starts afresh.
+    """
+
+    model: Model
+    loss: Loss
+    optimizer: Optimizer
+
+    def __call__(self, x: ArrayLike, y: ArrayLike) -> float:
+        examples, labels, kind = self.model.check_batch("train_step", x, y, self.loss)
+        check_batch_size("train_step", len(examples), self.model.network.least_batch)
+        return self.run(examples, labels, kind)[0]
+
+    def run(self, examples: Array, labels: Array, kind: str, factor: float = 1.0) -> tuple[float, Array]:
+        """(loss, output) of a step on a checked batch; `factor` scales the learning rate."""
+        model, state = self.model, self.model._state
+        trainable = [name for name in model.network.parameters if name not in model.frozen]
+        rule = replace(self.optimizer, lr=0.0)
+        run, _ = model._compiled(
+            ("train", self.loss, kind, rule, model.frozen),
+            lambda: (programs.training_program(model.network, self.loss, kind, rule, trainable), {}),
+        )
+        kept, taken = self._kept(state, trainable)
+        result = run(
+            {
+                **state.tensors,
+                **kept,
+                **replace(self.optimizer, lr=self.optimizer.lr * factor).values(taken + 1),
+                **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
+                INPUT: model._inside(examples),
+                LABEL: model._label(labels),
+            }
+        )
+        loss = float(result[LOSS])
+        if not np.isfinite(loss):
+            raise ModelError(
+                f"training: the loss is {loss} at step {state.steps + 1}, it must stay finite; use a smaller learning "
+                f"rate (it is {self.optimizer.lr * factor:g}); the parameters are those before this step"
+            )
+        tensors = {name: sealed(result[name]) if name in result else old for name, old in state.tensors.items()}
+        optimizer = {**(state.optimizer if taken else {}), **{name: sealed(result[name]) for name in kept}}
+        model._state = State(tensors, self.optimizer, optimizer, taken + 1, state.steps + 1, state.epochs)
+        return loss, result[model.network.output]
+
+    def _kept(self, state: State, trainable: Sequence[str]) -> tuple[dict[str, Array], int]:
+        """The optimizer's tensors for these parameters, zeros where there are none yet, and its steps so far."""
+        same = type(state.rule) is type(self.optimizer) and state.rule.state == self.optimizer.state
+        old = state.optimizer if same else {}
+        kept = {}
+        for parameter in trainable:
+            for name in (f"{parameter}.{s}" for s in self.optimizer.state):
+                kept[name] = old[name] if name in old else sealed(np.zeros_like(state.tensors[parameter]))
+        return kept, state.taken if same else 0
