@@ -21,7 +21,7 @@ _HOMES = {
     "formula": "paperback.formula",
     "Conventions": "paperback.calculus.conventions",
     "Model": "paperback.learn.model",
-    "load": "paperback.learn.checkpoint",
+    "load": "paperback.learn.model",
     "use": "paperback.engines",
     "DataError": "paperback.errors",
     "EngineError": "paperback.errors",
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from paperback.errors import DataError, EngineError, FormulaError, ModelError, PaperbackError
     from paperback.formula import Formula, formula
     from paperback.learn import optim
-    from paperback.learn.checkpoint import load
-    from paperback.learn.model import Model
+    from paperback.learn.model import Model, load
 
 
 def __getattr__(name: str) -> Any:
