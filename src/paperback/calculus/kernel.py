@@ -37,6 +37,7 @@ from paperback.notation.expr import (
     Guard,
     Mul,
     Node,
+    Pow,
     Quotient,
     Read,
     Reduce,
@@ -61,7 +62,7 @@ def kernel_form(statement: Statement, shapes: Shapes | None = None) -> tuple[Sta
     if statement.pad or not any(_is_split(term) for term in terms):
         expr = _inside(statement.expr, extents, shapes)
         return (statement if expr is statement.expr else replace(statement, expr=expr),)
-    names: dict[tuple[Letter, int, int], Letter] = {}
+    names: dict[tuple[Letter, int, int, int], Letter] = {}
     sums: dict[tuple[tuple[Affine, ...], tuple[Binder, ...]], list[Node]] = {}
     for term in terms:
         if not _is_split(term):
@@ -72,7 +73,7 @@ def kernel_form(statement: Statement, shapes: Shapes | None = None) -> tuple[Sta
             nest = Nest({**extents, **inner}, statement.left, statement.letters, tuple(inner), guards, factors, names)
             for piece in solve(nest, MAX_PHASES):
                 piece = _absorb(piece, shapes) if shapes is not None else piece
-                sums.setdefault((piece.left, piece.binders(piece.places)), []).append(_close(piece, shapes))
+                sums.setdefault((piece.left, piece.binders(piece.places)), []).append(fresh(_close(piece, shapes)))
     if not sums:
         return (replace(statement, expr=ZERO),)
     return tuple(_partial(statement, left, binders, add(*parts)) for (left, binders), parts in sums.items())
@@ -185,8 +186,10 @@ def _inside(node: Node, extents: Extents, shapes: Shapes | None) -> Node:
             pieces = solve(nest, 1)
             return add(*(_close(_absorb(p, shapes) if shapes is not None else p, shapes) for p in pieces))
         guards = tuple(g for g in node.guards if not (isinstance(g, AffineGuard) and truth(g, inner)))
-        result: Node = Reduce(node.op, node.binders, guards, _inside(node.body, inner, shapes))
+        result: Node = Reduce(node.op, node.binders, guards, _inside(node.body, inner, None))
         return result
+    if not isinstance(node, Add | Mul | Pow):
+        shapes = None  # a function, a maximum or a comparison can hide a NaN: the guards stay exact in it
     return map_children(node, lambda child: _inside(child, extents, shapes))
 
 

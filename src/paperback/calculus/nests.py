@@ -36,7 +36,7 @@ class Nest:
     bound: tuple[Letter, ...]
     guards: tuple[Guard, ...]
     factors: tuple[Node, ...]
-    names: dict[tuple[Letter, int, int], Letter]  # (letter, step, start) -> the letter of that residue class
+    names: dict[tuple[Letter, int, int, int], Letter]  # (letter, step, start, extent) -> the letter of that range
 
     @property
     def own(self) -> frozenset[Letter]:
@@ -174,7 +174,7 @@ def _stretch(nest: Nest, classes: Mapping[Letter, tuple[int, int, int]]) -> Nest
     letters: dict[Letter, Affine] = {}
     extents: dict[Letter, int] = {}
     for letter, (step, start, extent) in classes.items():
-        key = (letter, step, start)
+        key = (letter, step, start, extent)
         if key not in nest.names:
             nest.names[key] = Letter.fresh(letter.name)
         new = nest.names[key]
