@@ -9,59 +9,24 @@
 
 from __future__ import annotations
 
-__all__ = ["Backward", "Gradient", "backward", "derivative", "jvp", "live", "reverse", "vjp"]
+__all__ = ["Backward", "backward", "derivative", "jvp", "live", "reverse", "vjp"]
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from paperback.calculus.adjoint import delta, differentiated_name, fresh_letters, target_binders, transpose
 from paperback.calculus.conventions import DEFAULT, Conventions
 from paperback.calculus.diff import Differential, LinearTerm, Names
-from paperback.calculus.display import eliminate
+from paperback.calculus.display import display
 from paperback.calculus.guards import Box
 from paperback.calculus.naming import known_values
 from paperback.calculus.term import Term, expression
 from paperback.notation.affine import Affine
 from paperback.notation.block import Block
-from paperback.notation.expr import Binder, Call, Node, Read, Reduce, Statement, Tensor, mul
+from paperback.notation.expr import Binder, Call, Read, Reduce, Statement, Tensor
 from paperback.notation.size import Size
 from paperback.notation.walk import nodes, reads
-
-
-@dataclass(frozen=True)
-class Gradient:
-    """`target[left] = sum of terms`, still with its deltas."""
-
-    target: str
-    left: tuple[Affine, ...]
-    binders: tuple[Binder, ...]
-    terms: tuple[Term, ...]
-    axes: tuple[Size, ...]
-    lower: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def box(self) -> Box:
-        return Box(self.binders, self.lower)
-
-    def _statement(self, expr: Node) -> Statement:
-        return Statement(self.target, self.left, self.binders, expr, self.axes)
-
-    def delta_form(self) -> Statement:
-        """The master form, from which kernels are made."""
-        return self._statement(expression(self.terms))
-
-    def display(self, known: Sequence[Statement]) -> Statement:
-        """The form for people: deltas solved, guards simplified, known values named, common factors out."""
-        rewrite = known_values(known)
-        solved = (eliminate(term, self.box) for term in self.terms)
-        terms = []
-        for term in solved:
-            if term is not None:
-                inside = self.box.with_binders(term.binders)
-                product = rewrite(mul(*term.factors), inside)
-                terms.append(Term(term.binders, term.guards, ()).times(product))
-        return self._statement(rewrite(expression(terms, tidy=True), self.box))
 
 
 def _active(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
@@ -84,8 +49,8 @@ def reverse(
     conventions: Mapping[str, Conventions] | None = None,
     default: Conventions = DEFAULT,
     lower: Mapping[str, int] | None = None,
-) -> tuple[tuple[Statement, ...], tuple[Gradient, ...], dict[str, str]]:
-    """The backward sweep.
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...], dict[str, str]]:
+    """The backward sweep, in delta form.
 
     `cotangents`: result -> the tensor that holds its cotangent; `wrt`: tensor -> axes. Returns the statements extended
     by the selectors that the sweep needs (each right after its max), the gradients in the order in which they can be
@@ -94,7 +59,7 @@ def reverse(
     active = _active(statements, wrt)
     found: dict[str, list[tuple[Statement, LinearTerm, str]]] = {}
     selectors: dict[str, list[Statement]] = {}
-    gradients: list[Gradient] = []
+    gradients: list[Statement] = []
     held = dict(cotangents)
 
     def emit(tensor: str, binders: tuple[Binder, ...], axes: tuple[Size, ...]) -> None:
@@ -102,7 +67,7 @@ def reverse(
         terms = [transpose(s, d, cotangent, binders, box) for s, d, cotangent in found.pop(tensor, [])]
         name = names.fresh(differentiated_name(tensor))
         left = tuple(Affine.of(b.letter) for b in binders)
-        gradients.append(Gradient(name, left, binders, tuple(t for t in terms if t is not None), axes, lower or {}))
+        gradients.append(Statement(name, left, binders, expression(t for t in terms if t is not None), axes))
         held[tensor] = name
 
     for statement in reversed(statements):
@@ -186,14 +151,14 @@ def backward(block: Block, wrt: Iterable[str], conventions: Conventions = DEFAUL
     wrt = tuple(wrt)
     _check_differentiable(block, wrt)
     extended, gradients, cotangent, held = _swept(block, wrt, conventions)
-    statements = live((*extended, *(g.delta_form() for g in gradients)), held.values())
+    statements = live((*extended, *gradients), held.values())
     given = [Tensor(cotangent, block.result.axes)]
     return Backward(_rebuilt(block, statements, given), cotangent, held)
 
 
 def _swept(
     block: Block, wrt: tuple[str, ...], conventions: Conventions
-) -> tuple[tuple[Statement, ...], tuple[Gradient, ...], str, dict[str, str]]:
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...], str, dict[str, str]]:
     names = _names_in(block)
     result = block.result
     cotangent = names.fresh(differentiated_name(result.target))
@@ -214,7 +179,7 @@ def vjp(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
     """`dx` from `dy`: the gradient of `sum(dy * y)`; reads the inputs and the cotangent `d<result>`."""
     _check_differentiable(block, (wrt,))
     extended, gradients, cotangent, held = _swept(block, (wrt,), conventions)
-    shown = [g.display(extended) for g in gradients]
+    shown = _shown(gradients, extended, block.lower)
     statements = live((*extended, *shown), [held[wrt]])
     return _rebuilt(block, statements, [Tensor(cotangent, block.result.axes)])
 
@@ -232,7 +197,7 @@ def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions
         return term.term.times(Read(tangents[term.slot.tensor], term.slot.indices, pad))
 
     primal: list[Statement] = []
-    derived: list[Gradient] = []
+    derived: list[Statement] = []
     active = _active(block.statements, wrt)
     for statement in block.statements:
         primal.append(statement)
@@ -240,9 +205,9 @@ def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions
             d = Differential(statement, active.__contains__, conventions, names)
             primal += d.named
             tangents[statement.target] = names.fresh(differentiated_name(statement.target))
-            terms = tuple(replaced(term) for term in d.terms)
-            derived.append(_derived(statement, tangents[statement.target], terms, (), block.lower))
-    shown = [g.display(primal) for g in derived]
+            terms = [replaced(term) for term in d.terms]
+            derived.append(_derived(statement, tangents[statement.target], terms, ()))
+    shown = _shown(derived, primal, block.lower)
     statements = live((*primal, *shown), [tangents[block.result.target]])
     return _rebuilt(block, statements, given)
 
@@ -253,7 +218,7 @@ def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Bl
     names = _names_in(block)
     axes = block.inputs[wrt].axes
     primal: list[Statement] = []
-    derived: list[Gradient] = []
+    derived: list[Statement] = []
     jacobians: dict[str, str] = {}
     active = _active(block.statements, (wrt,))
     last = wrt.rpartition(".")[2]
@@ -274,15 +239,20 @@ def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Bl
                 else:
                     pad = None if slot.pad is None else Fraction(0)
                     terms.append(linear.term.times(Read(jacobians[slot.tensor], (*slot.indices, *letters), pad)))
-            derived.append(_derived(statement, jacobians[statement.target], tuple(terms), target, block.lower))
-    shown = [g.display(primal) for g in derived]
+            derived.append(_derived(statement, jacobians[statement.target], terms, target))
+    shown = _shown(derived, primal, block.lower)
     statements = live((*primal, *shown), [jacobians[block.result.target]])
     return _rebuilt(block, statements, [])
 
 
-def _derived(
-    statement: Statement, name: str, terms: tuple[Term, ...], more: tuple[Binder, ...], lower: Mapping[str, int]
-) -> Gradient:
+def _derived(statement: Statement, name: str, terms: Iterable[Term], more: tuple[Binder, ...]) -> Statement:
     left = (*statement.left, *(Affine.of(b.letter) for b in more))
     axes = (*statement.axes, *(b.extent for b in more))
-    return Gradient(name, left, (*statement.binders, *more), terms, axes, lower)
+    return Statement(name, left, (*statement.binders, *more), expression(terms), axes)
+
+
+def _shown(
+    derived: Sequence[Statement], known: Sequence[Statement], lower: Mapping[str, int]
+) -> list[Statement]:
+    named = known_values(known)
+    return [display(statement, named, lower) for statement in derived]

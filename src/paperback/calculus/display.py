@@ -12,15 +12,15 @@ provided that it is read bare. What cannot be solved stays as a delta, which is 
 
 from __future__ import annotations
 
-__all__ = ["eliminate", "solve_bare"]
+__all__ = ["display", "eliminate", "solve_bare"]
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from paperback.calculus.guards import Box, simplify
-from paperback.calculus.term import Term, guard_letters
+from paperback.calculus.term import Term, expression, guard_letters, terms_of
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import AffineGuard, Binder, Divides, Guard, Node, Quotient, Read
+from paperback.notation.expr import AffineGuard, Binder, Divides, Guard, Node, Quotient, Read, Statement, mul
 from paperback.notation.size import Size
 from paperback.notation.walk import free_letters, map_children
 
@@ -55,6 +55,23 @@ def eliminate(term: Term, box: Box) -> Term | None:
             return current
         current = simplify(step, box)
     return None
+
+
+def display(
+    statement: Statement, named: Callable[[Node, Box], Node], lower: Mapping[str, int] | None = None
+) -> Statement:
+    """A statement in delta form as people write it: deltas solved, guards simplified, common factors out.
+
+    `named` rewrites sub-expressions into the names of known values (see `naming`).
+    """
+    box = Box(statement.binders, lower)
+    terms = []
+    for term in terms_of(statement.expr):
+        solved = eliminate(term, box)
+        if solved is not None:
+            product = named(mul(*solved.factors), box.with_binders(solved.binders))
+            terms.append(Term(solved.binders, solved.guards, ()).times(product))
+    return replace(statement, expr=named(expression(terms, tidy=True), box))
 
 
 def _solve(affine: Affine, letter: Letter) -> Affine | None:

@@ -7,13 +7,13 @@ A sum of terms is an expression again through `expression`.
 
 from __future__ import annotations
 
-__all__ = ["Term", "expression"]
+__all__ = ["Term", "expression", "guard_letters", "terms_of"]
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import Binder, Bracket, Compare, Const, Guard, Mul, Node, Reduce, add, bracket, mul
+from paperback.notation.expr import Add, Binder, Bracket, Compare, Const, Guard, Mul, Node, Reduce, add, bracket, mul
 from paperback.notation.walk import free_letters, map_guard, substitute
 
 
@@ -80,6 +80,17 @@ def guard_letters(guard: Guard) -> tuple[Letter, ...]:
     if isinstance(guard, Compare):
         return tuple(dict.fromkeys((*free_letters(guard.left), *free_letters(guard.right))))
     return guard.affine.letters
+
+
+def terms_of(node: Node) -> list[Term]:
+    """An expression as a sum of terms: its addends, their outermost sums opened. The inverse of `expression`."""
+    found = []
+    for addend in node.terms if isinstance(node, Add) else (node,):
+        if isinstance(addend, Reduce) and addend.op == "sum":
+            found.append(Term(addend.binders, addend.guards, ()).times(addend.body))
+        else:
+            found.append(Term((), (), ()).times(addend))
+    return found
 
 
 def expression(terms: Iterable[Term], *, tidy: bool = False) -> Node:

@@ -47,12 +47,13 @@ def gradients(
     wanted = {name: tensors[name].axes for name in wrt}
     extended, adjoints, held = reverse(forward, {output: seed}, wanted, names, conventions=program.conventions)
     seeds = () if cotangent else (Statement.plain(seed, (), ONE),)
-    statements = (*extended, *seeds, *(g.delta_form() for g in adjoints))
+    statements = (*extended, *seeds, *adjoints)
     for statement in statements:
         if statement.target not in tensors:
             integer = getattr(statement.expr, "op", "") in ("argmax", "argmin")
             tensors[statement.target] = ProgramTensor(statement.target, statement.axes, "intermediate", integer)
-    return replace(program, tensors=tensors, statements=statements), held
+    targets = (*program.adjoints, *(s.target for s in (*seeds, *adjoints)))
+    return replace(program, tensors=tensors, statements=statements, adjoints=targets), held
 
 
 def live_statements(program: Program) -> tuple[Statement, ...]:

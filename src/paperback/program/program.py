@@ -37,7 +37,8 @@ class ProgramTensor:
 class Program:
     """Statements over named tensors. Sizes are numbers, but for the batch, which is the name `batch`.
 
-    `conventions` holds, by target, what a statement's derivative is at its kinks, where that is not the default.
+    `adjoints` are the targets of the statements that the backward sweep added, in delta form. `conventions` holds, by
+    target, what a statement's derivative is at its kinks, where that is not the default.
     """
 
     tensors: Mapping[str, ProgramTensor]
@@ -45,6 +46,7 @@ class Program:
     outputs: tuple[str, ...]
     updates: Mapping[str, Statement] = field(default_factory=dict)
     batch: str = "N"
+    adjoints: tuple[str, ...] = ()
     conventions: Mapping[str, Conventions] = field(default_factory=dict)
 
     def by_role(self, *roles: str) -> Iterator[ProgramTensor]:

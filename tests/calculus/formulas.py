@@ -1,0 +1,178 @@
+"""Formulas with sizes, as test cases for everything that is derived from a formula.
+
+A case: (id, text, axes, sizes, integers). Sizes are small, not square, prime where that fits; what an index may be is
+given by `integers` (tensor -> number of values). Inputs are short rationals, away from kinks unless a case asks for ties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+import paperback as pb
+from paperback.notation.bind import holds
+from paperback.notation.size import evaluate
+
+
+@dataclass(frozen=True)
+class Case:
+    id: str
+    text: str
+    axes: Mapping[str, str]
+    sizes: Mapping[str, int]
+    integers: Mapping[str, int] = field(default_factory=dict)
+    scalars: Mapping[str, Fraction] = field(default_factory=dict)
+    positive: bool = False
+    rational: bool = True  # are all values rational?
+
+    def formula(self) -> pb.Formula:
+        return pb.formula(self.text, **self.axes)
+
+    def arrays(self, seed: int = 0, *, ties: bool = False) -> dict[str, Any]:
+        """Rational inputs: all different (no ties, no zeros), or from four values (many ties)."""
+        rng = np.random.default_rng(seed)
+        formula, values = self.formula(), dict(self.scalars)
+        assert all(holds(fact, self.sizes) for fact in formula.block.facts), self.id
+        arrays: dict[str, Any] = dict(values)
+        for name, tensor in formula.block.inputs.items():
+            shape = tuple(evaluate(axis, self.sizes) for axis in tensor.axes)
+            if name in self.integers:
+                arrays[name] = rng.integers(0, self.integers[name], shape)
+            else:
+                arrays[name] = rationals(rng, shape, ties=ties, positive=self.positive)
+        return arrays
+
+    @property
+    def floats(self) -> list[str]:
+        return [name for name in self.formula().block.inputs if name not in self.integers]
+
+
+def rationals(rng: np.random.Generator, shape: tuple[int, ...], *, ties: bool = False, positive: bool = False) -> Any:
+    size = int(np.prod(shape))
+    numerators = rng.integers(-1, 3, size) * 4 if ties else rng.permutation(2 * size)[:size] * 2 - 2 * size + 1
+    if positive:
+        numerators = np.abs(numerators) + 2
+    return np.array([Fraction(int(n), 8) for n in numerators], dtype=object).reshape(shape)
+
+
+def conv1d(s: int, d: int, h: int, p: int, flip: bool, pad: int) -> Case:
+    kernel = "w[P-1-p,c,k]" if flip else "w[p,c,k]"
+    pads = f", x pads 0, i < floor((H+{2 * pad}-{d}*(P-1)-1)/{s})+1" if pad else ""
+    index = f"{s}*i+{d}*p" + (f"-{pad}" if pad else "")
+    return Case(
+        f"conv1d s{s} d{d} H{h} P{p} {'flip' if flip else 'plain'} pad{pad}",
+        f"y[i,k] = sum(p,c) x[{index},c]*{kernel} where x: H C, w: P C K{pads}",
+        {}, {"H": h, "P": p, "C": 2, "K": 3},
+    )  # fmt: skip
+
+
+CONVOLUTIONS = [
+    conv1d(s, d, h, p, flip, pad)
+    for s in (1, 2, 3)
+    for d in (1, 2, 3)
+    for h, p, flip, pad in ((7, 3, False, 0), (11, 2, True, 0), (7, 2, False, 1), (7, 1, True, 2))
+    if h + 2 * pad >= d * (p - 1) + 1
+]
+
+_POOL = {"H": 7, "V": 5, "C": 2}
+CASES = [
+    *CONVOLUTIONS,
+    Case(
+        "strided dilated convolution",
+        "C[i,j,k] = sum(p,q,r) x[2*i+3*p, 3*j+2*q, r] * w[P-1-p,q,r,k] + b[k]",
+        {"x": "H V R", "w": "P Q R K", "b": "K"},
+        {"H": 11, "V": 7, "P": 3, "Q": 2, "R": 2, "K": 2},
+    ),
+    Case(
+        "transposed convolution",
+        "y[t,k] = sum(i,p,c) [t == 2*i+p] * x[i,c] * w[p,c,k] where x: I C, w: P C K, t < 2*(I-1)+P",
+        {}, {"I": 4, "P": 3, "C": 2, "K": 2},
+    ),
+    Case(
+        "transposed convolution stride 3",
+        "y[t] = sum(i,p) [t == 3*i+p] * x[i] * w[p] where x: I, w: P, t < 3*(I-1)+P",
+        {}, {"I": 4, "P": 2},
+    ),
+    Case("groups", "y[i,g,k] = sum(p,c) x[i+p,g,c]*w[p,g,c,k]", {}, {"N0": 5, "P": 2, "G": 2, "C": 3, "K": 2}),
+    Case("max pool", "y[i,j,c] = max(p<2,q<2) x[2*i+p,2*j+q,c] where x: H V C", {}, _POOL),
+    Case("overlapping max pool", "y[i,j,c] = max(p<3,q<2) x[2*i+p,j+q,c] where x: H V C", {}, _POOL),
+    Case(
+        "max pool padded with -inf",
+        "y[i,c] = max(p<3) x[2*i+p-1,c] where x: H C, x pads -inf, i < floor((H-1)/2)+1",
+        {}, {"H": 7, "C": 2},
+    ),
+    Case("min pool", "y[i] = min(p<3) x[2*i+p] where x: H", {}, {"H": 8}),
+    Case("average pool drops the remainder", "y[i,c] = sum(p<3) x[3*i+p,c]/3 where x: H C", {}, {"H": 11, "C": 2}),
+    Case("max-plus convolution", "y[i] = max(p) (x[i+p] + w[p])", {"x": "H", "w": "P"}, {"H": 7, "P": 3}),
+    Case(
+        "logsumexp pooling", "y[i,c] = logsumexp(p<3) x[2*i+p,c] where x: H C", {}, {"H": 7, "C": 2}, rational=False
+    ),
+    Case(
+        "causal attention",
+        "y[q,d] = sum(m | m <= q) exp(sum(e) Q[q,e]*K[m,e] - logsumexp(u | u <= q) sum(f) Q[q,f]*K[u,f]) * V[m,d]",
+        {"Q": "T E", "K": "T E", "V": "T D"}, {"T": 3, "E": 2, "D": 2}, rational=False,
+    ),
+    Case(
+        "layer norm in one line",
+        "y[i] = (x[i] - sum(j) x[j]/D) * (sum(k) (x[k] - sum(l) x[l]/D)^2/D + 1/8)^(-1/2) * g[i] + b[i]"
+        " where x: D, g: D, b: D",
+        {}, {"D": 3}, rational=False,
+    ),
+    Case(
+        "layer norm in three lines",
+        "m = sum(i) x[i]/D where x: D\nv = sum(i) (x[i] - m)^2/D\n"
+        "y[i] = (x[i] - m)*(v + 1/8)^(-1/2)*g[i] + b[i] where g: D, b: D",
+        {}, {"D": 3}, rational=False,
+    ),
+    Case("bilinear form", "y = sum(i,j) x[i]*A[i,j]*z[j]", {}, {"I": 3, "J": 2}),
+    Case("quadratic form reads a tensor twice", "y = sum(i,j) x[i]*A[i,j]*x[j]", {"A": "D D"}, {"D": 3}),
+    Case(
+        "gated linear unit",
+        "y[o] = (sum(i) x[i]*w[i,o] + b[o]) * sigmoid(sum(j) x[j]*v[j,o] + c[o])",
+        {"x": "I", "w": "I O", "v": "I O", "b": "O", "c": "O"}, {"I": 3, "O": 2}, rational=False,
+    ),
+    Case("embedding lookup", "y[t,d] = E[id[t],d] where E: W D, id: T, id int", {}, {"W": 4, "D": 2, "T": 5}, {"id": 4}),
+    Case(
+        "embedding by brackets", "y[t,d] = sum(v) [id[t] == v]*E[v,d] where E: W D, id: T, id int",
+        {}, {"W": 4, "D": 2, "T": 5}, {"id": 4},
+    ),
+    # ten from the literature
+    Case("residual block", "y[i] = x[i] + relu(sum(j) w[i,j]*x[j])", {"w": "D D"}, {"D": 3}),
+    Case("attention pooling", "a[t] = exp(s[t] - logsumexp(u) s[u]); y[d] = sum(t) a[t]*x[t,d]",
+         {}, {"T": 3, "D": 2}, rational=False),
+    Case("squeeze and excitation",
+         "m[c] = sum(i,j) x[i,j,c]/(H*V) where x: H V C\ng[c] = sigmoid(sum(e) w[e,c]*m[e])\ny[i,j,c] = x[i,j,c]*g[c]",
+         {}, {"H": 2, "V": 3, "C": 2}, rational=False),
+    Case("pixel shuffle", "y[2*i+a,2*j+b,c] = x[i,j,a,b,c] where x: H V 2 2 C", {}, {"H": 2, "V": 3, "C": 2}),
+    Case("local response normalisation",
+         "y[c] = x[c] * (1 + sum(d<3) x[c+d-1]^2)^(-3/4) where x: C, x pads 0, c < C", {}, {"C": 5}, rational=False),
+    Case("focal loss", "p = sigmoid(z[]); L = -(1 - p)^2*log(p)", {"z": ""}, {}, rational=False),
+    Case("contrastive loss",
+         "s[n,m] = sum(d) a[n,d]*b[m,d]; l[n] = logsumexp(m) s[n,m] - s[n,n]; L = sum(n) l[n]/N where a: N D, b: N D",
+         {}, {"N": 3, "D": 2}, rational=False),
+    Case("rotary pair", "y[t,h,0*h+e] = x[t,h,e]*c[t] where e < 2, x: T H 2", {}, {"T": 2, "H": 2}),
+    Case("depthwise separable convolution",
+         "d[i,c] = sum(p) x[i+p,c]*w[p,c]; y[i,k] = sum(c) d[i,c]*v[c,k]", {"x": "H C"},
+         {"H": 5, "P": 2, "C": 3, "K": 2}),
+    Case("huber loss", "y = sum(i) min(x[i]^2/2, abs(x[i]) - 1/2)", {}, {"I": 4}),
+    Case("gelu", "y[i] = x[i]*(1 + erf(x[i]*2^(-1/2)))/2", {}, {"I": 3}, rational=False),
+    Case("rms norm", "y[i] = x[i]*(sum(j) x[j]^2/D + 1/8)^(-1/2)*g[i] where x: D, g: D", {}, {"D": 3}, rational=False),
+    # corners
+    Case("extent-1 axes", "y[i,j,k] = sum(p,q,r) x[i+p,j+q,r]*w[p,q,r,k]", {"x": "H V R"},
+         {"H": 1, "V": 4, "P": 1, "Q": 4, "R": 1, "K": 1}),
+    Case("diagonal", "y[i] = A[i,i]*x[i]", {"A": "D D"}, {"D": 3}),
+    Case("flatten", "F[J*K*i + K*j + k] = x[i,j,k]^2 where x: I J K", {}, {"I": 2, "J": 3, "K": 2}),
+    Case("upsampling with gaps", "y[2*i] = x[i]*w[i] where y pads 0", {}, {"I": 3}),
+    Case("reversal", "y[i] = x[N-1-i]*w[i] where x: N", {}, {"N": 4}),
+    Case("masked sum", "y[q] = sum(m | m <= q) s[q,m]^2*x[m]", {"s": "T T"}, {"T": 3}),
+    Case("subsampling", "y[i] = x[3*i]^2 where x: H", {}, {"H": 8}),
+    Case("scatter by a gather", "y[v] = sum(t) [id[t] == v]*x[t]^2 where id: T, id int, v < W",
+         {}, {"T": 5, "W": 3}, {"id": 3}),
+    Case("log softmax", "y[i] = z[i] - logsumexp(k) z[k]", {}, {"I": 3}, rational=False),
+    Case("ratio of sums", "y[i] = x[i] / (sum(k) x[k])", {}, {"I": 3}, positive=True),
+    Case("a power of a sum", "y[o] = (sum(i) x[i]*w[i,o])^3", {}, {"I": 3, "O": 2}),
+]  # fmt: skip
