@@ -66,10 +66,9 @@ def _make(config: object, known: Mapping[str, type]) -> Any:
     if kind is None:
         raise ModelError(f"no layer is called {config['kind']!r}: give its class in `kinds`")
     settings = {name: _value(value, known) for name, value in config.items() if name != "kind"}
-    if kind in (Sequential, Residual):
-        return kind(*settings.pop("layers", ()), **settings)
+    inner = settings.pop("layers", ()) if kind in (Sequential, Residual) else ()
     try:
-        return kind(**settings)
+        return kind(*inner, **settings)
     except TypeError as error:
         raise ModelError(f"{config['kind']} cannot be made of {settings}: {error}") from error
 
