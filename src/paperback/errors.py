@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError", "EngineError", "FormulaError", "ModelError", "PaperbackError", "Problem"]
+__all__ = ["DataError", "EngineError", "FormulaError", "FormulaWarning", "ModelError", "PaperbackError", "Problem"]
 
 from dataclasses import dataclass
 
@@ -22,6 +22,10 @@ class Problem:
     start: int | None = None
     end: int | None = None
     hint: str = ""
+
+
+class FormulaWarning(UserWarning):
+    """A formula that is read as the grammar says, but hardly as it was meant."""
 
 
 class FormulaError(PaperbackError, ValueError):

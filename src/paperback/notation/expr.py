@@ -267,7 +267,7 @@ def index_value(affine: Affine) -> Node:
 
 
 def add(*terms: Node) -> Node:
-    """A sum: flat, constants folded into one term at the end, zeros dropped."""
+    """A sum: flat, constants folded into one term at the end, zeros dropped; an affine form becomes one Index."""
     flat: list[Node] = []
     total = Fraction(0)
     for term in terms:
@@ -278,11 +278,14 @@ def add(*terms: Node) -> Node:
                 flat.append(part)
     if total or not flat:
         flat.append(Const(total))
-    return flat[0] if len(flat) == 1 else Add(tuple(flat))
+    return flat[0] if len(flat) == 1 else _whole(Add(tuple(flat)))
 
 
 def mul(*factors: Node) -> Node:
-    """A product: flat, constants folded into one factor at the front, ones dropped; zero wins (it is exact here)."""
+    """A product: flat, constants folded into one factor at the front, ones dropped; zero wins (it is exact here).
+
+    A product that is an affine form becomes one Index.
+    """
     flat: list[Node] = []
     coefficient = Fraction(1)
     for factor in factors:
@@ -295,7 +298,13 @@ def mul(*factors: Node) -> Node:
         return ZERO
     if coefficient != 1 or not flat:
         flat.insert(0, Const(coefficient))
-    return flat[0] if len(flat) == 1 else Mul(tuple(flat))
+    return flat[0] if len(flat) == 1 else _whole(Mul(tuple(flat)))
+
+
+def _whole(node: Node) -> Node:
+    """An affine form is one Index, however it was put together."""
+    affine = as_affine(node)
+    return node if affine is None else index_value(affine)
 
 
 def scale(coefficient: int | Fraction, node: Node) -> Node:

@@ -1,0 +1,2 @@
+def check(solver, facts):
+    return tuple(facts), list(solver.problems)

@@ -1,0 +1,108 @@
+"""Reading: text -> a block of elaborated statements, or a FormulaError with everything that is wrong.
+
+    parse        text -> syntax                       (tokens, expressions, parse)
+    declare      where clauses and arguments -> names
+    elaborate    syntax and names -> the tree, with holes for extents
+    infer        the holes                            (uses, infer)
+    check        every read in range, everything that is read is used up; what sizes leave open becomes a fact
+"""
+
+from __future__ import annotations
+
+__all__ = ["read"]
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from paperback.errors import FormulaError, FormulaWarning, Problem
+from paperback.notation.block import Block
+from paperback.notation.check import check
+from paperback.notation.declare import AxesLike, Names, declare
+from paperback.notation.elaborate import Draft, Elaborator
+from paperback.notation.expr import Read, Size, Statement, Tensor
+from paperback.notation.infer import Extents
+from paperback.notation.parse import parse
+from paperback.notation.size import SizeLike
+from paperback.notation.syntax import StatementSyntax
+from paperback.notation.walk import map_statement, with_sizes
+
+
+def read(
+    text: str,
+    *,
+    axes: Mapping[str, AxesLike] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    integers: Iterable[str] = (),
+    scalars: Iterable[str] = (),
+    updates: bool = False,
+) -> Block:
+    """The block that a text means.
+
+    axes       tensor -> its axes, as "H W R" or ("H", "W", 3); "" or () for a tensor without axes. What is not
+               declared here or by a where clause gets sizes of its own
+    sizes      numbers for names of sizes, put everywhere
+    integers   tensors that hold whole numbers (labels, ids); scalars: names of scalar inputs
+    updates    a target that is declared in `axes`, or read where it is computed, means its old value when read
+
+    Tensors that are declared but not read are inputs of the block too: their axes give sizes.
+
+    Raises FormulaError with every problem found; warns with FormulaWarning of `x^1/2`.
+    """
+    parsed = parse(text)
+    if parsed.problems:
+        raise FormulaError(text, parsed.problems)
+    for message in parsed.warnings:
+        warnings.warn(message, FormulaWarning, stacklevel=2)
+    names = declare(parsed.statements, axes or {}, sizes or {}, integers, scalars)
+    elaborator = Elaborator(names, {s.target: len(s.left) for s in parsed.statements}, updates)
+    drafts = [draft for s in parsed.statements if (draft := elaborator.statement(s)) is not None]
+    problems = _in_order([*names.problems, *elaborator.problems])
+    if problems:
+        raise FormulaError(text, problems)
+    block, problems = _solved(drafts, names, elaborator, parsed.statements)
+    if problems:
+        raise FormulaError(text, _in_order(problems))
+    return block
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(dict.fromkeys(problems), key=lambda problem: -1 if problem.start is None else problem.start)
+
+
+def _solved(
+    drafts: list[Draft], names: Names, elaborator: Elaborator, syntax: tuple[StatementSyntax, ...]
+) -> tuple[Block, list[Problem]]:
+    spans = {key: span for draft in drafts for key, span in draft.spans.items()}
+    fixed = {letter: size for draft in drafts for letter, size in draft.fixed.items()}
+    statements = [draft.statement for draft in drafts]
+    lower = {**names.lower, **pads_in(statements, names)}
+    letters = {letter.name for letter in spans if not isinstance(letter, Read)}
+    taken = {*names.sizes, *names.axes, *elaborator.targets, *elaborator.ranks, *letters}
+    taken |= {*names.scalars, *names.offered, *names.functions}
+    solver = Extents(
+        statements, names.axes, elaborator.ranks, fixed, lower=lower, taken=taken, spans=spans
+    )  # fmt: skip
+    solver.solve()
+    facts, problems = check(solver, names.facts)
+    filled: dict[str, SizeLike] = {
+        f"?{letter.uid}": size for letter, size in solver.extents().items() if size is not None
+    }
+
+    def axes_of(name: str) -> tuple[Size, ...]:
+        return tuple(size or Size() for size in solver.axes(name))
+
+    done = tuple(replace(_filled(s, filled), axes=axes_of(s.target)) for s in statements)
+    order = [*elaborator.ranks, *(n for n in names.axes if n not in elaborator.ranks and n not in elaborator.targets)]
+    inputs = {name: Tensor(name, axes_of(name), name in names.integers) for name in order}
+    scalars = [*names.scalars, *(n for n in elaborator.used_scalars if n not in names.scalars)]
+    return Block(done, inputs, tuple(scalars), names.functions, facts, lower), problems
+
+
+def _filled(statement: Statement, filled: Mapping[str, SizeLike]) -> Statement:
+    return map_statement(statement, lambda node: with_sizes(node, filled), lambda affine: affine.with_sizes(filled))
+
+
+def pads_in(statements: Iterable[Statement], names: Names) -> dict[str, int]:
+    """Sizes that may be 0: those used as pads only, and `rest`."""
+    return {name: 0 for name in names.sizes if name.startswith("rest")}

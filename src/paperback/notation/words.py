@@ -1,0 +1,35 @@
+"""The words of the notation: functions, reducers, reserved words.
+
+FUNCTIONS   name -> number of arguments
+REDUCERS    what binds indices: sum(p,q) ...
+RESERVED    what no tensor, index, size or scalar may be called
+"""
+
+from __future__ import annotations
+
+__all__ = ["FUNCTIONS", "KEYWORDS", "REDUCERS", "RESERVED", "ROUNDINGS"]
+
+FUNCTIONS: dict[str, int] = {
+    "exp": 1,
+    "log": 1,
+    "log1p": 1,
+    "expm1": 1,
+    "sqrt": 1,
+    "sin": 1,
+    "cos": 1,
+    "tan": 1,
+    "tanh": 1,
+    "sigmoid": 1,
+    "softplus": 1,
+    "relu": 1,
+    "abs": 1,
+    "sign": 1,
+    "step": 1,
+    "erf": 1,
+    "max": 2,
+    "min": 2,
+}
+REDUCERS = ("sum", "max", "min", "argmax", "argmin", "logsumexp")
+ROUNDINGS = ("floor", "ceil")
+KEYWORDS = ("where", "and", "pads", "int", "scalar", "function", "increasing")
+RESERVED = frozenset((*FUNCTIONS, *REDUCERS, *ROUNDINGS, *KEYWORDS))
