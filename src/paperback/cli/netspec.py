@@ -134,10 +134,11 @@ def _pool(kind: Any) -> Callable[[_Item], Layer]:
 def _dropout(item: _Item) -> Layer:
     word = item.words.pop(0) if item.words else ""
     try:
-        return Dropout(float(word))
+        rate = float(word)
     except ValueError:
         what = f"needs the share to leave out, found {word or 'nothing'}"
         raise item.error(what, "write for example dropout 0.5") from None
+    return Dropout(rate)
 
 
 def _plain(kind: Callable[[], Layer]) -> Callable[[_Item], Layer]:

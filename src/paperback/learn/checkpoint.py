@@ -185,6 +185,9 @@ def _check_tensors(place: str, saved: Mapping[str, Any], found: Mapping[str, tup
         network = build(saved["net"], shape)
     except (ModelError, OverflowError, RecursionError) as error:
         raise ModelError(f"load: {place} describes no model: {error or type(error).__name__}") from error
+    odd = [name for name, spec in network.parameters.items() if not callable(getattr(spec.initializer, "sample", None))]
+    if odd:
+        _refuse(place, f"an initialiser for {odd[0]}, found {network.parameters[odd[0]].initializer!r}")
     needed = {name: spec.shape for name, spec in {**network.parameters, **network.state}.items()}
     optional = _optimizer_tensors(network, saved["rule"])
     missing = sorted(set(needed) - set(found))
@@ -192,8 +195,8 @@ def _check_tensors(place: str, saved: Mapping[str, Any], found: Mapping[str, tup
     if missing or extra:
         _refuse(place, f"the tensors of the network it describes, {_difference(missing, extra)}")
     dtype = _DTYPES[saved["dtype"]]
-    for name, (size, kind) in found.items():
-        wanted = {**optional, **needed}[name]
+    for name, wanted in {**needed, **optional}.items():
+        size, kind = found.get(name, (wanted, dtype))
         if size != wanted or kind != dtype:
             _refuse(place, f"{name} of shape {wanted} and type {dtype}, found {size} and {kind}")
     strangers = sorted(set(saved["frozen"]) - set(network.parameters))

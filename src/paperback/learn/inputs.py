@@ -90,8 +90,7 @@ def check_values(where: str, name: str, array: Array, dtype: np.dtype[Any]) -> N
             number = part[tuple(place)]
             place[0] += start
             raise ModelError(
-                f"{where}: {name} needs finite numbers in {dtype}, {name}{place} is {number}; "
-                f"remove or replace the example"
+                f"{where}: {name} needs finite numbers in {dtype}, {name}{place} is {number}; remove or replace it"
             )
 
 

@@ -74,8 +74,23 @@ class Model:
         threads: int | None = None,
         layout: str = "NHWC",
     ) -> None:
+        self._describe(net, input_shape, seed, dtype, engine, threads, layout)
+        specs = {**self.network.parameters, **self.network.state}
+        self._state = State({n: sealed(spec.sample(n, self.seed).astype(self.dtype)) for n, spec in specs.items()})
+
+    def _describe(
+        self,
+        net: Layer,
+        input_shape: Iterable[int],
+        seed: int,
+        dtype: str,
+        engine: str | None,
+        threads: int | None,
+        layout: str,
+    ) -> None:
+        """Everything but the numbers."""
         self.seed = check_count("Model", "seed", seed, 0)
-        if str(np.dtype(dtype)) not in ("float32", "float64"):
+        if dtype not in ("float32", "float64"):
             raise ModelError(f'Model: dtype is "float32" or "float64", found {dtype!r}')
         if layout not in LAYOUTS:
             raise ModelError(f"Model: layout is one of {', '.join(LAYOUTS)}, found {layout!r}")
@@ -90,8 +105,6 @@ class Model:
         self.network = build(net, inside)
         self.input_shape = tuple(int(n) for n in self.input_shape)
         self.net = net
-        specs = {**self.network.parameters, **self.network.state}
-        self._state = State({n: sealed(spec.sample(n, self.seed).astype(self.dtype)) for n, spec in specs.items()})
         self._frozen: frozenset[str] = frozenset()
         self._runners: dict[Hashable, tuple[engines.Runner, Names]] = {}
 
@@ -285,10 +298,11 @@ class Model:
     def load(cls, path: str | os.PathLike[str], engine: str | None = None, threads: int | None = None) -> Model:
         """The model of a checkpoint, ready to predict and to train on; ModelError for a file that is none."""
         saved = checkpoints.read(path)
-        model = cls(saved.net, saved.input_shape, saved.seed, saved.dtype, engine, threads, saved.layout)
-        own = set(model._state.tensors)
+        model = cls.__new__(cls)
+        model._describe(saved.net, saved.input_shape, saved.seed, saved.dtype, engine, threads, saved.layout)
+        own = [*model.network.parameters, *model.network.state]
         model._state = State(
-            {name: sealed(saved.tensors[name]) for name in model._state.tensors},
+            {name: sealed(saved.tensors[name]) for name in own},
             saved.rule,
             {name: sealed(array) for name, array in saved.tensors.items() if name not in own},
             saved.taken,

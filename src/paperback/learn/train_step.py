@@ -56,21 +56,23 @@ class TrainStep:
             lambda: (programs.training_program(model.network, self.loss, kind, rule, trainable), {}),
         )
         kept, taken = self._kept(state, trainable)
-        result = run(
-            {
-                **state.tensors,
-                **kept,
-                **replace(self.optimizer, lr=self.optimizer.lr * factor).values(taken + 1),
-                **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
-                INPUT: model._inside(examples),
-                LABEL: model._label(labels),
-            }
-        )
-        loss = float(result[LOSS])
-        if not np.isfinite(loss):
+        given = {
+            **state.tensors,
+            **kept,
+            **replace(self.optimizer, lr=self.optimizer.lr * factor).values(taken + 1),
+            **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
+            INPUT: model._inside(examples),
+            LABEL: model._label(labels),
+        }
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number any more is refused by name
+            result = run(given)
+            loss = float(result[LOSS])
+            lost = [name for name in (*state.tensors, *kept) if name in result and not _is_finite(result[name])]
+        if lost or not np.isfinite(loss):
+            what = f"{lost[0]} would hold NaN or infinity after" if np.isfinite(loss) else f"the loss is {loss} at"
             raise ModelError(
-                f"training: the loss is {loss} at step {state.steps + 1}, it must stay finite; use a smaller learning "
-                f"rate (it is {self.optimizer.lr * factor:g}); the parameters are those before this step"
+                f"training: {what} step {state.steps + 1}; use a smaller learning rate (it is "
+                f"{self.optimizer.lr * factor:g}); the parameters are those before this step"
             )
         tensors = {name: sealed(result[name]) if name in result else old for name, old in state.tensors.items()}
         optimizer = {**(state.optimizer if taken else {}), **{name: sealed(result[name]) for name in kept}}
@@ -86,3 +88,8 @@ class TrainStep:
             for name in (f"{parameter}.{s}" for s in self.optimizer.state):
                 kept[name] = old[name] if name in old else sealed(np.zeros_like(state.tensors[parameter]))
         return kept, state.taken if same else 0
+
+
+def _is_finite(array: Array) -> bool:
+    """No NaN or infinity: the sum tells, unless it overflows by itself."""
+    return bool(np.isfinite(array.sum()) or np.isfinite(array).all())

@@ -1,0 +1,175 @@
+"""The command line: results, JSON, exit codes, and no traceback for bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from paperback import __version__
+from paperback.cli.main import main
+from paperback.data.idx import write_idx
+from paperback.learn.model import load
+
+SOURCE = Path(__file__).parents[2] / "src"
+SHORT = ["--net", "flatten, dense 10", "--epochs", "2", "--shift", "0"]
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def result(ran: Result) -> dict[str, Any]:
+    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.output
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "model"
+    assert run("train", *SHORT, "--save", path).exit_code == 0
+    return path
+
+
+def test_train_reports_what_it_reached(tmp_path: Path) -> None:
+    ran = run("train", *SHORT, "--json", "--save", tmp_path / "model")
+    found = result(ran)
+    assert ran.exit_code == 0
+    assert len(ran.stdout.splitlines()) == 1
+    assert 0.5 < found["test_accuracy"] <= 1
+    assert (found["train_examples"], found["test_examples"], found["parameters"]) == (1437, 360, 650)
+    assert len(found["history"]["epochs"]) == 2 and not found["interrupted"]
+    assert load(tmp_path / "model").epochs == 2
+
+
+def test_train_for_people(saved: Path) -> None:
+    ran = run("train", *SHORT)
+    assert "1,437 examples" in ran.stdout and "650 parameters; 2 epochs" in ran.stdout
+    assert "test accuracy" in ran.stdout.splitlines()[-1]
+
+
+def test_the_same_seed_reaches_the_same_and_another_does_not() -> None:
+    first, second = (result(run("train", *SHORT, "--json", "--seed", "3")) for _ in range(2))
+    other = result(run("train", *SHORT, "--json"))
+    assert first["test_loss"] == second["test_loss"] != other["test_loss"]
+
+
+def test_evaluate_finds_what_train_reached(saved: Path) -> None:
+    trained, found = result(run("train", *SHORT, "--json")), result(run("evaluate", saved, "--json"))
+    assert found["accuracy"] == trained["test_accuracy"] and found["loss"] == trained["test_loss"]
+    assert result(run("evaluate", saved, "--all", "--json"))["examples"] == 1797
+
+
+def test_predict_gives_a_class_for_every_example(saved: Path, tmp_path: Path) -> None:
+    ran = run("predict", saved, "--limit", "5")
+    assert len(ran.stdout.split()) == 5
+    np.save(tmp_path / "x.npy", np.zeros((3, 8, 8, 1)))
+    assert len(result(run("predict", saved, "--data", tmp_path / "x.npy", "--json"))["predictions"]) == 3
+
+
+def test_summary_of_a_file_and_of_a_network(saved: Path) -> None:
+    assert result(run("summary", saved, "--json"))["parameters"] == 650
+    found = result(run("summary", "--net", "lenet", "--input-shape", "28x28x1", "--json"))
+    assert found["parameters"] == 184_586
+    assert [layer["name"] for layer in found["layers"]][:3] == ["conv2d_1", "relu_1", "maxpool2d_1"]
+    assert "650 parameters" in run("summary", saved).stdout
+
+
+def test_derive_prints_formulas() -> None:
+    ran = run("derive", "y[o] = sum(i) x[i]*w[i,o] + b[o]", "--wrt", "x")
+    assert ran.exit_code == 0
+    assert "vjp by x\ndx[" in ran.stdout
+    found = result(run("derive", "y[i] = sum(p) x[s*i+p]*w[p]", "--axes", "x=H", "--size", "s=2", "--json"))
+    assert set(found["wrt"]) == {"x", "w"} and set(found["wrt"]["x"]) == {"derivative", "vjp", "jvp"}
+
+
+def test_training_on_files(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for part, count in (("train", 60), ("t10k", 20)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", random.integers(0, 256, (count, 6, 5), dtype=np.uint8))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(count, dtype=np.uint8) % 3)
+    found = result(run("train", "--data", tmp_path, "--net", "flatten, dense 3", "--epochs", "1", "--json"))
+    assert (found["train_examples"], found["test_examples"], found["parameters"]) == (60, 20, 93)
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(f"{i % 2},{i % 7},{i % 2}" for i in range(40)) + "\n")
+    assert result(run("train", "--data", table, "--epochs", "1", "--json"))["net"] == "mlp"
+
+
+BAD: list[tuple[list[str], str]] = [
+    (["train", "--net", "dens 10"], '--net, item 1 "dens 10": no layer or preset is called dens; did you mean dense?'),
+    (["train", "--data", "/nowhere/at/all.csv"], "/nowhere/at/all.csv"),
+    (["train", "--engine", "steam"], "there is no engine 'steam'"),
+    (["train", "--lr", "1e30", *SHORT], "training: the loss is"),
+    (["train", "--epochs", "0"], "Invalid value for '--epochs'"),
+    (["train", "--epoch", "3"], "No such option"),
+    (["evaluate", "/nowhere/model"], "load: /nowhere/model cannot be read: No such file or directory"),
+    (["predict", __file__], "is no safetensors file, or was cut short"),
+    (["summary", "--input-shape", "28by28"], "needs whole numbers with x between, as 28x28x1, found 28by28"),
+    (["derive", "y[i] = x[i"], "y[i] = x[i"),
+    (["derive", "y[i] = x[i]", "--wrt", "z"], "z is no input of this formula"),
+    (["derive", "y[i] = x[i]", "--size", "s"], "needs name=value, found s"),
+    (["derive", "y[i] = x[i]", "--size", "s=two"], "s needs a whole number, found two"),
+    (["fly"], "No such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(arguments[:3]) for arguments, _ in BAD])
+def test_bad_input_is_exit_code_2_and_a_message(arguments: list[str], message: str) -> None:
+    ran = run(*arguments)
+    assert ran.exit_code == 2
+    assert message in ran.stderr
+    assert "Traceback" not in ran.output
+
+
+def test_errors_are_json_too() -> None:
+    ran = run("evaluate", "/nowhere/model", "--json")
+    assert ran.exit_code == 2 and "cannot be read" in result(ran)["error"]
+
+
+def test_a_failed_check_is_exit_code_1(saved: Path) -> None:
+    assert run("evaluate", saved, "--at-least", "0.999999").exit_code == 1
+    assert run("evaluate", saved, "--at-least", "0.1").exit_code == 0
+    assert run("train", *SHORT, "--at-least", "1").exit_code == 1
+
+
+def test_control_c_keeps_and_says_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("paperback.cli.train.Shift.__call__", interrupt)
+    ran = run("train", *SHORT[:4], "--shift", "1", "--json", "--save", tmp_path / "model")
+    assert ran.exit_code == 130 and result(ran)["interrupted"]
+    assert load(tmp_path / "model").steps == 0
+
+
+def test_help_and_version() -> None:
+    assert run("--version").stdout == f"paperback, version {__version__}\n"
+    text = run("--help").stdout
+    for command in ("train", "evaluate", "predict", "summary", "derive"):
+        assert command in text
+        assert run(command, "--help").exit_code == 0
+
+
+def test_as_a_program_of_its_own() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "paperback", "train", *SHORT, "--json"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    assert json.loads(ran.stdout.splitlines()[-1])["test_accuracy"] > 0.5
+    broken = subprocess.run(
+        [*command[:3], "train", "--data", "/nowhere"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert broken.returncode == 2 and "Traceback" not in broken.stderr and broken.stderr.startswith("Error: ")
+
+
+def test_the_tables_are_not_empty() -> None:
+    assert len(BAD) == 14

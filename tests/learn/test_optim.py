@@ -1,0 +1,110 @@
+"""Optimizers: each step is PyTorch's, and each setting that cannot be is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paperback import nn
+from paperback.errors import ModelError
+from paperback.learn.model import Model
+from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, from_config
+
+STEPS = 6
+
+CASES: list[tuple[Optimizer, Callable[[Any, Any], Any]]] = [
+    (SGD(0.05), lambda torch, p: torch.optim.SGD(p, 0.05)),
+    (SGD(0.05, weight_decay=0.02), lambda torch, p: torch.optim.SGD(p, 0.05, weight_decay=0.02)),
+    (SGD(0.05, momentum=0.9), lambda torch, p: torch.optim.SGD(p, 0.05, momentum=0.9)),
+    (
+        SGD(0.05, momentum=0.8, weight_decay=0.01),
+        lambda torch, p: torch.optim.SGD(p, 0.05, momentum=0.8, weight_decay=0.01),
+    ),
+    (SGD(0.03, momentum=0.9, nesterov=True), lambda torch, p: torch.optim.SGD(p, 0.03, momentum=0.9, nesterov=True)),
+    (
+        SGD(0.03, momentum=0.7, nesterov=True, weight_decay=0.1),
+        lambda torch, p: torch.optim.SGD(p, 0.03, momentum=0.7, nesterov=True, weight_decay=0.1),
+    ),
+    (Adam(0.01), lambda torch, p: torch.optim.Adam(p, 0.01)),
+    (
+        Adam(0.02, beta1=0.8, beta2=0.95, eps=1e-3),
+        lambda torch, p: torch.optim.Adam(p, 0.02, betas=(0.8, 0.95), eps=1e-3),
+    ),
+    (AdamW(0.01, weight_decay=0.1), lambda torch, p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
+]
+
+
+def batches() -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    random = np.random.default_rng(3)
+    return [(random.normal(size=(5, 7)).round(2), random.integers(0, 3, 5)) for _ in range(STEPS)]
+
+
+@pytest.mark.parametrize(("optimizer", "reference"), CASES, ids=lambda v: repr(v) if isinstance(v, Optimizer) else "")
+def test_every_step_is_that_of_torch(optimizer: Optimizer, reference: Callable[[Any, Any], Any]) -> None:
+    torch = pytest.importorskip("torch")
+    model = Model(nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(3)), (7,), seed=2, dtype="float64")
+    theirs = {name: torch.tensor(np.array(a), requires_grad=True) for name, a in model.parameters.items()}
+    rule = reference(torch, list(theirs.values()))
+    step = model.train_step(optimizer=optimizer)
+    seen = 0
+    for x, y in batches():
+        hidden = torch.tanh(torch.tensor(x) @ theirs["dense_1.w"] + theirs["dense_1.b"])
+        loss = torch.nn.functional.cross_entropy(hidden @ theirs["dense_2.w"] + theirs["dense_2.b"], torch.tensor(y))
+        rule.zero_grad()
+        loss.backward()
+        rule.step()
+        assert step(x, y) == pytest.approx(loss.item(), rel=1e-12)
+        for name, parameter in model.parameters.items():
+            np.testing.assert_allclose(parameter, theirs[name].detach().numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
+            seen += 1
+    assert seen == 4 * STEPS
+
+
+def test_the_cases_cover_every_optimizer_and_branch() -> None:
+    assert {type(optimizer) for optimizer, _ in CASES} == {SGD, Adam, AdamW}
+    assert len({optimizer.formula for optimizer, _ in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("optimizer", [optimizer for optimizer, _ in CASES], ids=repr)
+def test_settings_survive_json(optimizer: Optimizer) -> None:
+    assert from_config(optimizer.config()) == optimizer
+
+
+def test_the_formulas_are_those_on_paper() -> None:
+    assert SGD(0.1).formula == "w = w[] - lr*g[]"
+    assert SGD(0.1, momentum=0.9).formula.splitlines() == ["u = 0.9*v[] + g[]", "v = u", "w = w[] - lr*u"]
+    assert "0.00000001" in Adam().formula
+
+
+ERRORS = [
+    (lambda: SGD(-1), "SGD: lr is a number from 0 on, found -1"),
+    (lambda: SGD(float("nan")), "SGD: lr is a number from 0 on, found nan"),
+    (lambda: SGD("0.1"), "SGD: lr is a number from 0 on, found '0.1'"),  # type: ignore[arg-type]
+    (lambda: SGD(True), "SGD: lr is a number from 0 on, found True"),
+    (lambda: SGD(0.1, momentum=float("inf")), "SGD: momentum is a number from 0 on, found inf"),
+    (
+        lambda: SGD(0.1, nesterov=True),
+        "SGD: Nesterov's step needs a momentum, momentum is 0; pass momentum=0.9",
+    ),
+    (
+        lambda: Adam(beta1=1.0),
+        "Adam: beta1 is the weight of the past, at least 0 and less than 1, found 1.0; the usual values are beta1=0.9, "
+        "beta2=0.999",
+    ),
+    (lambda: from_config({"class": "Magic"}), "optimizer: needs one of SGD, Adam, AdamW, found 'Magic'"),
+    (lambda: from_config({}), "optimizer: needs one of SGD, Adam, AdamW, found None"),
+    (
+        lambda: from_config({"class": "SGD", "lr": 0.1, "speed": 3}),
+        "SGD: takes lr, momentum, nesterov, weight_decay, found speed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), ERRORS, ids=[message[:40] for _, message in ERRORS])
+def test_settings_that_cannot_be(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ModelError) as error:
+        make()
+    assert str(error.value) == message
