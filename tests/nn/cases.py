@@ -7,6 +7,7 @@ layer in PyTorch, x channels-last with its batch, p the network's parameters, st
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,8 +18,22 @@ torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
 from paperback.nn import (  # noqa: E402
-    AvgPool2d, BatchNorm, Conv1d, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, ReLU, Residual, Sequential,
-    Sigmoid, Softmax, Step, Tanh,
+    AvgPool2d,
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Sequential,
+    Sigmoid,
+    Softmax,
+    Step,
+    Tanh,
 )  # fmt: skip
 
 Tensors = Mapping[str, Any]
@@ -90,7 +105,10 @@ def conv(layer: Any, x: Any, p: Tensors, name: str | None = None) -> Any:
 
 def conv_same_by_torch(layer: Any, x: Any, p: Tensors) -> Any:
     w = p["conv2d_1.w"].permute(3, 2, 0, 1)
-    return F.conv2d(x.movedim(-1, 1), w, p["conv2d_1.b"], padding="same", dilation=layer.dilation).movedim(1, -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # even kernels cost PyTorch a copy
+        y = F.conv2d(x.movedim(-1, 1), w, p["conv2d_1.b"], padding="same", dilation=layer.dilation)
+    return y.movedim(1, -1)
 
 
 def max_pool(layer: Any, x: Any, p: Tensors) -> Any:

@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from tests.nn.cases import CASES
 
 from paperback.errors import ModelError
 from paperback.nn.config import from_config, to_config
 from paperback.nn.init import HeUniform, Uniform
 from paperback.nn.layers import Conv2d, Dense, Layer, ReLU, Residual, Sequential
-from tests.nn.cases import CASES
 
 LAYERS = [case.make(np.random.default_rng(0))[0] for case in CASES] + [
     Dense(3, init=Uniform(-1.0, 1.0)),

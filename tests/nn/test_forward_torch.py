@@ -9,10 +9,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.nn.cases import CASES, Case, arrays, batch_norm, distinct  # noqa: E402
+
 from paperback.engines import numpy as engine  # noqa: E402
 from paperback.nn.layers import BatchNorm  # noqa: E402
 from paperback.nn.network import build  # noqa: E402
-from tests.nn.cases import CASES, Case, arrays, batch_norm, distinct  # noqa: E402
 
 
 def test_there_are_enough_cases() -> None:

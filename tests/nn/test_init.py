@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from paperback.nn.init import (
-    Constant, GlorotUniform, HeNormal, HeUniform, Ones, Uniform, Zeros, stream,
+    Constant,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    Ones,
+    Uniform,
+    Zeros,
+    stream,
 )  # fmt: skip
 from paperback.nn.layers import BatchNorm, Conv1d, Conv2d, Dense, Sequential
 from paperback.nn.network import build

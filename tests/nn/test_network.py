@@ -10,8 +10,20 @@ from paperback.calculus.conventions import Conventions
 from paperback.errors import ModelError
 from paperback.nn.init import Ones, Zeros
 from paperback.nn.layers import (
-    AvgPool2d, BatchNorm, Conv1d, Conv2d, Dense, Dropout, Flatten, Layer, MaxPool2d, ReLU, Residual, Sequential,
-    Softmax, Step,
+    AvgPool2d,
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Sequential,
+    Softmax,
+    Step,
 )  # fmt: skip
 from paperback.nn.network import build
 from paperback.nn.summary import summary
@@ -121,8 +133,7 @@ def test_layers_inside_layers_are_numbered_in_order() -> None:
 
 def test_the_summary_is_a_page_of_formulas() -> None:
     text = summary(build(lenet(), (28, 28, 1)))
-    assert "y[i,j,k] = sum(p,q,r) x[i+p, j+q, r] * w[p,q,r,k] + b[k]" in text.replace(", q, r, k]", ",q,r,k]")
-    assert "184,586 parameters" not in text
+    assert "y[i,j,k] = sum(p,q,r) x[i+p, j+q, r] * w[p,q,r,k] + b[k]" in text
     assert f"{832 + 51264 + 131200 + 1290:,} parameters" in text
     assert len(text.splitlines()) == 1 + 1 + 10 + 2
 

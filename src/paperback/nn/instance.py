@@ -19,6 +19,7 @@ from paperback.errors import FormulaError, ModelError
 from paperback.nn.init import Array, Initializer, fans, stream
 from paperback.nn.layers.layer import Layer, Shape, Text
 from paperback.notation.block import Block
+from paperback.notation.declare import AxesLike
 from paperback.notation.expr import Const, Node, Scalar
 from paperback.notation.read import read
 from paperback.notation.size import Size
@@ -65,9 +66,9 @@ def instantiate(layer: Layer, shapes: Mapping[str, Shape]) -> Instance:
     That its phases fit together is proved here: training and inference give the same axes, inference reads nothing but
     the input, parameters and state, and every update has the shape of what it replaces.
     """
-    layer.check(shapes)
     text = layer.text(shapes["x"])
     sizes, over = _sizes(layer, text, shapes)
+    layer.check(shapes)
     signals = {**shapes, **dict.fromkeys(layer.masks, shapes["x"])}
     training = _block(layer, text, text.formula, sizes, signals)
     read_ones = {name: start for name, start in layer.parameters.items() if name in training.inputs}
@@ -136,7 +137,7 @@ def _words(formula: str) -> set[str]:
 def _read(
     layer: Layer,
     formula: str,
-    axes: Mapping[str, str | Sequence[str | int]],
+    axes: Mapping[str, AxesLike],
     sizes: Mapping[str, int],
     updates: bool = False,
 ) -> Block:
@@ -183,11 +184,11 @@ def _update(layer: Layer, text: Text, training: Block, sizes: Mapping[str, int])
     """The update statements; they share the sizes and the intermediates of the formula."""
     if text.update is None:
         return None
-    words = _words(text.update)
-    axes: dict[str, str | Sequence[str | int]] = {name: axes for name, axes in text.axes.items() if name in words}
+    words = _words(text.update) | {"x"}  # the axes of x give the sizes of the batch
+    axes: dict[str, AxesLike] = {name: axes for name, axes in text.axes.items() if name in words}
     for statement in training.statements:
         if statement.target in words:
-            axes[statement.target] = tuple(axis.value if axis.is_int else str(axis) for axis in statement.axes)
+            axes[statement.target] = statement.axes
     return _read(layer, text.update, axes, sizes, updates=True)
 
 

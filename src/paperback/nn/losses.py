@@ -28,7 +28,7 @@ from paperback.errors import FormulaError, ModelError
 from paperback.notation.block import Block
 from paperback.notation.read import read
 from paperback.notation.size import Size
-from paperback.notation.walk import map_statement, rename_tensors
+from paperback.notation.walk import map_statement, reads, rename_tensors
 from paperback.program.lift import lift
 from paperback.program.program import Program, ProgramTensor
 
@@ -162,7 +162,8 @@ def _per_entry(program: Program, output: str, loss: Loss, kind: str) -> Block:
         block = read(loss.formulas[kind], axes={"z": loss.z_axes, "y": y_axes}, sizes=sizes, integers=integers)
     except FormulaError as error:
         raise ModelError(f"the loss {loss.name} cannot be read for {output}, {shape} per example\n{error}") from error
-    if set(block.inputs) != {"z", "y"} or block.scalars:
+    read_ones = {r.tensor for s in block.statements for r in reads(s.expr)}
+    if not {"z", "y"} <= read_ones or set(block.inputs) != {"z", "y"} or block.scalars:
         strangers = sorted({*block.inputs, *block.scalars} - {"z", "y"})
         wrong = f"reads {', '.join(strangers)}" if strangers else "must read both"
         raise ModelError(f"a loss is a formula of z, the output, and y, the label; {loss.name} {wrong}")
@@ -188,5 +189,4 @@ def _reductions(entry: str, axes: tuple[Size, ...], entries: str, reduction: str
         divisors = ([batch] if reduction == "mean" else []) + (places if divided else [])
         scale = f" / ({'*'.join(divisors)})" if divisors else ""
         texts.append((f"{LOSS} = sum({element}) {entry}[{element}]{scale}", entry))
-    named = [batch, *(int(place) for place in places)]
-    return [read(text, axes={name: named}, sizes={}) for text, name in texts]
+    return [read(text, axes={name: axes}) for text, name in texts]

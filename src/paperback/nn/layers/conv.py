@@ -124,28 +124,26 @@ class Conv1d(Layer):
         check_fit(self.windows, shapes["x"], "kernel", 'use a smaller kernel, or padding="same"')
 
 
-def convolution(axes: tuple[Window, ...], flip: bool, bias: bool, shape: Shape | None = None) -> str:
+def convolution(axes: tuple[Window, ...], flip: bool, bias: bool, shape: Shape = ()) -> str:
     """The formula of a convolution with these windows, over x of this shape; without it unknown pads have names."""
     lengths = _LENGTHS[len(axes)]
     letters, taps, kernels = _LETTERS[: len(axes)], _TAPS[: len(axes)], _KERNELS[: len(axes)]
-    reads, extents = [], []
-    for a, window in enumerate(axes):
-        fixed = window.fixed_pads() if shape is None else window.pads(shape[a])
-        low = _LOWS[a] if fixed is None else fixed[0]
-        reads.append(window.index(letters[a], taps[a], low))
-        if fixed is None or any(fixed):
-            extents.append(f"{letters[a]} < {window.extent(lengths[a], kernels[a])}")
-    weights = [f"{size}-1-{tap}" if flip else tap for size, tap in zip(kernels, taps, strict=True)]
-    formula = (
-        f"y[{','.join(letters)},k] = sum({','.join(taps)},r) x[{', '.join(reads)}, r] * w[{', '.join(weights)}, r, k]"
-        + (" + b[k]" if bias else "")
-    )
-    return formula + (" where x pads 0, " + ", ".join(extents) if extents else "")
+    reads, extents, padded = [], [], False
+    for a, axis in enumerate(axes):
+        pads = axis.pads(shape[a]) if len(shape) > a else axis.fixed_pads()
+        reads.append(axis.index(letters[a], taps[a], _LOWS[a] if pads is None else pads[0]))
+        extents.append(f"{letters[a]} < {axis.extent(lengths[a], kernels[a])}")
+        padded = padded or pads != (0, 0)
+    weights = [f"{size}-1-{tap}" for size, tap in zip(kernels, taps, strict=True)]
+    window = f"{', '.join(weights)}, r, k" if flip else f"{','.join(taps)},r,k"
+    formula = f"y[{','.join(letters)},k] = sum({','.join(taps)},r) x[{', '.join(reads)}, r] * w[{window}]"
+    formula += " + b[k]" if bias else ""
+    return f"{formula} where x pads 0, {', '.join(extents)}" if padded else formula
 
 
 def check_fit(axes: tuple[Window, ...], shape: Shape, what: str, fix: str) -> None:
     """Does every window fit into x at least once?"""
-    if len(shape) < len(axes) or all(window.fits(n) for window, n in zip(axes, shape, strict=False)):
+    if all(window.fits(n) for window, n in zip(axes, shape, strict=False)):
         return
     size = "x".join(str(window.reach) for window in axes)
     given = "x".join(str(n + sum(window.pads(n))) for window, n in zip(axes, shape, strict=False))

@@ -128,9 +128,9 @@ class Layer:
     def __repr__(self) -> str:
         parts = []
         settings: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
-        for field in settings:
+        for place, field in enumerate(settings):
             value = getattr(self, field.name)
-            if field.default is MISSING:
+            if field.default is MISSING or (place == 0 and value != field.default):
                 parts.append(repr(value))
             elif value != field.default:
                 parts.append(f"{field.name}={value!r}")
