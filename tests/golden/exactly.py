@@ -20,7 +20,8 @@ def run(formula: pb.Formula, /, **arrays: Any) -> Any:
     known = set(formula.block.inputs) | set(formula.block.scalars)
     sizes = {name: value for name, value in arrays.items() if name not in known}
     given = {name: value for name, value in arrays.items() if name in known}
-    return engines.run(formula.block, given, sizes, engine="exact")[formula.block.result.target]
+    result = engines.run(formula.block, given, sizes, engine="exact")[formula.block.result.target]
+    return result if result.ndim else result.item()
 
 
 def log(value: int | Fraction) -> Interval:

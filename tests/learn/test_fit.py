@@ -161,9 +161,8 @@ def test_what_is_no_number_is_refused_with_the_parameters_before_it(lr: float) -
     with pytest.raises(ModelError) as error:
         model.fit(x * 1e12, y, optimizer=SGD(lr, momentum=0.9), epochs=50)
     assert str(error.value).startswith("training: ")
-    assert str(error.value).endswith(
-        f" step {model.steps + 1}; use a smaller learning rate (it is {lr:g}); the parameters are those before this step"
-    )
+    fix = f"use a smaller learning rate (it is {lr:g}); the parameters are those before this step"
+    assert str(error.value).endswith(f" step {model.steps + 1}; {fix}")
     assert all(np.isfinite(array).all() for array in model.parameters.values())
 
 

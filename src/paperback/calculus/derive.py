@@ -248,7 +248,8 @@ def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Bl
 def _derived(statement: Statement, name: str, terms: Iterable[Term], more: tuple[Binder, ...]) -> Statement:
     left = (*statement.left, *(Affine.of(b.letter) for b in more))
     axes = (*statement.axes, *(b.extent for b in more))
-    return Statement(name, left, (*statement.binders, *more), expression(terms), axes)
+    gaps = None if statement.pad is None else Fraction(0)  # what a left side leaves out does not change
+    return Statement(name, left, (*statement.binders, *more), expression(terms), axes, gaps)
 
 
 def _shown(
