@@ -20,7 +20,7 @@ import numpy as np
 from paperback.engines.numpy.views import Array
 from paperback.notation.affine import Letter
 
-BLOCK = 2 << 20
+BLOCK = 8 << 20
 """Bytes of one copied block of a factor."""
 
 _TAPS = 64

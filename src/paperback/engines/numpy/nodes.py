@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from paperback.engines.numpy.functions import raise_to
+from paperback.engines.numpy.functions import raise_to, select
 from paperback.engines.numpy.views import Array, Form, Ranges, StridedRead, values_of
 from paperback.notation.affine import Letter
 
@@ -279,7 +279,7 @@ class Product(Node):
                     mine = bool(shape) and np.shape(result) == shape
         if mask is not None:
             frame.masks.pop()
-            result = np.where(mask, result, np.asarray(result).dtype.type(0))
+            result = select(mask, result)
         return result
 
 

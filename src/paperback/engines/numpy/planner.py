@@ -16,6 +16,7 @@ from paperback.engines.numpy import nodes as run
 from paperback.engines.numpy.functions import FUNCTIONS
 from paperback.engines.numpy.guards import AffineTest, Comparison, DividesTest, Gather, Masked
 from paperback.engines.numpy.reductions import ArgExtreme, Contraction, Extreme, FullSum, LogSumExp
+from paperback.engines.numpy.scatter import ShiftedSum, find_windows
 from paperback.engines.numpy.views import Form, StridedRead
 from paperback.errors import EngineError
 from paperback.notation.affine import Affine, Letter
@@ -287,22 +288,64 @@ class Planner:
             general = self._full(binders, plain, tuple(inside))
             masks = [tests[guard] for guard in inside]
             exact = len(nodes) == 1 and all(set(mask.letters) <= set(nodes[0].letters) for mask in masks)
-            made = Contraction(
-                self._number(coefficient),
-                binders,
-                nodes,
-                masks,
-                general,
-                self.rank,
-                self.extents,
-                self.dtype,
-                self.limit,
-                checked=bool(masks) and not exact and bool(nodes),
-            )
+            checked = bool(masks) and not exact and bool(nodes)
+            made = plain_sum = self._contraction(self._number(coefficient), binders, nodes, masks, general, checked)
+            if not masks and len(nodes) == 2:
+                made = self._shifted(coefficient, binders, nodes, plain_sum) or plain_sum
         if outside:
             mask = self._mask(outside)
             made = run.Product(self.dtype.type(1), (made,), (), mask, self._union((made, mask)), self.item, False)
         return made
+
+    def _contraction(
+        self,
+        coefficient: Any,
+        binders: list[tuple[Letter, int]],
+        factors: Sequence[run.Node],
+        masks: Sequence[run.Node],
+        general: FullSum,
+        checked: bool,
+    ) -> Contraction:
+        return Contraction(
+            coefficient, binders, factors, masks, general, self.rank, self.extents, self.dtype, self.limit, checked
+        )
+
+    def _shifted(
+        self, coefficient: Fraction, binders: list[tuple[Letter, int]], factors: Sequence[run.Node], plain: Contraction
+    ) -> run.Node | None:
+        """The sum over a padded window as shifted products, where that is less work."""
+        own = [l for l, _ in binders]
+        for read, other in (factors, factors[::-1]):
+            if not isinstance(read, run.ReadView) or read.read.pad or plain.absent or other.shared:
+                continue
+            windows = find_windows(read, other, own)
+            region = read.read.region({l: (0, self.extents[l]) for l in read.letters})
+            if not windows or region is None:
+                continue
+            inner = {w.source: w.extent for w in windows}
+            extents = {**self.extents, **inner}
+            at = {w.axis: Form(w.index) for w in windows}
+            forms = [at.get(axis, form) for axis, form in enumerate(read.read.forms)]
+            view = StridedRead(forms, read.read.shape, 0.0)
+            if view.region({l: (0, extents[l]) for l in view.letters}) is not None:
+                continue
+
+            def size(letters: set[Letter], extents: Mapping[Letter, int] = extents) -> int:
+                return prod(extents[l] for l in letters)
+
+            offsets = [w.offset for w in windows]
+            rest = [(l, n) for l, n in binders if l not in offsets]
+            products = {*view.letters, *other.letters} - {l for l, _ in rest}
+            gathered = size({*read.letters, *other.letters}) + 32 * size(set(read.letters))
+            shifted = size({*view.letters, *other.letters}) + 48 * size(products)
+            if shifted < gathered:
+                self.rank.update((l, len(self.rank) + k) for k, l in enumerate(inner))
+                self.extents.update(inner)
+                source = run.ReadView(read.tensor, view, False, self.item)
+                pair = [source, other] if read is factors[0] else [other, source]
+                turned = self._contraction(1, rest, pair, (), plain.general, False)
+                return ShiftedSum(plain, turned, other, windows, self.extents, self._number(coefficient))
+        return None
 
     def _full(self, binders: list[tuple[Letter, int]], factors: Sequence[Node], guards: tuple[Guard, ...]) -> FullSum:
         """The sum with its product formed in full, for the select."""

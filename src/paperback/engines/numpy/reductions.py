@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from paperback.engines.numpy.contract import BLOCK, Labelled, contract, pair_order
+from paperback.engines.numpy.functions import select
 from paperback.engines.numpy.nodes import Aligned, Frame, Lengths, Letters, Node
 from paperback.engines.numpy.views import Array
 from paperback.notation.affine import Letter
@@ -121,10 +122,10 @@ class _Reduction(Node):
             yield place, body, mask
 
     def select(self, body: Array, mask: Array | None, identity: float) -> Array:
-        """The block with its binders as one last axis, `identity` where the guards are false."""
-        if mask is not None:
-            body = np.where(mask, body, body.dtype.type(identity))
-        return body
+        """The block, with `identity` where the guards are false."""
+        if mask is None:
+            return body
+        return np.where(mask, body, body.dtype.type(identity)) if identity else select(mask, body)
 
 
 class FullSum(_Reduction):
@@ -201,30 +202,51 @@ class ArgExtreme(_Reduction):
         self.dtype = next(np.dtype(t) for t in ("int8", "int16", "int32", "int64") if codes - 1 <= np.iinfo(t).max)
 
     def run(self, frame: Frame) -> Any:
+        if self.mask is None and all(self.steps.get(l, n) == 1 for l, n in self.binders):
+            return self.offsets(frame)
         best: Any = None
         code: Any = None
         extents = [n for _, n in self.binders]
         for place, body, mask in self.each(frame):
             lengths = [s.stop - s.start for s in place]
             value = _flat(body if self.sign > 0 else -body, len(self.letters))
-            if mask is None and value.shape[-1] == 1:
-                at, value = np.zeros((), dtype=np.intp), value[..., 0]
-            else:
-                at, value = self.first(value, None if mask is None else _flat(mask, len(self.letters)))
+            at, value = self.first(value, None if mask is None else _flat(mask, len(self.letters)))
             if lengths != extents:
                 inner = np.unravel_index(np.maximum(at, 0), lengths)
                 code_at = np.ravel_multi_index([i + s.start for i, s in zip(inner, place, strict=True)], extents)
                 at = np.where(at < 0, -1, code_at)
             if best is None:
-                best, code = np.array(value), np.array(np.broadcast_to(at, np.shape(value)), dtype=self.dtype)
+                best, code = np.array(value), np.array(at, dtype=self.dtype)
                 continue
-            # strictly greater, or the first NaN; and anything against a best that is none yet (code -1)
+            # strictly better, or the first NaN; and anything against a best that is none yet (code -1)
             wins = np.greater(value, best) | (np.isnan(value) & ~np.isnan(best))
             if mask is not None:
                 wins = (wins | (code < 0)) & (at >= 0)
             best = np.where(wins, value, best)
             code = np.where(wins, np.asarray(at, dtype=self.dtype), code)
         return np.maximum(code, 0) if self.mask is not None else code
+
+    def offsets(self, frame: Frame) -> Any:
+        """One element of the window at a time; the codes of winners only grow."""
+        best: Any = None
+        code: Any = None
+        nans: Any = None
+        for k, (_, body, _) in enumerate(self.each(frame)):
+            value = body.reshape(body.shape[: len(self.letters)])
+            value = value if self.sign > 0 else -value
+            if best is None:
+                best, code = np.array(value), np.zeros(value.shape, dtype=self.dtype)
+                nans = np.isnan(best) if np.isnan(np.sum(best)) else None
+                continue
+            wins = np.greater(value, best)
+            if nans is not None or np.isnan(np.sum(value)):
+                late = np.isnan(value)
+                nans = np.zeros_like(late) if nans is None else nans
+                wins = (wins | late) & ~nans
+                nans = nans | late
+            best = np.maximum(best, value)
+            code = np.maximum(code, wins * self.dtype.type(k))
+        return code
 
     def first(self, value: Array, mask: Array | None) -> tuple[Array, Array]:
         """The place of the best element along the last axis (-1: none takes part), and the element."""
@@ -346,7 +368,7 @@ class Contraction(Node):
         for k, factor in enumerate(self.factors):
             value = np.asarray(factor.value(frame))
             for mask_in in self.covered.get(k, ()):
-                value = np.where(mask_in.of(masks[mask_in.node]), value, value.dtype.type(0))
+                value = select(mask_in.of(masks[mask_in.node]), value)
                 fresh = True
             work.append((value, factor.letters))
         work += [(np.asarray(masks[mask]).astype(self.dtype), mask.letters) for mask in self.loose]
