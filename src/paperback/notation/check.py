@@ -1,2 +1,263 @@
-def check(solver, facts):
-    return tuple(facts), list(solver.problems)
+"""What must hold once extents are known; what sizes leave open becomes a constraint of the formula.
+
+    every index has an extent, and the extent is >= 1
+    every read is in range, padded, or protected by a guard
+    a plain read that is not bare uses up its axis in one of its indices, unless a bound was written: no silent clipping
+    an affine left side is a bijection (mixed radix), or one-to-one with `y pads 0` for the gaps
+"""
+
+from __future__ import annotations
+
+__all__ = ["check", "clips"]
+
+from collections.abc import Iterable
+
+from paperback.errors import Problem
+from paperback.notation.block import Fact
+from paperback.notation.expr import Affine, Divides, Letter, Quotient, Read, Reduce, Size, Statement
+from paperback.notation.infer import Extents, greatest
+from paperback.notation.ranges import normal, proved
+from paperback.notation.size import bounds_from_extents
+from paperback.notation.spell import affine_text
+from paperback.notation.uses import Use
+from paperback.notation.walk import free_letters, nodes
+
+Range = tuple[int | None, int | None]
+
+
+def check(solver: Extents, facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], list[Problem]]:
+    """The constraints that are left, and everything that is wrong."""
+    checker = _Checker(solver, list(facts))
+    checker.run()
+    return tuple(checker.facts), checker.problems
+
+
+def clips(solver: Extents, use: Use) -> tuple[Letter, Size] | None:
+    """An index that could run further (and how far) where a read stops before the end of its axis; else None."""
+    index = use.index
+    if not isinstance(index, Affine) or use.bare is not None or use.padded or use.guarded or not index.terms:
+        return None
+    size = solver.value((use.read.tensor, use.axis))
+    if size is None or any(letter in solver.fixed for letter in index.letters):
+        return None
+    mirrored = Affine.of(size - 1) - index
+    short: list[tuple[Letter, Size]] = []
+    for letter in index.letters:
+        for form in (index, mirrored):
+            fitting = solver.fitting(form, letter, size)
+            if fitting is not None and form.coefficient(letter).is_nonnegative(solver.lower):
+                if fitting == solver.value(letter):
+                    return None
+                short.append((letter, fitting))
+    return short[0] if short else None
+
+
+class _Checker:
+    def __init__(self, solver: Extents, facts: list[Fact]) -> None:
+        self.solver, self.facts = solver, facts
+        self.problems = list(solver.problems)
+        self.extents = solver.extents()
+        known = [size for size in self.extents.values() if size is not None]
+        self.lower = bounds_from_extents(known, solver.lower)
+
+    def run(self) -> None:
+        if not self.problems:
+            self.resolved()
+        if not self.problems:
+            self.positive()
+        if self.problems:
+            return
+        for statement in self.solver.statements:
+            self.left_side(statement)
+        for use in self.solver.uses:
+            self.in_range(use)
+        if not self.problems:
+            for use in self.solver.uses:
+                self.used_up(use)
+
+    # -------------------------------------------------------------------------------------------- reporting
+
+    def span(self, key: Letter | Read, whole: bool = False) -> Range:
+        start, name_end, end = self.solver.spans.get(key, (None, None, None))
+        return start, end if whole else name_end
+
+    def complain(self, message: str, span: Range, hint: str = "") -> None:
+        problem = Problem(message, *span, hint)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def require(self, size: Size, why: str) -> bool:
+        """Take `size >= 0` as a constraint where it is not proved; False where no sizes meet it."""
+        size = normal(size)
+        if size.is_nonnegative(self.lower):
+            return True
+        if (-size - 1).is_nonnegative(self.lower):
+            return False
+        for fact in self.facts:
+            if fact.relation == ">=" and (size - fact.size).is_nonnegative(self.lower):
+                return True
+        self.facts = [f for f in self.facts if f.relation != ">=" or not (f.size - size).is_nonnegative(self.lower)]
+        self.facts.append(Fact(">=", size, why=why))
+        return True
+
+    # ---------------------------------------------------------------------------------------------- extents
+
+    def resolved(self) -> None:
+        open_letters = {letter for letter, size in self.extents.items() if size is None}
+        if not open_letters:
+            return
+        waiting = {
+            letter
+            for use in self.solver.uses
+            if isinstance(use.index, Affine)
+            for letter in use.index.letters[:-1]
+            if letter in open_letters and use.index.letters[-1] in open_letters
+        }
+        for statement in self.solver.statements:
+            ops = {b.letter: n.op for n in nodes(statement.expr) if isinstance(n, Reduce) for b in n.binders}
+            inside = set(free_letters(statement.expr))
+            for letter in self.solver.letters:
+                if letter not in open_letters or (letter in waiting and letter in statement.letters):
+                    continue
+                if letter in statement.letters and letter not in inside:
+                    hint = f"nothing is broadcast implicitly: write `where {letter.name} < n` to repeat values"
+                    message = f"the left index {letter.name} does not occur on the right"
+                    self.complain(message, self.span(letter), hint)
+                elif letter in statement.letters or letter in ops:
+                    bound = f"where {letter.name} < n" if letter in statement.letters else f"{ops[letter]}({letter.name}<n)"
+                    reads = [u for u in self.solver.uses if _mentions(u, letter)]
+                    why = "; padded and guarded reads give none" if any(u.padded or u.guarded for u in reads) else ""
+                    message = f"nothing gives the extent of index {letter.name}{why}"
+                    self.complain(message, self.span(letter), f"write `{bound}`")
+
+    def positive(self) -> None:
+        """Every extent is >= 1."""
+        for letter, extent in self.extents.items():
+            if extent is not None and not self.require(extent - 1, f"index {letter.name} has at least one value"):
+                self.no_values(letter, extent)
+
+    def no_values(self, letter: Letter, extent: Size) -> None:
+        for use in self.solver.uses:
+            index, size = use.index, self.solver.value((use.read.tensor, use.axis))
+            if letter in self.solver.fixed or size is None or not isinstance(index, Affine) or use.bare or use.guarded:
+                continue
+            top = greatest(index.without(letter), self.extents, self.lower)
+            if letter in index.letters and not use.padded and top is not None:
+                x, k = use.read.tensor, use.axis
+                what = f"already at {letter.name} = 0 the index {affine_text(index)} reaches {top}"
+                hint = f"make {x} larger or what is read of it smaller, or fill in values outside: where {x} pads 0"
+                self.complain(f"axis {k} of {x} has {size}, but {what}", self.span(use.read, whole=True), hint)
+                return
+        self.complain(f"index {letter.name} has no values: its extent is {extent}", self.span(letter))
+
+    # ----------------------------------------------------------------------------------------------- ranges
+
+    def used_up(self, use: Use) -> None:
+        found = clips(self.solver, use)
+        if found is not None:
+            letter, fitting = found
+            runs, (x, k) = self.extents[letter], (use.read.tensor, use.axis)
+            message = f"index {letter.name} runs over {runs}, but {fitting} fit into axis {k} of {x}"
+            hint = f"nothing is clipped: write `where {letter.name} < {runs}` if that is meant"
+            self.complain(message, self.span(use.read, whole=True), hint)
+
+    def in_range(self, use: Use) -> None:
+        index, size = use.index, self.solver.value((use.read.tensor, use.axis))
+        if use.padded or isinstance(index, Read) or size is None:
+            return
+        if use.bare is not None and self.extents[use.bare] == size:
+            return
+        if isinstance(index, Quotient):
+            self.quotient(use, index, size)
+            return
+        self.bounded(use, index, size)
+
+    def quotient(self, use: Use, index: Quotient, size: Size) -> None:
+        def guards_it(guard: object) -> bool:
+            return isinstance(guard, Divides) and guard.modulus == index.divisor and (
+                guard.affine == index.affine or guard.affine == -index.affine
+            )  # fmt: skip
+
+        if not any(guards_it(guard) for guard in use.guards):
+            over = affine_text(index.affine)
+            hint = f"multiply by [{index.divisor} | {over}]"
+            self.complain(f"({over})/{index.divisor} need not be whole", self.span(use.read, whole=True), hint)
+            return
+        self.bounded(use, index.affine, index.divisor * size)
+
+    def bounded(self, use: Use, index: Affine, size: Size) -> None:
+        """0 <= index < size, for all points that the guards let through."""
+        x, k = use.read.tensor, use.axis
+        top = Affine.of(size - 1) - index
+        text = affine_text(index)
+        for form, above in ((index, False), (top, True)):
+            if proved(form, self.extents, use.guards, self.lower):
+                continue
+            least = greatest(form, self.extents, self.lower, sign=-1)
+            why = f"{text} stays inside axis {k} of {x}"
+            if least is not None and self.require(least, why):
+                continue
+            if least is None:
+                message = f"{text} cannot be shown to stay inside axis {k} of {x}"
+            elif above:
+                message = f"{text} reaches {size - 1 - least}, but axis {k} of {x} ends at {size - 1}"
+            else:
+                message = f"{text} reaches {least}, but axis {k} of {x} starts at 0"
+            self.complain(message, self.span(use.read, whole=True), self.cure(use, index, size))
+
+    def cure(self, use: Use, index: Affine, size: Size) -> str:
+        x = use.read.tensor
+        if len(index.terms) == 1 and index.terms[0][1] == Size.of(-1) and index.const == size:
+            return f"indices start at 0: write {affine_text(index - 1)}"
+        if use.guards:
+            return "the guards do not keep it inside"
+        return f"shorten an index by `where`, guard the read by a bracket, or write `where {x} pads 0`"
+
+    # ------------------------------------------------------------------------------------------- left sides
+
+    def left_side(self, statement: Statement) -> None:
+        for k, affine in enumerate(statement.left):
+            if affine.bare is not None:
+                continue
+            size = self.solver.value((statement.target, k))
+            assert size is not None
+            whole = _code(affine, self.extents, self.lower)
+            first = self.span(affine.letters[0])
+            name, text = statement.target, affine_text(affine)
+            if whole is None:
+                over = ",".join(letter.name for letter in affine.letters)
+                hint = f"write it as a sum: {name}[m] = sum({over}) [m == {text}] * (...) where m < ..."
+                self.complain(f"{text} on the left is not one place for each value of its indices", first, hint)
+            elif statement.pad is None and (whole != size or affine.const):
+                hint = f"fill the others by writing `where {name} pads 0`"
+                self.complain(f"{text} leaves places of {name} empty", first, hint)
+            else:
+                top = greatest(affine, self.extents, self.lower)
+                least = affine.const
+                assert top is not None
+                fits = self.require(size - 1 - top, f"{text} stays inside axis {k} of {name}")
+                if not fits or not self.require(least, f"{text} stays inside axis {k} of {name}"):
+                    self.complain(f"{text} does not stay inside axis {k} of {name}, which has {size}", first)
+
+
+def _mentions(use: Use, letter: Letter) -> bool:
+    affine = use.index.affine if isinstance(use.index, Quotient) else use.index
+    return isinstance(affine, Affine) and letter in affine.letters
+
+
+def _code(affine: Affine, extents: dict[Letter, Size | None], lower: dict[str, int]) -> Size | None:
+    """One-to-one? Then the number of places it takes if they are dense, or a bound on them; None if it is not."""
+    rest = [(letter, slope) for letter, slope in affine.terms if extents[letter] != Size.of(1)]  # the others are 0
+    span, dense = Size.of(1), True
+    while rest:
+        slopes = [slope for _, slope in rest]
+        place = next((n for n, s in enumerate(slopes) if all((o - s).is_nonnegative(lower) for o in slopes)), None)
+        if place is None:
+            place = next((n for n, s in enumerate(slopes) if s == span), 0)
+        letter, slope = rest.pop(place)
+        extent = extents[letter]
+        if extent is None or not (slope - span).is_nonnegative(lower):
+            return None
+        dense = dense and slope == span
+        span = span + slope * (extent - 1)
+    return span if dense else Size()

@@ -142,6 +142,9 @@ class _Parser(ExpressionParser):
 
     def axes(self, start: Token) -> list[Syntax]:
         found: list[Syntax] = []
+        if self.at("(") and self.next.text == ")":
+            self.place += 2
+            return found
         while self.here.kind in ("name", "number") or self.at("("):
             if self.here.text in KEYWORDS:
                 break
@@ -159,4 +162,8 @@ class _Parser(ExpressionParser):
             return sign * float("inf")
         if self.here.kind != "number":
             raise self.wrong(f"pads needs a number or inf, {self.found}")
-        return sign * Fraction(self.take().text)
+        value = Fraction(self.take().text)
+        if self.at("/"):
+            self.take()
+            value /= self.integer("a pad's denominator") or 1
+        return sign * value

@@ -185,7 +185,8 @@ class Size:
         if not self.terms:
             return "0"
         text = ""
-        for monomial, coefficient in self.terms:
+        terms = self.terms  # `W-Q`, not `-Q+W`
+        for monomial, coefficient in terms if terms[0][1] > 0 else sorted(terms, key=lambda term: term[1] < 0):
             factors = [str(atom) for atom in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))

@@ -7,7 +7,7 @@ A bracket guards all factors of its product; the guards of a reducer its body; b
 
 from __future__ import annotations
 
-__all__ = ["Use", "binders_of", "uses_of"]
+__all__ = ["Use", "binders_of", "sizes_in", "uses_of"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +19,17 @@ from paperback.notation.expr import (
     Binder,
     Bracket,
     Compare,
+    Divides,
     Guard,
+    Index,
     IndexExpr,
     Letter,
     Mul,
     Node,
+    Quotient,
     Read,
     Reduce,
+    Size,
     Statement,
 )
 from paperback.notation.walk import children, nodes
@@ -121,3 +125,25 @@ def binders_of(statement: Statement) -> Iterator[Binder]:
     for node in nodes(statement.expr):
         if isinstance(node, Reduce):
             yield from node.binders
+
+
+def sizes_in(node: Node) -> Iterator[Size]:
+    """The sizes in a node itself: slopes, constants, moduli, divisors; not those of its children, nor extents."""
+    forms: list[Affine] = []
+    if isinstance(node, Index):
+        forms.append(node.affine)
+    elif isinstance(node, Read):
+        forms += [index for index in node.indices if isinstance(index, Affine)]
+        for index in node.indices:
+            if isinstance(index, Quotient):
+                forms.append(index.affine)
+                yield index.divisor
+    elif isinstance(node, Reduce | Bracket):
+        for guard in node.guards:
+            if not isinstance(guard, Compare):
+                forms.append(guard.affine)
+            if isinstance(guard, Divides):
+                yield guard.modulus
+    for form in forms:
+        yield form.const
+        yield from (slope for _, slope in form)

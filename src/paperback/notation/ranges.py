@@ -1,0 +1,72 @@
+"""Range proofs: is an affine form >= 0 wherever its guards hold, for all sizes?
+
+    e >= 0  follows from the box where its least value is >= 0,
+            from a guard g >= 0 where e - k*g >= 0 follows for some k >= 0,
+            from a guard g == 0 where e - k*g >= 0 follows for any k.
+
+k is chosen so that a letter cancels; at most three guards are used. Sufficient, and never wrong.
+"""
+
+from __future__ import annotations
+
+__all__ = ["normal", "proved"]
+
+from collections.abc import Mapping, Sequence
+from math import gcd
+
+from paperback.notation.expr import Affine, AffineGuard, Guard, Letter, Size
+from paperback.notation.infer import greatest
+from paperback.notation.size import Rounded
+
+_DEPTH = 3
+Extents = Mapping[Letter, Size | None]
+
+
+def proved(
+    affine: Affine, extents: Extents, guards: Sequence[Guard], lower: Mapping[str, int], depth: int = _DEPTH
+) -> bool:
+    """Is `affine >= 0` at every point of the box where the guards hold?"""
+    least = greatest(affine, extents, lower, sign=-1)
+    if least is not None and least.is_nonnegative(lower):
+        return True
+    if not depth:
+        return False
+    for number, guard in enumerate(guards):
+        if not isinstance(guard, AffineGuard) or guard.relation == "!=":
+            continue
+        rest = [*guards[:number], *guards[number + 1 :]]
+        for factor in _factors(affine, guard.affine):
+            usable = guard.relation == "==" or factor.is_nonnegative(lower)
+            if usable and proved(affine - guard.affine * factor, extents, rest, lower, depth - 1):
+                return True
+    return False
+
+
+def _factors(affine: Affine, guard: Affine) -> list[Size]:
+    """Multiples of the guard that cancel a letter of the form."""
+    found: list[Size] = []
+    for letter, slope in guard:
+        own = affine.coefficient(letter)
+        if own and slope == own:
+            found.append(Size.of(1))
+        elif own and slope == -own:
+            found.append(Size.of(-1))
+        elif own and slope in (Size.of(1), Size.of(-1)):
+            found.append(own * slope.value)
+        elif own.is_int and slope.is_int and own and own.value % slope.value == 0:
+            found.append(Size.of(own.value // slope.value))
+    return list(dict.fromkeys(found))
+
+
+def normal(size: Size) -> Size:
+    """A size that is >= 0 exactly where this one is: `floor(n/d) + c` becomes `n + c*d`; common factors go."""
+    while len(size.atoms) == 1 and len(size.terms) - bool(size.constant) == 1:
+        ((monomial, slope), *_) = size.terms
+        atom = monomial[0]
+        if not isinstance(atom, Rounded) or len(monomial) != 1 or slope != 1 or atom.kind != "floor":
+            break
+        size = atom.numerator + atom.denominator * size.constant
+    slopes = [c for monomial, c in size.terms if monomial]
+    common = gcd(*slopes) if slopes else 1
+    rest = Size(tuple((monomial, c // common) for monomial, c in size.terms if monomial))
+    return rest + size.constant // common
