@@ -60,9 +60,10 @@ class Formula:
     A Formula prints as text that reads back to itself, and so does every derivative of it.
     """
 
-    def __init__(self, block: Block, conventions: Conventions = DEFAULT) -> None:
+    def __init__(self, block: Block, conventions: Conventions = DEFAULT, *, origin: Formula | None = None) -> None:
         self._block = block
         self._conventions = conventions
+        self._origin = origin  # the formula that this is a derivative of
         self._backward: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], derive.Backward] = {}
 
     @property
@@ -91,7 +92,7 @@ class Formula:
         return {name: tuple(str(axis) for axis in t.axes) for name, t in self._block.inputs.items()}
 
     def __str__(self) -> str:
-        return show(self._block)
+        return show(self._block, bounded=self._origin is not None)
 
     def __repr__(self) -> str:
         return f"formula({str(self)!r})"
@@ -109,7 +110,7 @@ class Formula:
         return self._derived(derive.derivative(self._block, self._float_input(wrt), self._conventions))
 
     def vjp(self, wrt: str) -> Formula:
-        """The gradient of `sum(dy * y)` with respect to one input, as a Formula over the inputs and the cotangent dy."""
+        """The gradient of `sum(dy * y)` by one input, as a Formula over the inputs and the cotangent dy."""
         return self._derived(derive.vjp(self._block, self._float_input(wrt), self._conventions))
 
     def jvp(self, *wrt: str) -> Formula:
@@ -118,7 +119,7 @@ class Formula:
         return self._derived(derive.jvp(self._block, names, self._conventions))
 
     def _derived(self, block: Block) -> Formula:
-        return Formula(block, self._conventions)
+        return Formula(block, self._conventions, origin=self)
 
     def _float_input(self, name: str) -> str:
         floats = [n for n, t in self._block.inputs.items() if not t.integer]
@@ -144,7 +145,9 @@ class Formula:
         given, sizes = self._sort(arrays)
         return engines.run(self._block, given, sizes)
 
-    def gradients(self, arrays: Mapping[str, Any], cotangent: Any, wrt: Iterable[str] | None = None) -> dict[str, Array]:
+    def gradients(
+        self, arrays: Mapping[str, Any], cotangent: Any, wrt: Iterable[str] | None = None
+    ) -> dict[str, Array]:
         """The gradients of `sum(cotangent * result)` with respect to the inputs in `wrt` (all that hold floats)."""
         given, sizes = self._sort(dict(arrays))
         floats = [n for n, t in self._block.inputs.items() if not t.integer]
@@ -157,15 +160,22 @@ class Formula:
         results = engines.run(backward.block, {**given, backward.cotangent: cotangent}, sizes)
         return {name: results[backward.gradients[name]] for name in names}
 
+    @property
+    def _accepted(self) -> set[str]:
+        """What may be passed: a derivative takes, and ignores, what its formula reads and it does not."""
+        block, above = self._block, self._origin._accepted if self._origin else set()
+        return set(block.inputs) | set(block.scalars) | above
+
     def _sort(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
         """Arrays and scalars on one side, sizes on the other."""
         block = self._block
         known = set(block.inputs) | set(block.scalars)
+        unread = self._origin._accepted if self._origin else set()
         size_names = {n for t in block.inputs.values() for axis in t.axes for n in axis.names}
         size_names |= {n for s in block.statements for axis in s.axes for n in axis.names}
-        sizes = {name: int(value) for name, value in arrays.items() if name not in known and name in size_names}
+        sizes = {name: int(value) for name, value in arrays.items() if name in size_names - known}
         for name in arrays:
-            if name not in known and name not in size_names:
+            if name not in known | size_names | unread:
                 near = get_close_matches(name, [*known, *size_names], 1)
                 fix = f"did you mean {near[0]}?" if near else f"its inputs are {', '.join(sorted(known))}"
                 raise EngineError(f"{name} is neither an input nor a size of this formula; {fix}")

@@ -1,7 +1,7 @@
 """Formulas with sizes, as test cases for everything that is derived from a formula.
 
 A case: (id, text, axes, sizes, integers). Sizes are small, not square, prime where that fits; what an index may be is
-given by `integers` (tensor -> number of values). Inputs are short rationals, away from kinks unless a case asks for ties.
+given by `integers` (tensor -> number of values). Inputs are short rationals, away from kinks unless ties are asked for.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ CASES = [
         "y[t] = sum(i,p) [t == 3*i+p] * x[i] * w[p] where x: I, w: P, t < 3*(I-1)+P",
         {}, {"I": 4, "P": 2},
     ),
-    Case("groups", "y[i,g,k] = sum(p,c) x[i+p,g,c]*w[p,g,c,k] where x: H G C", {}, {"H": 5, "P": 2, "G": 2, "C": 3, "K": 2}),
+    Case("groups", "y[i,g,k] = sum(p,c) x[i+p,g,c]*w[p,g,c,k] where x: H G C",
+         {}, {"H": 5, "P": 2, "G": 2, "C": 3, "K": 2}),
     Case("max pool", "y[i,j,c] = max(p<2,q<2) x[2*i+p,2*j+q,c] where x: H V C", {}, _POOL),
     Case("overlapping max pool", "y[i,j,c] = max(p<3,q<2) x[2*i+p,j+q,c] where x: H V C", {}, _POOL),
     Case(
@@ -135,7 +136,10 @@ CASES = [
         "y[o] = (sum(i) x[i]*w[i,o] + b[o]) * sigmoid(sum(j) x[j]*v[j,o] + c[o])",
         {"x": "I", "w": "I O", "v": "I O", "b": "O", "c": "O"}, {"I": 3, "O": 2}, rational=False,
     ),
-    Case("embedding lookup", "y[t,d] = E[id[t],d] where E: W D, id: T, id int", {}, {"W": 4, "D": 2, "T": 5}, {"id": 4}),
+    Case(
+        "embedding lookup", "y[t,d] = E[id[t],d] where E: W D, id: T, id int",
+        {}, {"W": 4, "D": 2, "T": 5}, {"id": 4},
+    ),
     Case(
         "embedding by brackets", "y[t,d] = sum(v) [id[t] == v]*E[v,d] where E: W D, id: T, id int",
         {}, {"W": 4, "D": 2, "T": 5}, {"id": 4},

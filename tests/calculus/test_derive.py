@@ -1,7 +1,7 @@
 """Every derivation against mechanical differentiation: dual numbers on the unsimplified tree, in exact arithmetic.
 
-For each formula and each input: the Jacobian formula, the JVP, the VJP, the sweep that engines run (delta form), and the
-second derivative; printed derivatives read back to themselves.
+For each formula and each input: the Jacobian formula, the JVP, the VJP, the sweep that engines run (delta form), and
+the second derivative; printed derivatives read back to themselves.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.calculus.formulas import CASES, Case, rationals
+from tests.golden.exactly import agrees
 
 import paperback as pb
 from paperback import engines
 from paperback.calculus import derive, exact
 from paperback.notation.bind import bind_sizes
-from tests.calculus.formulas import CASES, Case, rationals
-from tests.golden.exactly import agrees
 
 RAN = {"jacobians": 0, "second": 0}
 BY_ID = [pytest.param(case, id=case.id) for case in CASES]

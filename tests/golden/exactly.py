@@ -46,7 +46,9 @@ def near(value: Any, expected: Any, tolerance: float = 1e-12) -> bool:
     """|error| <= tolerance * (1 + |expected|), entry by entry: the class T12 of golden numbers."""
     value = np.vectorize(as_float, otypes=[float])(np.asarray(value, dtype=object))
     expected = np.asarray(expected, dtype=float)
-    return value.shape == expected.shape and bool(np.all(np.abs(value - expected) <= tolerance * (1 + np.abs(expected))))
+    if value.shape != expected.shape:
+        return False
+    return bool(np.all(np.abs(value - expected) <= tolerance * (1 + np.abs(expected))))
 
 
 def as_float(value: Any) -> float:

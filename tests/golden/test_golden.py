@@ -10,11 +10,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from tests.golden.exactly import agrees, as_float, log, near, run
 
 import paperback as pb
 from paperback import nn
 from paperback.nn.network import build
-from tests.golden.exactly import agrees, as_float, log, near, run
 
 BCE = pb.formula("L = softplus(a[]) - a[]*y[]", a="", y="")
 SQUARED = pb.formula("L = (y[] - sigmoid(a[]))^2", a="", y="")
@@ -235,9 +235,9 @@ def test_g16_convolution_in_two_dimensions(kernel: str, y: list, dx: list, dw: l
 def test_g17_flatten_is_a_bijection() -> None:
     flatten = pb.formula("F[J*K*i + K*j + k] = x[i,j,k]", x="I J K")
     codes = np.arange(24).reshape(2, 3, 4)
-    assert {(0, 0, 3): 3, (0, 1, 0): 4, (1, 0, 0): 12, (1, 2, 3): 23} == {
+    assert {
         where: int(codes[where]) for where in ((0, 0, 3), (0, 1, 0), (1, 0, 0), (1, 2, 3))
-    }
+    } == {(0, 0, 3): 3, (0, 1, 0): 4, (1, 0, 0): 12, (1, 2, 3): 23}
     assert agrees(run(flatten, x=codes), list(range(24)))
     hit = {tuple(np.argwhere(np.array(run(flatten, x=one), dtype=int))[0]) for one in _units((2, 3, 4))}
     assert len(hit) == 24

@@ -117,16 +117,21 @@ def _names_in(block: Block) -> Names:
 
 
 def _rebuilt(block: Block, statements: Sequence[Statement], extra: Iterable[Tensor]) -> Block:
-    """The block with other statements; every input stays declared, because its axes name the sizes."""
+    """The block with other statements, and the inputs that they read or whose axes name a size."""
     computed = {s.target for s in statements}
-    inputs = {**block.inputs, **{t.name: t for t in extra}}
+    inputs = {name: t for name, t in block.inputs.items() if name not in computed} | {t.name: t for t in extra}
     read_names = {r.tensor for s in statements for r in reads(s.expr)}
+    kept = {name: t for name, t in inputs.items() if name in read_names}
+    named = {axis.terms for t in kept.values() for axis in t.axes}
+    for name, tensor in inputs.items():  # what is not read is declared where only its axes give a size
+        if name not in kept and any(axis.names and axis.terms not in named for axis in tensor.axes):
+            kept[name] = tensor
+            named |= {axis.terms for axis in tensor.axes}
     called = {n.function for s in statements for n in nodes(s.expr) if isinstance(n, Call)}
     primed = {name for name in called if name.endswith("'") and name.rstrip("'") in block.functions}
-    wanted = read_names | set(block.inputs)
     return Block(
         tuple(statements),
-        {name: t for name, t in inputs.items() if name not in computed and name in wanted},
+        kept,
         block.scalars,
         {**block.functions, **dict.fromkeys(sorted(primed), False)},
         block.facts,

@@ -17,8 +17,8 @@ from dataclasses import replace
 from paperback.calculus.adjoint import differentiated_name
 from paperback.calculus.derive import live, reverse
 from paperback.calculus.diff import Names
-from paperback.notation.expr import ONE, Statement
-from paperback.notation.walk import reads
+from paperback.notation.expr import ONE, Node, Read, Statement
+from paperback.notation.walk import map_children, reads
 from paperback.program.program import Program, ProgramTensor
 
 
@@ -37,23 +37,29 @@ def gradients(
     axes = tensors[output].axes
     forward: list[Statement] = list(program.statements)
     seed = cotangent or names.fresh(differentiated_name(output))
-    if cotangent is None:
-        if axes:
-            raise ValueError(f"{output} has {len(axes)} axes; the gradient of a loss needs one number, or a cotangent")
-        tensors[seed] = ProgramTensor(seed, (), "intermediate")
-    else:
+    if cotangent is not None:
         names.taken.add(cotangent)
         tensors[seed] = ProgramTensor(seed, axes, "input")
+    elif axes:
+        raise ValueError(f"{output} has {len(axes)} axes; the gradient of a loss needs one number, or a cotangent")
     wanted = {name: tensors[name].axes for name in wrt}
     extended, adjoints, held = reverse(forward, {output: seed}, wanted, names, conventions=program.conventions)
-    seeds = () if cotangent else (Statement.plain(seed, (), ONE),)
-    statements = (*extended, *seeds, *adjoints)
+    if cotangent is None:
+        adjoints = tuple(replace(s, expr=_with_unit(s.expr, seed)) for s in adjoints)
+    statements = (*extended, *adjoints)
     for statement in statements:
         if statement.target not in tensors:
             integer = getattr(statement.expr, "op", "") in ("argmax", "argmin")
             tensors[statement.target] = ProgramTensor(statement.target, statement.axes, "intermediate", integer)
-    targets = (*program.adjoints, *(s.target for s in (*seeds, *adjoints)))
+    targets = (*program.adjoints, *(s.target for s in adjoints))
     return replace(program, tensors=tensors, statements=statements, adjoints=targets), held
+
+
+def _with_unit(node: Node, seed: str) -> Node:
+    """The expression with 1 for the cotangent of a loss."""
+    if isinstance(node, Read) and node.tensor == seed:
+        return ONE
+    return map_children(node, lambda child: _with_unit(child, seed))
 
 
 def live_statements(program: Program) -> tuple[Statement, ...]:

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 __all__ = ["ROLES", "Program", "ProgramTensor"]
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paperback.calculus.conventions import Conventions
+from paperback.calculus.display import display
+from paperback.calculus.naming import known_values
 from paperback.notation.expr import Statement
+from paperback.notation.show import show_statement
 from paperback.notation.size import Size
+from paperback.notation.walk import reads
 
 ROLES = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar", "intermediate", "output")
 GIVEN = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar")
@@ -52,7 +56,47 @@ class Program:
     def by_role(self, *roles: str) -> Iterator[ProgramTensor]:
         return (tensor for tensor in self.tensors.values() if tensor.role in roles)
 
+    def __str__(self) -> str:
+        """The page of formulas that this program is: what is given, forward, backward (deltas solved), updates."""
+        return "\n".join(_page(self))
+
     @property
     def inputs(self) -> tuple[ProgramTensor, ...]:
         """Everything that must be given: what is neither computed nor a result."""
         return tuple(self.by_role(*GIVEN))
+
+
+_TITLES = {
+    "input": "inputs", "label": "labels", "mask": "masks", "parameter": "parameters", "state": "state",
+    "optimizer": "optimizer", "scalar": "scalars",
+}  # fmt: skip
+
+
+def _page(program: Program) -> Iterator[str]:
+    for role, title in _TITLES.items():
+        given = [_declaration(tensor) for tensor in program.by_role(role)]
+        if given:
+            yield f"{title}: {'; '.join(given)}"
+    plain = [s.target for s in program.statements if not s.axes]
+    named = known_values([s for s in program.statements if s.target not in program.adjoints])
+    shown = [display(s, named) if s.target in program.adjoints else s for s in program.statements]
+    for title, lines in (
+        ("forward", [s for s in shown if s.target not in program.adjoints]),
+        ("backward", [s for s in shown if s.target in program.adjoints]),
+        ("update", list(program.updates.values())),
+    ):
+        if lines:
+            yield from ("", f"{title}:", *(f"  {_line(statement, plain)}" for statement in lines))
+
+
+def _declaration(tensor: ProgramTensor) -> str:
+    axes = " ".join(map(str, tensor.axes))
+    kind = " int" if tensor.integer else ""
+    return f"{tensor.name}: {axes}{kind}" if axes else f"{tensor.name}{kind}"
+
+
+def _line(statement: Statement, plain: Sequence[str]) -> str:
+    axes = " ".join(map(str, statement.axes))
+    pads = dict.fromkeys(f"{r.tensor} pads {r.pad}" for r in reads(statement.expr) if r.pad is not None)
+    text = show_statement(statement, clauses=False, plain=plain)
+    return text + (f" where {', '.join(pads)}" if pads else "") + (f"   # {axes}" if axes else "")
