@@ -1,9 +1,9 @@
 """What must hold once extents are known; what sizes leave open becomes a constraint of the formula.
 
-    every index has an extent, and the extent is >= 1
-    every read is in range, padded, or protected by a guard
-    a plain read that is not bare uses up its axis in one of its indices, unless a bound was written: no silent clipping
-    an affine left side is a bijection (mixed radix), or one-to-one with `y pads 0` for the gaps
+every index has an extent, and the extent is >= 1
+every read is in range, padded, or protected by a guard
+a plain read that is not bare uses up its axis in one of its indices, unless a bound was written: no silent clipping
+an affine left side is a bijection (mixed radix), or one-to-one with `y pads 0` for the gaps
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ class _Checker:
                     message = f"the left index {letter.name} does not occur on the right"
                     self.complain(message, self.span(letter), hint)
                 elif letter in statement.letters or letter in ops:
-                    bound = f"where {letter.name} < n" if letter in statement.letters else f"{ops[letter]}({letter.name}<n)"
+                    name = letter.name
+                    bound = f"where {name} < n" if letter in statement.letters else f"{ops[letter]}({name}<n)"
                     reads = [u for u in self.solver.uses if _mentions(u, letter)]
                     why = "; padded and guarded reads give none" if any(u.padded or u.guarded for u in reads) else ""
                     message = f"nothing gives the extent of index {letter.name}{why}"

@@ -74,7 +74,8 @@ class Extents:
         for name, sizes in axes.items():
             for k, size in enumerate(sizes):
                 self._value[(name, k)] = size
-        self._value.update(fixed)
+        for letter, size in fixed.items():
+            self._value[letter] = size
         self.targets = {s.target: s for s in statements}
         self._link()
 

@@ -1,10 +1,10 @@
 """Reading: text -> a block of elaborated statements, or a FormulaError with everything that is wrong.
 
-    parse        text -> syntax                       (tokens, expressions, parse)
-    declare      where clauses and arguments -> names
-    elaborate    syntax and names -> the tree, with holes for extents
-    infer        the holes                            (uses, infer)
-    check        every read in range, everything that is read is used up; what sizes leave open becomes a fact
+parse        text -> syntax                       (tokens, expressions, parse)
+declare      where clauses and arguments -> names
+elaborate    syntax and names -> the tree, with holes for extents
+infer        the holes                            (uses, infer)
+check        every read in range, everything that is read is used up; what sizes leave open becomes a fact
 """
 
 from __future__ import annotations

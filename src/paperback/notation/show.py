@@ -45,7 +45,8 @@ def show(block: Block, *, bounded: bool = False) -> str:
     taken |= {*block.inputs, *block.scalars, *block.functions}
     taken |= {name for tensor in block.inputs.values() for axis in tensor.axes for name in axis.names}
     declarations = _Declarations(block, axes)
-    lines, plain = [], set()
+    lines: list[str] = []
+    plain: set[str] = set()
     for statement in block.statements:
         speller = Speller(taken=taken, bounded=needed, plain=plain)
         text = _equation(statement, speller)

@@ -300,7 +300,7 @@ def _sides(affine: Affine) -> tuple[Affine, Affine]:
             below = below + Affine(((letter, -slope),))
         else:
             above = above + Affine(((letter, slope),))
-    for monomial, slope in affine.const.terms:
-        size = Size(((monomial, abs(slope)),))
-        above, below = (above + size, below) if slope > 0 else (above, below + size)
+    for monomial, count in affine.const.terms:
+        size = Size(((monomial, abs(count)),))
+        above, below = (above + size, below) if count > 0 else (above, below + size)
     return above, below

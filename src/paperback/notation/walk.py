@@ -14,6 +14,7 @@ __all__ = [
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import count
 
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
@@ -214,19 +215,16 @@ def map_statement(statement: Statement, image: Image, affine: AffineImage = _kee
 
 def canonical(statement: Statement) -> Statement:
     """The statement with its letters numbered in order of appearance: a key for equality."""
-    serial: dict[Letter, Letter] = {}
+    serial = count(1)
 
-    def number(letter: Letter) -> Letter:
+    def bind(_: Letter) -> Letter:
         # binders are numbered as they are opened, so equal shapes get equal numbers
-        return Letter("", -1 - len(serial)) if letter not in serial else serial[letter]
+        return Letter("", -next(serial))
 
-    def bind(letter: Letter) -> Letter:
-        serial[letter] = number(letter)
-        return serial[letter]
-
-    own = {b.letter: Affine.of(bind(b.letter)) for b in statement.binders}
+    letters = [bind(b.letter) for b in statement.binders]
+    own = {b.letter: Affine.of(letter) for b, letter in zip(statement.binders, letters, strict=True)}
     expr = _rebind(statement.expr, bind, own)
-    binders = tuple(Binder(serial[b.letter], b.extent) for b in statement.binders)
+    binders = tuple(Binder(letter, b.extent) for b, letter in zip(statement.binders, letters, strict=True))
     left = tuple(a.substitute(own) for a in statement.left)
     return Statement(statement.target, left, binders, expr, statement.axes, statement.pad)
 
