@@ -19,7 +19,7 @@ from paperback.learn.optim import SGD, Adam, AdamW, Optimizer
 
 _SMALL = 10_000  # examples; fewer are gone through more often, in smaller batches
 _EPOCHS = {True: 40, False: 3}
-_BATCH = {True: 32, False: 64}
+_BATCH = {True: 16, False: 64}
 _LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001}
 
 
@@ -27,7 +27,7 @@ _LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001}
 @click.option("--data", help="MNIST folder, or IDX, CSV or NPZ file. Default: the digits in the package.")
 @click.option("--net", "spec", help='lenet, mlp, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
 @click.option("--epochs", type=click.IntRange(1), help="Times through the examples. Default 40, or 3 for large data.")
-@click.option("--batch-size", type=click.IntRange(1), help="Examples in a step. Default 32, or 64 for large data.")
+@click.option("--batch-size", type=click.IntRange(1), help="Examples in a step. Default 16, or 64 for large data.")
 @click.option("--optimizer", type=click.Choice(list(_LR)), default="sgd", show_default=True)
 @click.option("--lr", type=click.FloatRange(0), help="Learning rate. Default 0.05 for sgd, else 0.001.")
 @click.option("--momentum", type=click.FloatRange(0), default=0.9, show_default=True, help="Of sgd.")
