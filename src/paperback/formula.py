@@ -13,6 +13,7 @@ from __future__ import annotations
 __all__ = ["Formula", "formula"]
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -24,6 +25,7 @@ from paperback.calculus.conventions import DEFAULT, Conventions
 from paperback.errors import EngineError, FormulaError, Problem
 from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
+from paperback.notation.expr import Tensor
 from paperback.notation.read import read
 from paperback.notation.show import show
 from paperback.notation.size import Size
@@ -107,28 +109,38 @@ class Formula:
 
     def derivative(self, wrt: str) -> Formula:
         """The Jacobian `dy_dx[o, t]` as a Formula: output axes first, then the axes of `wrt` (numerator layout)."""
-        return self._derived(derive.derivative(self._block, self._float_input(wrt), self._conventions))
+        return self._derived(derive.derivative(self._over(wrt), wrt, self._conventions))
 
     def vjp(self, wrt: str) -> Formula:
         """The gradient of `sum(dy * y)` by one input, as a Formula over the inputs and the cotangent dy."""
-        return self._derived(derive.vjp(self._block, self._float_input(wrt), self._conventions))
+        return self._derived(derive.vjp(self._over(wrt), wrt, self._conventions))
 
     def jvp(self, *wrt: str) -> Formula:
         """The change of the result along tangents `dx` of the inputs (all that hold floats, where none is named)."""
-        names = [self._float_input(name) for name in wrt] or None
-        return self._derived(derive.jvp(self._block, names, self._conventions))
+        return self._derived(derive.jvp(self._over(*wrt), wrt or None, self._conventions))
 
     def _derived(self, block: Block) -> Formula:
         return Formula(block, self._conventions, origin=self)
 
-    def _float_input(self, name: str) -> str:
-        floats = [n for n, t in self._block.inputs.items() if not t.integer]
-        if name in floats:
-            return name
-        what = f"{name} holds integers" if name in self._block.inputs else f"{name} is no input of this formula"
-        near = get_close_matches(name, floats, 1)
-        hint = f"did you mean {near[0]}?" if near else f"its inputs with derivatives are {', '.join(floats) or 'none'}"
-        raise FormulaError("", Problem(f"{what}; there is no derivative by it", hint=hint))
+    def _over(self, *names: str) -> Block:
+        """The block with these inputs declared: a derivative may not read what its formula reads, and is then 0."""
+        candidates = self._candidates
+        for name in names:
+            tensor = candidates.get(name)
+            if tensor is None or tensor.integer:
+                floats = [n for n, t in candidates.items() if not t.integer]
+                what = f"{name} holds integers" if tensor else f"{name} is no input of this formula"
+                near = get_close_matches(name, floats, 1)
+                hint = f"did you mean {near[0]}?" if near else f"its inputs are {', '.join(floats) or 'none'}"
+                raise FormulaError("", Problem(f"{what}; there is no derivative by it", hint=hint))
+        return replace(self._block, inputs={**self._block.inputs, **{name: candidates[name] for name in names}})
+
+    @property
+    def _candidates(self) -> dict[str, Tensor]:
+        """The inputs, and those of the formula that this is a derivative of."""
+        above = self._origin._candidates if self._origin else {}
+        computed = {s.target for s in self._block.statements}
+        return {**{n: t for n, t in above.items() if n not in computed}, **self._block.inputs}
 
     # ---------------------------------------------------------------------------------------------------- running
 
@@ -151,26 +163,21 @@ class Formula:
         """The gradients of `sum(cotangent * result)` with respect to the inputs in `wrt` (all that hold floats)."""
         given, sizes = self._sort(dict(arrays))
         floats = [n for n, t in self._block.inputs.items() if not t.integer]
-        names = tuple(floats if wrt is None else (self._float_input(name) for name in wrt))
-        sizes = bind_sizes(self._block, {n: np.shape(given[n]) for n in self._block.inputs if n in given}, sizes)
+        names = tuple(floats if wrt is None else wrt)
+        block = self._over(*names)
+        sizes = bind_sizes(block, {n: np.shape(given[n]) for n in block.inputs if n in given}, sizes)
         key = names, tuple(sorted(sizes.items()))
         if key not in self._backward:
-            self._backward[key] = derive.backward(self._block.at(sizes), names, self._conventions)
+            self._backward[key] = derive.backward(block.at(sizes), names, self._conventions)
         backward = self._backward[key]
         results = engines.run(backward.block, {**given, backward.cotangent: cotangent}, sizes)
         return {name: results[backward.gradients[name]] for name in names}
-
-    @property
-    def _accepted(self) -> set[str]:
-        """What may be passed: a derivative takes, and ignores, what its formula reads and it does not."""
-        block, above = self._block, self._origin._accepted if self._origin else set()
-        return set(block.inputs) | set(block.scalars) | above
 
     def _sort(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
         """Arrays and scalars on one side, sizes on the other."""
         block = self._block
         known = set(block.inputs) | set(block.scalars)
-        unread = self._origin._accepted if self._origin else set()
+        unread = set(self._candidates)  # a derivative takes, and ignores, what its formula reads and it does not
         size_names = {n for t in block.inputs.values() for axis in t.axes for n in axis.names}
         size_names |= {n for s in block.statements for axis in s.axes for n in axis.names}
         sizes = {name: int(value) for name, value in arrays.items() if name in size_names - known}

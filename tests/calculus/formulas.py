@@ -169,6 +169,7 @@ CASES = [
     Case("extent-1 axes", "y[i,j,k] = sum(p,q,r) x[i+p,j+q,r]*w[p,q,r,k]", {"x": "H V R"},
          {"H": 1, "V": 4, "P": 1, "Q": 4, "R": 1, "K": 1}),
     Case("diagonal", "y[i] = A[i,i]*x[i]", {"A": "D D"}, {"D": 3}),
+    Case("sigmoid of a matrix", "y[i,j] = sigmoid(x[i,j])", {}, {"I": 2, "J": 3}, rational=False),
     Case("flatten", "F[J*K*i + K*j + k] = x[i,j,k]^2 where x: I J K", {}, {"I": 2, "J": 3, "K": 2}),
     Case("upsampling with gaps", "y[2*i] = x[i]*w[i] where y pads 0", {}, {"I": 3}),
     Case("reversal", "y[i] = x[N-1-i]*w[i] where x: N", {}, {"N": 4}),

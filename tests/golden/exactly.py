@@ -18,7 +18,7 @@ TIGHT = Fraction(1, 10**45)
 def run(formula: pb.Formula, /, **arrays: Any) -> Any:
     """The result of a formula in the exact engine, as nested lists or one number."""
     known = set(formula.block.inputs) | set(formula.block.scalars)
-    sizes = {name: value for name, value in arrays.items() if name not in known}
+    sizes = {name: value for name, value in arrays.items() if name not in known and isinstance(value, int)}
     given = {name: value for name, value in arrays.items() if name in known}
     result = engines.run(formula.block, given, sizes, engine="exact")[formula.block.result.target]
     return result if result.ndim else result.item()

@@ -20,7 +20,7 @@ from dataclasses import replace
 from paperback.calculus.guards import Box, simplify
 from paperback.calculus.term import Term, expression, guard_letters, terms_of
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import AffineGuard, Binder, Divides, Guard, Node, Quotient, Read, Statement, mul
+from paperback.notation.expr import AffineGuard, Binder, Divides, Guard, Node, Quotient, Read, Reduce, Statement, mul
 from paperback.notation.size import Size
 from paperback.notation.walk import free_letters, map_children
 
@@ -71,7 +71,18 @@ def display(
         if solved is not None:
             product = named(mul(*solved.factors), box.with_binders(solved.binders))
             terms.append(Term(solved.binders, solved.guards, ()).times(product))
-    return replace(statement, expr=named(expression(terms, tidy=True), box))
+    return replace(statement, expr=_unpadded(named(expression(terms, tidy=True), box), box))
+
+
+def _unpadded(node: Node, box: Box) -> Node:
+    """Bare reads in range need no padding; solving a delta makes them from padded ones."""
+    inside = box.with_binders(node.binders) if isinstance(node, Reduce) else box
+    node = map_children(node, lambda child: _unpadded(child, inside))
+    if isinstance(node, Read) and node.pad is not None:
+        letters = [index.bare if isinstance(index, Affine) else None for index in node.indices]
+        if all(letter is not None and letter in box.extents for letter in letters):
+            return Read(node.tensor, node.indices, None)
+    return node
 
 
 def _solve(affine: Affine, letter: Letter) -> Affine | None:
