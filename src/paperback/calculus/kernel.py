@@ -54,8 +54,9 @@ Shapes = Mapping[str, Sequence[int]]
 def kernel_form(statement: Statement, shapes: Shapes | None = None) -> tuple[Statement, ...]:
     """Partial statements whose sum is the statement; its sizes are numbers.
 
-    A partial statement holds 0 wherever its left side does not reach. With `shapes` (tensor -> shape) range guards may
-    become padded reads; without, the result is equal for non-finite values too.
+    A partial statement holds 0 wherever its left side does not reach, also where its letters end before the axes do.
+    With `shapes` (tensor -> shape) range guards may become padded reads; without, the result is equal for non-finite
+    values too.
     """
     extents = {b.letter: b.extent.value for b in statement.binders}
     terms = statement.expr.terms if isinstance(statement.expr, Add) else (statement.expr,)

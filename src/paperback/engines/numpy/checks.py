@@ -23,22 +23,23 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
     return kind
 
 
-def default_dtype(arrays: Iterable[Any]) -> np.dtype[Any]:
+def default_dtype(arrays: Mapping[str, Any]) -> np.dtype[Any]:
     """float32 where all float arrays are (plain numbers do not count), else float64."""
-    kinds = {a.dtype for a in map(_typed, arrays) if a is not None and a.dtype.kind == "f"}
+    typed = [_given(array, name) for name, array in arrays.items() if not isinstance(array, int | float)]
+    kinds = {array.dtype for array in typed if array.dtype.kind == "f"}
     return np.dtype(np.float32) if kinds == {np.dtype(np.float32)} else np.dtype(np.float64)
 
 
-def _typed(array: Any) -> Array | None:
-    return None if isinstance(array, int | float) else np.asarray(array)
+def _given(array: Any, name: str) -> Array:
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise EngineError(f"{name} is no array: {error}") from None
 
 
 def as_array(array: Any, name: str, integer: bool, dtype: np.dtype[Any]) -> Array:
     """The array, C-contiguous and of the engine's kind; copied only where it has to be."""
-    try:
-        value = np.asarray(array)
-    except ValueError as error:
-        raise EngineError(f"{name} is no array: {error}") from None
+    value = _given(array, name)
     if value.dtype.kind not in "fiub":
         raise EngineError(f"{name} holds {value.dtype}\n  needed: {'integers' if integer else 'real numbers'}")
     if not integer:
@@ -78,7 +79,7 @@ def batch_of(batch: str, tensors: Sequence[ProgramTensor], arrays: Mapping[str, 
                 found.setdefault(tensor.name, length)
     sizes = sorted(set(found.values()))
     if len(sizes) > 1:
-        counts = ", ".join(f"{n} in {size}" for n, size in found.items())
+        counts = ", ".join(f"{size} in {n}" for n, size in found.items())
         raise EngineError(f"the batch has different sizes: {counts}\n  needed: the same number of examples in each")
     if sizes and sizes[0] < 1:
         raise EngineError(f"the batch is empty\n  needed: at least one example in {', '.join(found)}")

@@ -143,7 +143,9 @@ def run(
     missing = [name for name in (*tensors, *block.scalars) if name not in arrays]
     if missing:
         raise missing_arrays(missing, [*tensors, *block.scalars], arrays)
-    kind = float_dtype(dtype) if dtype is not None else default_dtype(arrays[n] for n in (*tensors, *block.scalars))
+    kind = (
+        float_dtype(dtype) if dtype is not None else default_dtype({n: arrays[n] for n in (*tensors, *block.scalars)})
+    )
     values = {name: as_array(arrays[name], name, t.integer, kind) for name, t in tensors.items()}
     scalars = {name: as_array(arrays[name], name, False, kind) for name in block.scalars}
     for name, value in scalars.items():

@@ -287,15 +287,22 @@ class Planner:
         else:
             general = self._full(binders, plain, tuple(inside))
             masks = [tests[guard] for guard in inside]
-            exact = len(nodes) == 1 and all(set(mask.letters) <= set(nodes[0].letters) for mask in masks)
-            checked = bool(masks) and not exact and bool(nodes)
-            made = plain_sum = self._contraction(self._number(coefficient), binders, nodes, masks, general, checked)
+            made = plain_sum = self._contraction(
+                self._number(coefficient), binders, nodes, masks, general, self._reorders(nodes, masks, own)
+            )
             if not masks and len(nodes) == 2:
                 made = self._shifted(coefficient, binders, nodes, plain_sum) or plain_sum
         if outside:
             mask = self._mask(outside)
             made = run.Product(self.dtype.type(1), (made,), (), mask, self._union((made, mask)), self.item, False)
         return made
+
+    def _reorders(self, factors: Sequence[run.Node], masks: Sequence[run.Node], own: set[Letter]) -> bool:
+        """May the contraction multiply what the sum as written does not? Only inf and NaN can tell."""
+        if len(factors) < 2:
+            return any(not set(mask.letters) <= set(f.letters) for mask in masks for f in factors)
+        uses = Counter(l for f in factors for l in f.letters if l in own)
+        return bool(masks) or len(factors) > 2 or 1 in uses.values()
 
     def _contraction(
         self,

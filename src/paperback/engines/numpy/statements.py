@@ -38,7 +38,9 @@ class _Part:
         self.letters = statement.letters
         self.extents = {b.letter: b.extent.value for b in statement.binders}
         self.left = tuple(Form(a) for a in statement.left)
-        self.plain = statement.is_plain
+        self.plain = statement.is_plain and all(
+            b.extent == axis for b, axis in zip(statement.binders, statement.axes, strict=True)
+        )
         planner = Planner(
             self.extents, setting.shapes, setting.integers, setting.functions, setting.dtype, setting.limit
         )
