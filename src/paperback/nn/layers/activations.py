@@ -27,7 +27,6 @@ class ReLU(Layer):
     at_zero: float | Fraction = 0
 
     formula = "y = relu(x[])"
-    extra_axes = True
 
     def __post_init__(self) -> None:
         if self.at_zero not in (0, 0.5, 1):
@@ -47,7 +46,6 @@ class Sigmoid(Layer):
     """
 
     formula = "y = sigmoid(x[])"
-    extra_axes = True
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +57,6 @@ class Tanh(Layer):
     """
 
     formula = "y = tanh(x[])"
-    extra_axes = True
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,7 +70,6 @@ class Step(Layer):
 
     at_zero: int = 1
 
-    extra_axes = True
 
     def __post_init__(self) -> None:
         if self.at_zero not in (0, 1):

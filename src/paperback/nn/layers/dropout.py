@@ -26,7 +26,6 @@ class Dropout(Layer):
     axes = {"x": "", "mask": ""}
     formula = "y = x[] * mask[] / keep"
     inference = "y = x[]"
-    extra_axes = True
 
     def __post_init__(self) -> None:
         if isinstance(self.rate, bool) or not isinstance(self.rate, int | float) or not 0 <= self.rate < 1:

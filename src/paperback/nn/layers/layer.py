@@ -17,7 +17,8 @@ A formula that needs the batch (a statistic over it) gives its input the first a
     masks        random 0/1 inputs of the shape of x, and the probability of a 1
     constants    numbers that the formula calls by name
     branches     chains of layers applied to x whose results the formula reads under these names
-    extra_axes   may the input have more axes than the formula says? Then it is lifted over the first ones
+    extra_axes   may the input have more axes than the formula says? Then it is lifted over the first ones (by default
+                 where the formula is for one element, `x[]`)
 
 A layer is a value: frozen, equal to another with the same settings, and without arrays. Shapes, derivatives, and the
 program that runs are all made from what stands here.
@@ -52,7 +53,9 @@ class Text:
 class Layer:
     """A formula with parameters. Subclasses override what they need; see the module."""
 
-    extra_axes: bool = False
+    @property
+    def extra_axes(self) -> bool:
+        return not self.axes.get("x")  # a formula for one element holds for every element
 
     @property
     def formula(self) -> str:
