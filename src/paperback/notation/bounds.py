@@ -24,13 +24,25 @@ def written(
     first: Iterable[Letter] = (),
 ) -> set[Letter]:
     """The letters whose extents must be written, `first` among them. `axes`: the inputs' and declared targets' axes."""
-    extents = {b.letter: b.extent for s in statements for b in binders_of(s)}
-    left = [letter for s in statements for letter in s.letters]
-    inner = [letter for letter in extents if letter not in set(left)]
+    known = dict(axes)
     needed = set(first)
+    for statement in statements:
+        _write(statement, known, lower or {}, needed)
+        known.setdefault(statement.target, statement.axes)
+    return needed
+
+
+def _write(
+    statement: Statement, axes: Mapping[str, Sequence[Size]], lower: Mapping[str, int], needed: set[Letter]
+) -> None:
+    """Add to `needed` what one statement needs, the axes of everything it reads being known."""
+    extents = {b.letter: b.extent for b in binders_of(statement)}
+    left = statement.letters
+    inner = [letter for letter in extents if letter not in left]
     while True:
-        fixed = {letter: extents[letter] for letter in needed}
-        solver = Extents(statements, axes, {}, fixed, lower=lower)
+        solver = Extents(
+            [statement], axes, {}, {letter: extents[letter] for letter in needed & extents.keys()}, lower=lower
+        )
         solver.propagate()
         found = solver.extents()
         choices = [l for l in (*left, *inner) if found[l] not in (None, extents[l])]
@@ -39,7 +51,7 @@ def written(
         choices = choices or [clip[0] for use in solver.uses if (clip := clips(solver, use)) is not None]
         choice = next((letter for letter in choices if letter not in needed), None)
         if choice is None:
-            return needed
+            return
         needed.add(choice)
 
 
@@ -47,8 +59,8 @@ def odd_targets(statements: Sequence[Statement], lower: Mapping[str, int]) -> di
     """The axes of targets that do not end with their largest left index: `y[2*i] = x[i]` of an even length."""
     odd = {}
     for statement in statements:
-        extents: dict[Letter, Size | None] = {b.letter: b.extent for b in statement.binders}
+        extents = {b.letter: b.extent for b in statement.binders}
         for index, axis in zip(statement.left, statement.axes, strict=True):
-            if index.bare is None and greatest(index, extents, lower) != axis - 1:
+            if index.bare is None and greatest(index, extents.get, lower) != axis - 1:
                 odd[statement.target] = statement.axes
     return odd

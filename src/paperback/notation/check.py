@@ -10,7 +10,7 @@ from __future__ import annotations
 
 __all__ = ["check", "clips"]
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from paperback.errors import Problem
 from paperback.notation.block import Fact
@@ -119,6 +119,8 @@ class _Checker:
             for letter in self.solver.letters:
                 if letter not in open_letters or (letter in waiting and letter in statement.letters):
                     continue
+                if self.misread(letter):
+                    continue
                 if letter in statement.letters and letter not in inside:
                     hint = f"nothing is broadcast implicitly: write `where {letter.name} < n` to repeat values"
                     message = f"the left index {letter.name} does not occur on the right"
@@ -131,6 +133,15 @@ class _Checker:
                     message = f"nothing gives the extent of index {letter.name}{why}"
                     self.complain(message, self.span(letter), f"write `{bound}`")
 
+    def misread(self, letter: Letter) -> bool:
+        """`w[P-p]` for an axis P: reversed as in 1-based texts; says so."""
+        for use in self.solver.uses:
+            index, size = use.index, self.solver.value((use.read.tensor, use.axis))
+            if isinstance(index, Affine) and index == Affine.of(size or Size()) - letter and not use.padded:
+                self.outside(use, index, index.const, index.const, above=True)
+                return True
+        return False
+
     def positive(self) -> None:
         """Every extent is >= 1."""
         for letter, extent in self.extents.items():
@@ -142,7 +153,7 @@ class _Checker:
             index, size = use.index, self.solver.value((use.read.tensor, use.axis))
             if letter in self.solver.fixed or size is None or not isinstance(index, Affine) or use.bare or use.guarded:
                 continue
-            top = greatest(index.without(letter), self.extents, self.lower)
+            top = greatest(index.without(letter), self.solver.value, self.lower)
             if letter in index.letters and not use.padded and top is not None:
                 x, k = use.read.tensor, use.axis
                 what = f"already at {letter.name} = 0 the index {affine_text(index)} reaches {top}"
@@ -192,19 +203,24 @@ class _Checker:
         top = Affine.of(size - 1) - index
         text = affine_text(index)
         for form, above in ((index, False), (top, True)):
-            if proved(form, self.extents, use.guards, self.lower):
+            if proved(form, self.solver.value, use.guards, self.lower):
                 continue
-            least = greatest(form, self.extents, self.lower, sign=-1)
+            least = greatest(form, self.solver.value, self.lower, sign=-1)
             why = f"{text} stays inside axis {k} of {x}"
             if least is not None and self.require(least, why):
                 continue
             if least is None:
                 message = f"{text} cannot be shown to stay inside axis {k} of {x}"
-            elif above:
-                message = f"{text} reaches {size - 1 - least}, but axis {k} of {x} ends at {size - 1}"
+                self.complain(message, self.span(use.read, whole=True), self.cure(use, index, size))
             else:
-                message = f"{text} reaches {least}, but axis {k} of {x} starts at 0"
-            self.complain(message, self.span(use.read, whole=True), self.cure(use, index, size))
+                self.outside(use, index, size, size - 1 - least if above else least, above)
+
+    def outside(self, use: Use, index: Affine, size: Size, reached: Size, above: bool) -> None:
+        x, k = use.read.tensor, use.axis
+        told = f"{affine_text(index)} reaches {reached}" if index.terms else f"the index is {reached}"
+        ends = f"ends at {size - 1}" if above else "starts at 0"
+        message = f"{told}, but axis {k} of {x} {ends}"
+        self.complain(message, self.span(use.read, whole=True), self.cure(use, index, size))
 
     def cure(self, use: Use, index: Affine, size: Size) -> str:
         x = use.read.tensor
@@ -222,7 +238,7 @@ class _Checker:
                 continue
             size = self.solver.value((statement.target, k))
             assert size is not None
-            whole = _code(affine, self.extents, self.lower)
+            whole = _code(affine, self.solver.value, self.lower)
             first = self.span(affine.letters[0])
             name, text = statement.target, affine_text(affine)
             if whole is None:
@@ -233,7 +249,7 @@ class _Checker:
                 hint = f"fill the others by writing `where {name} pads 0`"
                 self.complain(f"{text} leaves places of {name} empty", first, hint)
             else:
-                top = greatest(affine, self.extents, self.lower)
+                top = greatest(affine, self.solver.value, self.lower)
                 least = affine.const
                 assert top is not None
                 fits = self.require(size - 1 - top, f"{text} stays inside axis {k} of {name}")
@@ -246,9 +262,9 @@ def _mentions(use: Use, letter: Letter) -> bool:
     return isinstance(affine, Affine) and letter in affine.letters
 
 
-def _code(affine: Affine, extents: dict[Letter, Size | None], lower: dict[str, int]) -> Size | None:
+def _code(affine: Affine, extents: Callable[[Letter], Size | None], lower: dict[str, int]) -> Size | None:
     """One-to-one? Then the number of places it takes if they are dense, or a bound on them; None if it is not."""
-    rest = [(letter, slope) for letter, slope in affine.terms if extents[letter] != Size.of(1)]  # the others are 0
+    rest = [(letter, slope) for letter, slope in affine.terms if extents(letter) != Size.of(1)]  # the others are 0
     span, dense = Size.of(1), True
     while rest:
         slopes = [slope for _, slope in rest]
@@ -256,7 +272,7 @@ def _code(affine: Affine, extents: dict[Letter, Size | None], lower: dict[str, i
         if place is None:
             place = next((n for n, s in enumerate(slopes) if s == span), 0)
         letter, slope = rest.pop(place)
-        extent = extents[letter]
+        extent = extents(letter)
         if extent is None or not (slope - span).is_nonnegative(lower):
             return None
         dense = dense and slope == span

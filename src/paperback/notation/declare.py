@@ -137,7 +137,9 @@ def declare(
             names.sizes[name] = Size.of(int(number))
     written: list[tuple[str, list[Syntax | Size], Span | None]] = []
     for name, value in axes.items():
-        written.append((name, _given(names, name, value), None))
+        given = _given(names, name, value)
+        if given is not None:
+            written.append((name, given, None))
     equations: list[EquationClause] = []
     for statement in statements:
         for clause in statement.clauses:
@@ -157,7 +159,7 @@ def declare(
     return names
 
 
-def _given(names: Names, tensor: str, value: AxesLike) -> list[Syntax | Size]:
+def _given(names: Names, tensor: str, value: AxesLike) -> list[Syntax | Size] | None:
     """Axes that the caller gave: a string of names, or a sequence of names, numbers and sizes."""
     found: list[Syntax | Size] = []
     for piece in value.replace(",", " ").split() if isinstance(value, str) else value:
@@ -167,9 +169,9 @@ def _given(names: Names, tensor: str, value: AxesLike) -> list[Syntax | Size]:
             try:
                 found.append(parse_expression(piece))
             except UnreadableError as error:
-                names.problems.append(
-                    Problem(f"the axes of {tensor}: {error.problem.message}", hint=error.problem.hint)
-                )
+                message = f"the axes of {tensor}, {piece}: {error.problem.message}"
+                names.problems.append(Problem(message, hint=error.problem.hint))
+                return None
         else:
             found.append(Size.of(int(piece)))
     return found

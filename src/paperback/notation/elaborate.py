@@ -51,6 +51,8 @@ class Elaborator(ValueReader):
         self.open(syntax)
         self.check_target(syntax)
         left = self.left_side(syntax)
+        if len(self.problems) > before:
+            return None
         letters = tuple(self.scope.letters.values())
         value = self.value(syntax.value)
         self.check_clauses(syntax)
@@ -76,26 +78,26 @@ class Elaborator(ValueReader):
         """The left indices; names on the left that are no sizes become letters, in order of appearance."""
         left = []
         for index in syntax.left:
-            for name in _names(index):
-                if name.name in self.scope.letters:
-                    self.complain(
-                        f"the left index {name.name} appears twice",
-                        name.start,
-                        name.end,
-                        "use two indices and a bracket: D[i,j] = [i == j] * x[i]",
-                    )
-                elif name.name not in self.names.sizes:
-                    self.bind(name.name, name.start, name.end)
             try:
-                affine = self.scope.affine(index)
-                if affine.is_size:
-                    what = f"{affine.const} is a size" if affine.const.names else f"{affine.const} is a number"
-                    hint = f"a left index runs over an axis: {syntax.target}[i]"
-                    raise UnreadableError(f"{what}, not a left index", index.start, index.end, hint)
-                left.append(affine)
+                left.append(self.left_index(index))
             except UnreadableError as error:
                 self.fail(error)
         return tuple(left)
+
+    def left_index(self, index: Syntax) -> Affine:
+        for name in _names(index):
+            if name.name in self.scope.letters:
+                message = f"the left index {name.name} appears twice"
+                hint = "use two indices and a bracket: D[i,j] = [i == j] * x[i]"
+                raise UnreadableError(message, name.start, name.end, hint)
+            if name.name not in self.names.sizes:
+                self.bind(name.name, name.start, name.end)
+        affine = self.scope.affine(index)
+        if affine.is_size:
+            what = f"{affine.const} is a size" if affine.const.names else f"{affine.const} is a number"
+            hint = f"a left index runs over an axis: {self.target}[i]"
+            raise UnreadableError(f"{what}, not a left index", index.start, index.end, hint)
+        return affine
 
     def check_clauses(self, syntax: StatementSyntax) -> None:
         for clause in syntax.clauses:

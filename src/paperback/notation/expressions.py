@@ -109,7 +109,7 @@ class ExpressionParser:
         if token.text in RELATIONS:
             return self.wrong("a comparison stands in a bracket", "write [a < b], which is 1 or 0")
         if token.kind == "name" and token.text in ("pads", "int", "scalar"):
-            return self.wrong(f"{token.text} belongs into a where clause", f"write `where NAME {token.text}`")
+            return self.wrong(f"{token.text} belongs in a where clause", f"write `where NAME {token.text}`")
         return self.wrong(f"{self.shown} is not expected here")
 
     # ------------------------------------------------------------------------------------------- expressions
@@ -226,11 +226,14 @@ class ExpressionParser:
                 raise self.wrong(
                     f"{token.text} is a reserved word and cannot be a tensor", "choose another name", token
                 )
-            indices = self.indices("index")
+            indices = self.indices("an index")
             return ReadSyntax(token.start, self.last_end, token.text, tuple(indices), token.end)
         if self.at("("):
             return self.call(token)
         if token.text in RESERVED:
+            if token.text in REDUCERS and token.text not in FUNCTIONS:
+                hint = f"write {token.text}(i) and the product after it"
+                raise self.wrong(f"{token.text} needs the indices that it binds", hint, token)
             raise self.wrong(f"{token.text} needs its arguments", f"write {token.text}(...)", token)
         return NameSyntax(token.start, token.end, token.text)
 
@@ -248,7 +251,7 @@ class ExpressionParser:
         needed = FUNCTIONS.get(token.text, len(arguments))
         if len(arguments) == needed:
             return
-        hint = ""
+        hint = f"over an index write {token.text}(i) x[i]" if token.text in REDUCERS else ""
         if token.text in REDUCERS and self.at("-") and all(isinstance(a, NameSyntax) for a in arguments):
             head = self.source[token.start : self.last_end]
             start = self.take().start
@@ -275,7 +278,7 @@ class ExpressionParser:
                 break
             self.take()
             if self.at("]"):
-                raise self.wrong(f"a {what} is missing after the comma")
+                raise self.wrong(f"{what} is missing after the comma")
         if not self.at("]"):
             if self.at(":"):
                 raise self.wrong("slices are not part of the notation", "name the index: x[i]")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 __all__ = ["Extents", "greatest"]
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from paperback.errors import Problem
 from paperback.notation.expr import Affine, Letter, Read, Size, Statement
@@ -25,13 +25,13 @@ Spans = Mapping[Letter | Read, tuple[int, int, int]]
 
 
 def greatest(
-    affine: Affine, extents: Mapping[Letter, Size | None], lower: Mapping[str, int], sign: int = 1
+    affine: Affine, extents: Callable[[Letter], Size | None], lower: Mapping[str, int], sign: int = 1
 ) -> Size | None:
     """The largest value (the smallest, for sign -1) over the box; None while an extent or a sign is not known."""
     total = affine.const
     for letter, slope in affine:
         if (slope * sign).is_nonnegative(lower):
-            extent = extents.get(letter)
+            extent = extents(letter)
             if extent is None:
                 return None
             total = total + slope * (extent - 1)
@@ -166,7 +166,7 @@ class Extents:
         for statement in self.statements:
             for k, index in enumerate(statement.left):
                 if index.bare is None:
-                    top = greatest(index, self.extents(), self.lower)
+                    top = greatest(index, self.value, self.lower)
                     if top is not None:
                         news = self._set((statement.target, k), top + 1) or news
         return news
@@ -208,7 +208,7 @@ class Extents:
     def fitting(self, index: Affine, letter: Letter, size: Size) -> Size | None:
         """How far a letter can run so that the index stays below the size; None if it does not limit it."""
         slope = index.coefficient(letter)
-        top = greatest(index.without(letter), self.extents(), self.lower)
+        top = greatest(index.without(letter), self.value, self.lower)
         if top is None or not slope.is_nonnegative(self.lower):
             return None
         return floor_div(size - 1 - top, slope) + 1
@@ -248,7 +248,7 @@ class Extents:
             return None
         if any(letter in self.fixed for letter in use.index.letters):
             return None
-        top = greatest(use.index, self.extents(), self.lower)
+        top = greatest(use.index, self.value, self.lower)
         return None if top is None else top + 1
 
     def _new_name(self, wish: str, use: Use) -> Size:

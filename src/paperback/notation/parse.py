@@ -64,6 +64,9 @@ def parse_expression(source: str) -> Syntax:
     return found
 
 
+_CLAUSES = "clauses are: i < n, x: H W, x pads 0, x int, t scalar, phi function, H = 2*P"
+
+
 class _Parser(ExpressionParser):
     def program(self) -> list[StatementSyntax]:
         statements = []
@@ -91,7 +94,7 @@ class _Parser(ExpressionParser):
                 "to go on over the end of a line, end the line with the operator" if first.text in "+-*/" else "",
             )
         target = self.name("the name of what is computed")
-        left = self.indices("left index") if self.at("[") else ()
+        left = self.indices("a left index") if self.at("[") else ()
         if self.here.text in ("+", "-", "*", "/") and self.next.text == "=":
             raise self.wrong(f"{self.here.text}= is not an assignment here", "write every tensor once, with =")
         if self.at("=="):
@@ -121,6 +124,8 @@ class _Parser(ExpressionParser):
             if following.kind == "name" and following.text in KINDS:
                 self.place += 2
                 return KindClause(start.start, self.last_end, start.text, following.text)
+            if following.kind == "name":
+                raise self.unknown_clause(following)
             if following.text == ":":
                 self.place += 2
                 axes = tuple(self.axes(start))
@@ -130,15 +135,16 @@ class _Parser(ExpressionParser):
             index = next((t.text for t in self.tokens[self.place + 1 :] if t.kind == "name"), "i")
             raise self.wrong("a where clause bounds an index by one <", f"write `{index} < n`: extents start at 0")
         if not self.at("="):
-            wanted = [*KINDS, "pads"]
-            near = get_close_matches(self.here.text, wanted, 1) if self.here.kind == "name" else []
-            hint = (
-                f"did you mean {near[0]}?" if near else "clauses are: i < n, x: H W, x pads 0, x int, t scalar, H = 2*P"
-            )
-            raise self.wrong(f"this where clause is not complete: {self.found}", hint)
+            raise self.unknown_clause(self.here)
         self.take()
         right = self.expr()
         return EquationClause(start.start, self.last_end, left, right)
+
+    def unknown_clause(self, token: Token) -> UnreadableError:
+        near = get_close_matches(token.text, [*KINDS, "pads"], 1) if token.kind == "name" else []
+        hint = f"did you mean {near[0]}?" if near else _CLAUSES
+        found = "the text ends" if token.kind == "end" else f"found {token.text.strip() or 'a new statement'}"
+        return self.wrong(f"this where clause is not complete: {found}", hint, token)
 
     def axes(self, start: Token) -> list[Syntax]:
         found: list[Syntax] = []

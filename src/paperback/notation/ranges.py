@@ -11,7 +11,7 @@ from __future__ import annotations
 
 __all__ = ["normal", "proved"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import gcd
 
 from paperback.notation.expr import Affine, AffineGuard, Guard, Letter, Size
@@ -19,7 +19,7 @@ from paperback.notation.infer import greatest
 from paperback.notation.size import Rounded
 
 _DEPTH = 3
-Extents = Mapping[Letter, Size | None]
+Extents = Callable[[Letter], Size | None]
 
 
 def proved(

@@ -20,11 +20,12 @@ from paperback.notation.block import Block
 from paperback.notation.check import check
 from paperback.notation.declare import AxesLike, Names, declare
 from paperback.notation.elaborate import Draft, Elaborator
-from paperback.notation.expr import Read, Size, Statement, Tensor
+from paperback.notation.expr import Affine, Read, Size, Statement, Tensor
 from paperback.notation.infer import Extents
 from paperback.notation.parse import parse
 from paperback.notation.size import SizeLike
 from paperback.notation.syntax import StatementSyntax
+from paperback.notation.uses import uses_of
 from paperback.notation.walk import map_statement, with_sizes
 
 
@@ -76,7 +77,7 @@ def _solved(
     spans = {key: span for draft in drafts for key, span in draft.spans.items()}
     fixed = {letter: size for draft in drafts for letter, size in draft.fixed.items()}
     statements = [draft.statement for draft in drafts]
-    lower = {**names.lower, **pads_in(statements, names)}
+    lower = {**names.lower, **_pads_in(statements, names)}
     letters = {letter.name for letter in spans if not isinstance(letter, Read)}
     taken = {*names.sizes, *names.axes, *elaborator.targets, *elaborator.ranks, *letters}
     taken |= {*names.scalars, *names.offered, *names.functions}
@@ -103,6 +104,14 @@ def _filled(statement: Statement, filled: Mapping[str, SizeLike]) -> Statement:
     return map_statement(statement, lambda node: with_sizes(node, filled), lambda affine: affine.with_sizes(filled))
 
 
-def pads_in(statements: Iterable[Statement], names: Names) -> dict[str, int]:
-    """Sizes that may be 0: those used as pads only, and `rest`."""
-    return {name: 0 for name in names.sizes if name.startswith("rest")}
+def _pads_in(statements: Iterable[Statement], names: Names) -> dict[str, int]:
+    """Sizes that may be 0: `rest`, and pads: what is subtracted in the index of a padded read, and is no axis."""
+    found = {name for name in names.sizes if name.startswith("rest")}
+    used = {name for axes in names.axes.values() for axis in axes for name in axis.names}
+    for statement in statements:
+        for use in uses_of(statement):
+            if isinstance(use.index, Affine):
+                used |= {name for _, slope in use.index for name in slope.names}
+                if use.padded:
+                    found |= {str(m[0]) for m, c in use.index.const.terms if len(m) == 1 and c < 0}
+    return dict.fromkeys(sorted((found & set(names.sizes)) - used), 0)

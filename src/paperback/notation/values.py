@@ -104,7 +104,7 @@ class ValueReader:
         self.bound_names: set[str] = set()
 
     def fail(self, error: UnreadableError) -> None:
-        if error.problem not in self.problems:
+        if all(problem.message != error.problem.message for problem in self.problems):  # each once
             self.problems.append(error.problem)
 
     def complain(self, message: str, start: int, end: int, hint: str = "") -> None:
@@ -115,10 +115,10 @@ class ValueReader:
         kind = "tensor" if name in self.targets or name in self.ranks else self.names.kind(name)
         if name in self.scope.letters:
             hint = "a reducer inside another, or inside a statement with this left index, needs another name"
-            self.complain(f"the index {name} is bound already", start, end, hint)
+            raise UnreadableError(f"the index {name} is bound already", start, end, hint)
         elif kind:
             hint = "tensors, indices, sizes and scalars share one namespace: choose another name"
-            self.complain(f"{name} is a {kind} and cannot be an index too", start, end, hint)
+            raise UnreadableError(f"{name} is a {kind} and cannot be an index too", start, end, hint)
         letter = Letter.fresh(name)
         self.scope.letters[name] = letter
         self.spans[letter] = (start, end, end)
@@ -227,7 +227,8 @@ class ValueReader:
                 hint = f"read a tensor with brackets: {function}[...]"
             elif kind or function in self.scope.letters:
                 hint = "write * for a product"
-            raise UnreadableError(f"{function} is no function", syntax.start, syntax.name_end, hint)
+            what = f"is a {kind}, not a function" if kind else "is no function"
+            raise UnreadableError(f"{function} {what}", syntax.start, syntax.name_end, hint)
         arguments = tuple(self.value(argument) for argument in syntax.arguments)
         if function == "sqrt":
             return power(arguments[0], Fraction(1, 2))
