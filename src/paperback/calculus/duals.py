@@ -213,8 +213,7 @@ def winners(values: Sequence[Number], largest: bool) -> list[int]:
     """The positions of the maximum (minimum): more than one only where they are surely equal."""
     known = [primal(v) for v in values]
     best = reals.extreme(known, largest)
-    first = known[best[0]]
-    if any(known[p] is not first and reals.compare("!=", known[p], first) for p in best[1:]):
+    if not _same(known, best):
         raise reals.undecided([known[p] for p in best])
     return best
 

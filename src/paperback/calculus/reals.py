@@ -16,6 +16,7 @@ __all__ = [
 import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from numbers import Rational
 from typing import Any, TypeAlias
 
@@ -109,7 +110,12 @@ def power(x: Real, exponent: Fraction) -> Real:
     top, bottom = _whole_root(x.numerator, d), _whole_root(x.denominator, d)
     if top is not None and bottom is not None:
         return Fraction(top, bottom) ** n
-    return interval.root(Interval.of(x), d) ** n
+    return _root(x, d) ** n
+
+
+@lru_cache(maxsize=65536)
+def _root(x: Fraction, degree: int) -> Interval:
+    return interval.root(Interval.of(x), degree)
 
 
 def _whole_root(n: int, degree: int) -> int | None:
@@ -211,9 +217,9 @@ def _exp(x: Interval) -> Real:
 
 
 def _log(x: Fraction | Interval) -> Real:
-    if isinstance(x, Fraction) and x == 0:
-        return -INF
-    return interval.log(Interval.of(x)) if sign(x) > 0 else NAN
+    if sign(x) <= 0:
+        return NAN if x else -INF
+    return interval.log(x) if isinstance(x, Interval) else _once(interval.log, x)
 
 
 def _log1p(x: Fraction | Interval) -> Real:
@@ -287,5 +293,11 @@ def apply(name: str, x: Real) -> Real:
         if known is not None:
             return known
         if not takes_fractions:
-            return function(Interval.of(x))
+            return _once(function, x)
     return function(x)
+
+
+@lru_cache(maxsize=65536)
+def _once(function: Callable[[Any], Real], x: Fraction) -> Real:
+    """The value at a rational point: one and the same interval each time, so that it is known to equal itself."""
+    return function(Interval.of(x))
