@@ -172,8 +172,8 @@ def test_what_intervals_cannot_decide_is_said() -> None:
 def test_rational_values_stay_rational() -> None:
     for name, x, want in [
         ("exp", 0, 1), ("log", 1, 0), ("log1p", 0, 0), ("expm1", 0, 0), ("tanh", 0, 0), ("sigmoid", 0, Q(1, 2)),
-        ("sin", 0, 0), ("cos", 0, 1), ("tan", 0, 0), ("erf", 0, 0), ("sqrt", Q(9, 4), Q(3, 2)), ("sqrt", 0, 0), ("relu", Q(-1, 2), 0),
-        ("abs", Q(-1, 2), Q(1, 2)), ("sign", -3, -1), ("sign", 0, 0), ("step", 0, 1), ("step", Q(-1, 9), 0),
+        ("sin", 0, 0), ("cos", 0, 1), ("tan", 0, 0), ("erf", 0, 0), ("sqrt", Q(9, 4), Q(3, 2)),
+        ("sqrt", 0, 0), ("relu", Q(-1, 2), 0), ("abs", Q(-1, 2), Q(1, 2)), ("sign", -3, -1), ("sign", 0, 0), ("step", 0, 1), ("step", Q(-1, 9), 0),
     ]:  # fmt: skip
         got = reals.apply(name, Q(x))
         assert type(got) is Q and got == want, name
@@ -188,7 +188,8 @@ def test_infinities_and_nan() -> None:
         (plus([INF, one, pi]), INF), (times(-INF, pi), -INF), (times(-INF, Q(-1, 3)), INF), (power(Q(0), Q(-1)), INF),
         (power(INF, Q(-1, 2)), Q(0)), (power(-INF, Q(3)), -INF), (power(-INF, Q(2)), INF), (apply("log", Q(0)), -INF),
         (apply("exp", -INF), Q(0)), (apply("tanh", -INF), Q(-1)), (apply("sigmoid", INF), Q(1)),
-        (apply("abs", -INF), INF), (apply("relu", -INF), Q(0)), (apply("softplus", -INF), Q(0)), (times(Q(0), pi), Q(0)),
+        (apply("abs", -INF), INF), (apply("relu", -INF), Q(0)), (apply("softplus", -INF), Q(0)),
+        (times(Q(0), pi), Q(0)),
     ]:  # fmt: skip
         assert got == want and isinstance(got, Q) == isinstance(want, Q)
     for lost in (
@@ -627,7 +628,4 @@ def test_mutants_of_the_loops_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
                 caught += not strided_sums()
             except EngineError:
                 caught += 1
-            else:
-                if name == "_open":  # without it the loops are longer, and the values the same
-                    caught += strided_sums()
     assert caught == 8
