@@ -116,12 +116,13 @@ def _names_in(block: Block) -> Names:
     return Names(taken | letters | sizes)
 
 
-def _rebuilt(block: Block, statements: Sequence[Statement], extra: Iterable[Tensor]) -> Block:
+def _rebuilt(block: Block, statements: Sequence[Statement], extra: Sequence[Tensor]) -> Block:
     """The block with other statements, and the inputs that they read or whose axes name a size."""
     computed = {s.target for s in statements}
     inputs = {name: t for name, t in block.inputs.items() if name not in computed} | {t.name: t for t in extra}
     read_names = {r.tensor for s in statements for r in reads(s.expr)}
-    kept = {name: t for name, t in inputs.items() if name in read_names}
+    given = {t.name for t in extra}
+    kept = {name: t for name, t in inputs.items() if name in read_names | given}
     named = {axis.terms for t in kept.values() for axis in t.axes}
     for name, tensor in inputs.items():  # what is not read is declared where only its axes give a size
         if name not in kept and any(axis.names and axis.terms not in named for axis in tensor.axes):
