@@ -138,6 +138,13 @@ CASES = {
     "gather_shift": ("y[n,i] = w[t[n],i+1] where t int, i < 2", {"w": (5, 3), "t": ((4,), 5)}),
     "one_hot": ("y[n,k] = [t[n] == k] where t int, k < 5", {"t": ((4,), 5)}),
     "scatter": ("dw[v,d] = sum(n) [t[n] == v]*dy[n,d] where t int, v < 5", {"t": ((4,), 5), "dy": (4, 3)}),
+    "scatter_two": (
+        "dw[v,d] = sum(n,m,k) [t[n,m] == v]*dy[n,d]*a[m,k]*b[k] where t int, v < 5",
+        {"t": ((4, 2), 5), "dy": (4, 3), "a": (2, 3), "b": (3,)},
+    ),
+    "scatter_part": ("dw[v] = sum(n) [v == t[n]]*[x[n] > 0]*x[n] where t int, v < 3", {"t": ((9,), 5), "x": (9,)}),
+    "scatter_count": ("c[v] = sum(n) [v == t[n]] where t int, v < 5", {"t": ((9,), 5)}),
+    "scatter_own": ("c[v] = sum(n) [v == t[n]]*x[v,n] where t int, v < 5", {"t": ((9,), 5), "x": (5, 9)}),
     "integer_arithmetic": ("y[n,k] = [2*t[n]+1 >= k]*x[k] where t int", {"t": ((4,), 5), "x": (9,)}),
     "integer_value": ("y[n] = t[n]/2 + 1 where t int", {"t": ((4,), 5)}),
     # left sides and several statements
@@ -193,7 +200,7 @@ def same(got, expected, tolerance=1e-11):
 
 
 def test_there_are_cases():
-    assert len(CASES) == 97
+    assert len(CASES) == 101
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -438,6 +445,9 @@ def test_gathers_are_checked():
     guarded = read("y[n,d] = [0 <= t[n] and t[n] < K]*w[t[n],d] where t int, w: K D")
     got = run(guarded, {"w": w, "t": np.array([0, 7, -1])})["y"]
     np.testing.assert_array_equal(got, [[1] * 3, [0] * 3, [0] * 3])
+    hidden = read("y[v] = sum(n) [t[n] == v]*w[t[n],0] where t int, v < 5, w: K D")
+    got = run(hidden, {"w": w, "t": np.array([0, 7, 0])})["y"]
+    np.testing.assert_array_equal(got, [2, 0, 0, 0, 0])
     inner = read("y[d] = sum(n | 0 <= t[n] < K) w[t[n],d]*v[n] where t int, w: K D")
     got = run(inner, {"w": w, "t": np.array([0, 7, 4]), "v": np.array([1.0, 2.0, 3.0])})["y"]
     np.testing.assert_array_equal(got, [4] * 3)

@@ -16,6 +16,7 @@ from paperback.engines.numpy import nodes as run
 from paperback.engines.numpy.functions import FUNCTIONS
 from paperback.engines.numpy.guards import AffineTest, Comparison, DividesTest, Gather, Masked
 from paperback.engines.numpy.reductions import ArgExtreme, Contraction, Extreme, FullSum, LogSumExp
+from paperback.engines.numpy.route import RoutedSum, find_route
 from paperback.engines.numpy.scatter import ShiftedSum, find_windows
 from paperback.engines.numpy.views import Form, StridedRead
 from paperback.errors import EngineError
@@ -37,6 +38,8 @@ from paperback.notation.expr import (
     Read,
     Reduce,
     Scalar,
+    bracket,
+    mul,
 )
 from paperback.notation.walk import children, free_letters
 
@@ -282,7 +285,15 @@ class Planner:
         coefficient = prod((f.value for f in plain if isinstance(f, Const)), start=Fraction(1))
         nodes = [self._of(f) for f in plain if not isinstance(f, Const)]
         made: run.Node
-        if not nodes and not inside:
+        route = find_route(inside, plain, own, lambda side: self._of(side, True))
+        if route is not None and not any(n.guarded for n in nodes):
+            guard, route_to = route
+            keys = [(l, n) for l, n in binders if l in route_to.codes.letters]
+            rest = tuple(b for b in node.binders if b.letter not in route_to.codes.letters)
+            product = mul(*plain, bracket(*(g for g in inside if g is not guard)))
+            summand = self._of(self._counted(Reduce("sum", rest, (), product)) if rest else product)
+            made = RoutedSum(route_to, summand, keys, self.rank, self.item)
+        elif not nodes and not inside:
             made = run.Constant(self._number(coefficient * prod(n for _, n in binders)))
         else:
             general = self._full(binders, plain, tuple(inside))
