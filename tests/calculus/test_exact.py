@@ -173,7 +173,8 @@ def test_rational_values_stay_rational() -> None:
     for name, x, want in [
         ("exp", 0, 1), ("log", 1, 0), ("log1p", 0, 0), ("expm1", 0, 0), ("tanh", 0, 0), ("sigmoid", 0, Q(1, 2)),
         ("sin", 0, 0), ("cos", 0, 1), ("tan", 0, 0), ("erf", 0, 0), ("sqrt", Q(9, 4), Q(3, 2)),
-        ("sqrt", 0, 0), ("relu", Q(-1, 2), 0), ("abs", Q(-1, 2), Q(1, 2)), ("sign", -3, -1), ("sign", 0, 0), ("step", 0, 1), ("step", Q(-1, 9), 0),
+        ("sqrt", 0, 0), ("relu", Q(-1, 2), 0), ("abs", Q(-1, 2), Q(1, 2)), ("sign", -3, -1),
+        ("sign", 0, 0), ("step", 0, 1), ("step", Q(-1, 9), 0),
     ]:  # fmt: skip
         got = reals.apply(name, Q(x))
         assert type(got) is Q and got == want, name
@@ -189,7 +190,7 @@ def test_infinities_and_nan() -> None:
         (power(INF, Q(-1, 2)), Q(0)), (power(-INF, Q(3)), -INF), (power(-INF, Q(2)), INF), (apply("log", Q(0)), -INF),
         (apply("exp", -INF), Q(0)), (apply("tanh", -INF), Q(-1)), (apply("sigmoid", INF), Q(1)),
         (apply("abs", -INF), INF), (apply("relu", -INF), Q(0)), (apply("softplus", -INF), Q(0)),
-        (times(Q(0), pi), Q(0)),
+        (times(Q(0), pi), Q(0)), (apply("step", NAN), Q(0)),
     ]:  # fmt: skip
         assert got == want and isinstance(got, Q) == isinstance(want, Q)
     for lost in (
@@ -435,6 +436,8 @@ def test_gathers_are_checked() -> None:
     ]:
         with pytest.raises(EngineError, match=words):
             of(text, {"E": table, "ids": ids})
+    padded = Statement.plain("y", [binder(I, 2)], get("E", get("ids", I), I, pad=Q(9)))
+    assert list(evaluate(padded, {"E": table, "ids": [7, 3]})["y"]) == [9, table[3, 1]]
     nested = Statement.plain("y", [binder(I, 2)], get("E", get("ids", get("perm", I)), 1))
     assert list(evaluate(nested, {"E": table, "ids": [2, 1], "perm": [1, 0]})["y"]) == [table[1, 1], table[2, 1]]
     with pytest.raises(EngineError, match="ids is used as an index, but holds 1/2"):

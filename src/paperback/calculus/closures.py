@@ -153,22 +153,19 @@ class Closures:
         if not node.indices:
             return lambda env: data[0]
         pad = None if node.pad is None else reals.exact(node.pad)
-        axes = [
-            (self.index(i, scope), n, pad is not None and not isinstance(i, Read), i)
-            for i, n in zip(node.indices, array.shape, strict=True)
-        ]
+        axes = [(self.index(i, scope), n, i) for i, n in zip(node.indices, array.shape, strict=True)]
 
         def read(env: Env) -> Number:
-            flat = 0
-            for axis, (index, extent, padded, source) in enumerate(axes):
+            flat, inside = 0, True
+            for axis, (index, extent, source) in enumerate(axes):
                 i = index(env)
                 if not 0 <= i < extent:
-                    if padded:
-                        return pad
-                    where = f"[.. {source.tensor} ..]" if isinstance(source, Read) else ""
-                    raise out_of_range(name + where, axis, i, extent)
+                    if pad is None:
+                        where = f"[.. {source.tensor} ..]" if isinstance(source, Read) else ""
+                        raise out_of_range(name + where, axis, i, extent)
+                    inside = False
                 flat = flat * extent + i
-            return data[flat]
+            return data[flat] if inside else pad
 
         return read
 

@@ -213,7 +213,7 @@ def winners(values: Sequence[Number], largest: bool) -> list[int]:
     """The positions of the maximum (minimum): more than one only where they are surely equal."""
     known = [primal(v) for v in values]
     best = reals.extreme(known, largest)
-    if not _same(known, best):
+    if not _same([known[p] for p in best]):
         raise reals.undecided([known[p] for p in best])
     return best
 
@@ -222,11 +222,12 @@ def extreme(values: Sequence[Number], largest: bool, ties: str) -> Number:
     """The maximum (minimum) of any number of values, with the tangent of the first, the mean or the sum of the tied."""
     if not values:
         return -INF if largest else INF
-    if not _level(*values):
-        best = reals.extreme(values, largest)
-        return values[best[0]] if _same(values, best) else reals.hull([values[p] for p in best], largest)
-    tied = [values[p] for p in winners(values, largest)]
+    tied = [values[p] for p in reals.extreme([primal(v) for v in values], largest)]
     first = primal(tied[0])
+    if not _same([primal(v) for v in tied]):
+        if _level(*tied):
+            raise reals.undecided([primal(v) for v in tied])
+        return reals.hull(tied, largest)
     if len(tied) == 1 or ties == "first" or not isinstance(first, Fraction | interval.Interval):
         return tied[0]
     if ties == "split":
@@ -234,13 +235,9 @@ def extreme(values: Sequence[Number], largest: bool, ties: str) -> Number:
     return total([*tied, times(Fraction(1 - len(tied)), first)])
 
 
-def _same(values: Sequence[Real], positions: Sequence[int]) -> bool:
-    first = values[positions[0]]
-    rational = not isinstance(first, interval.Interval)
-    return all(
-        values[p] is first or (rational and not isinstance(values[p], interval.Interval) and values[p] == first)
-        for p in positions[1:]
-    )
+def _same(values: Sequence[Real]) -> bool:
+    """Are candidates for an extreme surely equal? One object is; rational candidates are, or they would not be left."""
+    return all(v is values[0] for v in values) or not any(isinstance(v, interval.Interval) for v in values)
 
 
 def logsumexp(values: Sequence[Number]) -> Number:

@@ -279,15 +279,15 @@ FUNCTIONS: dict[str, Rule] = {
     "relu": (_relu, {}, (ZERO, INF), True),
     "abs": (_abs, {}, (INF, INF), True),
     "sign": (lambda x: Fraction(sign(x)), {}, (-ONE, ONE), True),
-    "step": (lambda x: Fraction(sign(x) >= 0), {}, (ZERO, ONE), True),
+    "step": (lambda x: Fraction(sign(x) >= 0), {}, (ZERO, ONE), True),  # [x >= 0], so 0 for NaN
 }
 
 
 def apply(name: str, x: Real) -> Real:
-    """A scalar function of the table; NaN stays NaN."""
+    """A scalar function of the table; NaN stays NaN, but in comparisons."""
     function, rational, limits, takes_fractions = FUNCTIONS[name]
     if isinstance(x, float):
-        return x if math.isnan(x) else limits[x > 0]
+        return limits[x > 0] if not math.isnan(x) else ZERO if name == "step" else x
     if type(x) is Fraction:
         known = rational.get(x) if rational else None
         if known is not None:
