@@ -169,6 +169,9 @@ CASES = [
     Case("extent-1 axes", "y[i,j,k] = sum(p,q,r) x[i+p,j+q,r]*w[p,q,r,k]", {"x": "H V R"},
          {"H": 1, "V": 4, "P": 1, "Q": 4, "R": 1, "K": 1}),
     Case("diagonal", "y[i] = A[i,i]*x[i]", {"A": "D D"}, {"D": 3}),
+    Case("two paddings of one tensor",
+         "a[i] = sum(p<3) x[i+p-1]*x[i+2*p-2] where x: H, x pads 0, i < H\n"
+         "b[i] = sum(p<3) x[i+p-1]*x[i+2*p-2] where x pads 5, i < H\ny[i] = a[i]*b[i]", {}, {"H": 4}),
     Case("sigmoid of a matrix", "y[i,j] = sigmoid(x[i,j])", {}, {"I": 2, "J": 3}, rational=False),
     Case("flatten", "F[J*K*i + K*j + k] = x[i,j,k]^2 where x: I J K", {}, {"I": 2, "J": 3, "K": 2}),
     Case("upsampling with gaps", "y[2*i] = x[i]*w[i] where y pads 0", {}, {"I": 3}),

@@ -12,7 +12,7 @@ from __future__ import annotations
 __all__ = ["Backward", "backward", "derivative", "jvp", "live", "reverse", "vjp"]
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from paperback.calculus.adjoint import delta, differentiated_name, fresh_letters, target_binders, transpose
@@ -22,11 +22,11 @@ from paperback.calculus.display import display
 from paperback.calculus.guards import Box
 from paperback.calculus.naming import known_values
 from paperback.calculus.term import Term, expression
-from paperback.notation.affine import Affine
+from paperback.notation.affine import Affine, Letter
 from paperback.notation.block import Block
-from paperback.notation.expr import Binder, Call, Read, Reduce, Statement, Tensor
+from paperback.notation.expr import Add, Binder, Call, Node, Read, Reduce, Statement, Tensor, add
 from paperback.notation.size import Size
-from paperback.notation.walk import nodes, reads
+from paperback.notation.walk import nodes, reads, substitute
 
 
 def _active(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
@@ -185,7 +185,7 @@ def vjp(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
     """`dx` from `dy`: the gradient of `sum(dy * y)`; reads the inputs and the cotangent `d<result>`."""
     _check_differentiable(block, (wrt,))
     extended, gradients, cotangent, held = _swept(block, (wrt,), conventions)
-    shown = _shown(gradients, extended, block.lower)
+    shown = _shown(gradients, extended, block)
     statements = live((*extended, *shown), [held[wrt]])
     return _rebuilt(block, statements, [Tensor(cotangent, block.result.axes)])
 
@@ -213,7 +213,7 @@ def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions
             tangents[statement.target] = names.fresh(differentiated_name(statement.target))
             terms = [replaced(term) for term in d.terms]
             derived.append(_derived(statement, tangents[statement.target], terms, ()))
-    shown = _shown(derived, primal, block.lower)
+    shown = _shown(derived, primal, block)
     statements = live((*primal, *shown), [tangents[block.result.target]])
     return _rebuilt(block, statements, given)
 
@@ -246,7 +246,7 @@ def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Bl
                     pad = None if slot.pad is None else Fraction(0)
                     terms.append(linear.term.times(Read(jacobians[slot.tensor], (*slot.indices, *letters), pad)))
             derived.append(_derived(statement, jacobians[statement.target], terms, target))
-    shown = _shown(derived, primal, block.lower)
+    shown = _shown(derived, primal, block)
     statements = live((*primal, *shown), [jacobians[block.result.target]])
     return _rebuilt(block, statements, [])
 
@@ -258,8 +258,34 @@ def _derived(statement: Statement, name: str, terms: Iterable[Term], more: tuple
     return Statement(name, left, (*statement.binders, *more), expression(terms), axes, gaps)
 
 
-def _shown(
-    derived: Sequence[Statement], known: Sequence[Statement], lower: Mapping[str, int]
-) -> list[Statement]:
+def _shown(derived: Sequence[Statement], known: Sequence[Statement], block: Block) -> list[Statement]:
     named = known_values(known)
-    return [display(statement, named, lower) for statement in derived]
+    names = Names((*_names_in(block).taken, *(s.target for s in (*derived, *known))))
+    shown = (display(statement, named, block.lower) for statement in derived)
+    return [part for statement in shown for part in _one_padding(statement, names)]
+
+
+def _one_padding(statement: Statement, names: Names) -> list[Statement]:
+    """The statement, in parts where its terms read one tensor with different paddings: `pads` holds for a statement."""
+    terms = statement.expr.terms if isinstance(statement.expr, Add) else (statement.expr,)
+    groups: list[tuple[dict[str, object], list[Node]]] = []
+    for term in terms:
+        pads: dict[str, object] = {r.tensor: r.pad for r in reads(term) if r.pad is not None}
+        for known, group in groups:
+            if all(known.get(tensor, pad) == pad for tensor, pad in pads.items()):
+                known.update(pads)
+                group.append(term)
+                break
+        else:
+            groups.append((pads, [term]))
+    if len(groups) == 1:
+        return [statement]
+    parts = []
+    for _, group in groups:
+        fresh = {b.letter: Affine.of(Letter.fresh(b.letter.name)) for b in statement.binders}
+        binders = tuple(Binder(fresh[b.letter].letters[0], b.extent) for b in statement.binders)
+        expr = substitute(add(*group), fresh)
+        parts.append(Statement.plain(names.fresh(statement.target + "_part"), binders, expr))
+    letters = tuple(Affine.of(b.letter) for b in statement.binders)
+    whole = add(*(Read(part.target, letters, None) for part in parts))
+    return [*parts, replace(statement, expr=whole)]
