@@ -1,9 +1,11 @@
 """What must hold once extents are known; what sizes leave open becomes a constraint of the formula.
 
-every index has an extent, and the extent is >= 1
-every read is in range, padded, or protected by a guard
-a plain read that is not bare uses up its axis in one of its indices, unless a bound was written: no silent clipping
-an affine left side is a bijection (mixed radix), or one-to-one with `y pads 0` for the gaps
+    extents     every index has one, and it is >= 1
+    reads       every read is in range, padded, or protected by a guard
+    clipping    a plain read that is not bare uses up its axis in one of its indices, unless a bound was written
+    left sides  an affine one is a bijection (mixed radix), or one-to-one with `y pads 0` for the gaps
+
+What is proved for all sizes is no constraint, and what no sizes meet is an error.
 """
 
 from __future__ import annotations

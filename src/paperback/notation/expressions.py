@@ -37,6 +37,7 @@ from paperback.notation.tokens import Token
 from paperback.notation.words import FUNCTIONS, KEYWORDS, REDUCERS, RESERVED
 
 RELATIONS = ("<", "<=", ">", ">=", "==", "!=")
+MAX_DEPTH = 50
 KINDS = ("int", "scalar", "function", "increasing", "size")
 
 
@@ -55,6 +56,7 @@ class ExpressionParser:
         self.source, self.tokens, self.place = source, tokens, 0
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
+        self.depth = 0
 
     # ------------------------------------------------------------------------------------------------ tokens
 
@@ -115,6 +117,17 @@ class ExpressionParser:
     # ------------------------------------------------------------------------------------------- expressions
 
     def expr(self) -> Syntax:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise self.wrong(
+                f"more than {MAX_DEPTH} parentheses inside each other", "name a part in a statement of its own"
+            )
+        try:
+            return self.sum()
+        finally:
+            self.depth -= 1
+
+    def sum(self) -> Syntax:
         start = self.here.start
         sign = self.take().text if self.at("-") else "+"
         terms = [(sign, self.product())]
@@ -128,7 +141,12 @@ class ExpressionParser:
     def product(self) -> Syntax:
         start = self.here.start
         if self.at_reduction():
-            return self.reduction()
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise self.wrong(f"more than {MAX_DEPTH} reducers inside each other")
+            found = self.reduction()
+            self.depth -= 1
+            return found
         factors = [("*", self.power())]
         while self.at("*", "/"):
             operator = self.take().text

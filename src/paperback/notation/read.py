@@ -1,10 +1,12 @@
 """Reading: text -> a block of elaborated statements, or a FormulaError with everything that is wrong.
 
-parse        text -> syntax                       (tokens, expressions, parse)
-declare      where clauses and arguments -> names
-elaborate    syntax and names -> the tree, with holes for extents
-infer        the holes                            (uses, infer)
-check        every read in range, everything that is read is used up; what sizes leave open becomes a fact
+    parse        text -> syntax                                        tokens, expressions, parse
+    declare      where clauses and arguments -> names
+    elaborate    syntax and names -> the tree, with holes for extents  indices, values, elaborate
+    infer        the extents                                           uses, infer
+    check        every read in range; what sizes leave open            ranges, check
+
+Problems are collected in each step, and the first step that has any is the last.
 """
 
 from __future__ import annotations

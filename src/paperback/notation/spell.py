@@ -99,6 +99,11 @@ def _joined(terms: Iterable[tuple[int, str]], space: str = "") -> str:
     return text or "0"
 
 
+def _is_atom(affine: Affine) -> bool:
+    """Is it one size: a name, or a rounded quotient?"""
+    return affine.is_size and len(affine.const.atoms) == 1 and affine.const == Size.atom(next(iter(affine.const.atoms)))
+
+
 def _own_name(letter: Letter) -> str:
     return letter.name
 
@@ -216,10 +221,8 @@ class Speller:
                 return f"{node.function}({', '.join(self.expr(a) for a in node.arguments)})"
             case Bracket():
                 return f"[{self.condition(node.guards)}]"
-            case Index():
-                terms = affine_terms(node.affine, self.name)
-                if len(terms) == 1 and terms[0][0] > 0 and "*" not in terms[0][1].partition("(")[0]:
-                    return terms[0][1]
+            case Index() if node.affine.bare is not None or _is_atom(node.affine):
+                return self.affine(node.affine)
             case Pow() if node.exponent == Fraction(1, 2):
                 return self.factor(node)
         return f"({self.expr(node)})"

@@ -295,7 +295,8 @@ class ValueReader:
         selected = self.computed.get(inner.tensor)
         whole = inner.tensor in self.names.integers or getattr(selected, "op", "") in ("argmax", "argmin")
         if not whole:
-            hint = f"declare it: where {inner.tensor} int"
+            computed = inner.tensor in self.computed
+            hint = "only an argmax computes integers" if computed else f"declare it: where {inner.tensor} int"
             message = f"{inner.tensor} is read as an index but does not hold integers"
             raise UnreadableError(message, syntax.start, syntax.name_end, hint)
         return inner

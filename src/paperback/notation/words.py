@@ -1,8 +1,10 @@
 """The words of the notation: functions, reducers, reserved words.
 
-FUNCTIONS   name -> number of arguments
-REDUCERS    what binds indices: sum(p,q) ...
-RESERVED    what no tensor, index, size or scalar may be called
+    FUNCTIONS   name -> number of arguments
+    REDUCERS    what binds indices: sum(p,q) ...
+    RESERVED    what no tensor, index, size or scalar may be called
+
+`max` and `min` are both: a call compares two values, a reducer goes over indices.
 """
 
 from __future__ import annotations
