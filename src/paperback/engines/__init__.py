@@ -11,16 +11,17 @@ from __future__ import annotations
 __all__ = ["ENGINES", "choose", "compile_program", "run", "use"]
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from paperback.engines import exact, numpy
 from paperback.errors import EngineError
 from paperback.notation.block import Block
 from paperback.program.program import Program
 
-ENGINES = ("numpy", "exact")
+_MODULES: Mapping[str, Any] = {"numpy": numpy, "exact": exact}
+ENGINES = tuple(_MODULES)
 _chosen = {"engine": "numpy"}
 
 Runner = Callable[[Mapping[str, Any]], dict[str, "np.ndarray[Any, Any]"]]
@@ -47,13 +48,9 @@ def choose(engine: str | None) -> str:
     return engine
 
 
-def _module(engine: str | None) -> Any:
-    return import_module(f"paperback.engines.{choose(engine)}")
-
-
 def compile_program(program: Program, dtype: str = "float32", engine: str | None = None) -> Runner:
     """A function from arrays by name to the program's outputs and the new values of what it updates."""
-    runner: Runner = _module(engine).compile(program, dtype=dtype)
+    runner: Runner = _MODULES[choose(engine)].compile(program, dtype=dtype)
     return runner
 
 
@@ -61,5 +58,5 @@ def run(
     block: Block, arrays: Mapping[str, Any], sizes: Mapping[str, int] | None = None, engine: str | None = None
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Every statement's value by name."""
-    values: dict[str, np.ndarray[Any, Any]] = _module(engine).run(block, arrays, sizes)
+    values: dict[str, np.ndarray[Any, Any]] = _MODULES[choose(engine)].run(block, arrays, sizes)
     return values
