@@ -31,7 +31,23 @@ _HOMES = {
 }
 _MODULES = {"nn": "paperback.nn", "optim": "paperback.learn.optim", "data": "paperback.data"}
 
-__all__ = [*_HOMES, *_MODULES, "__version__"]  # noqa: PLE0604
+__all__ = [
+    "Conventions",
+    "DataError",
+    "EngineError",
+    "Formula",
+    "FormulaError",
+    "Model",
+    "ModelError",
+    "PaperbackError",
+    "__version__",
+    "data",
+    "formula",
+    "load",
+    "nn",
+    "optim",
+    "use",
+]
 
 if TYPE_CHECKING:
     from paperback import data, nn

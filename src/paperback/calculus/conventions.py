@@ -4,7 +4,7 @@
 |---|---|---|---|
 | relu'(0) | 0 | 0, 1/2, 1 | claim E10 |
 | abs'(0) | 0 | any number in [-1, 1] | |
-| equal maxima | the first gets all of the gradient | `first`, `split` equally, `all` get all of it | claim E4, golden test G18 |
+| equal maxima | the first takes the gradient | `first`, `split` equally, `all` take it | claim E4, golden test G18 |
 | step(0) | 1 | write `[x > 0]` for the other | claim D1b |
 | max(a, b) at a = b | a | | |
 
