@@ -80,6 +80,7 @@ class _Parser(ExpressionParser):
                     raise self.unexpected()
             except UnreadableError as error:
                 self.problems.append(error.problem)
+                self.depth = 0
                 while self.here.kind not in ("sep", "end"):
                     self.take()
         if not statements and not self.problems:

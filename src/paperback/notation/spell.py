@@ -5,7 +5,7 @@
     e >= 0 and P-1-e >= 0             0 <= e < P
 
 The order of terms and factors is kept, so that what is read back is the same tree; only a constant moves to the front
-of a sum that would begin with a minus.
+of a sum that would begin with a minus or a function.
 """
 
 from __future__ import annotations
@@ -99,6 +99,11 @@ def _joined(terms: Iterable[tuple[int, str]], space: str = "") -> str:
     return text or "0"
 
 
+def _begins_with_call(node: Node) -> bool:
+    """`1 + exp(-x)` is how it is written, and `x + 1`."""
+    return isinstance(node.factors[0] if isinstance(node, Mul) else node, Call)
+
+
 def _is_atom(affine: Affine) -> bool:
     """Is it one size: a name, or a rounded quotient?"""
     return affine.is_size and len(affine.const.atoms) == 1 and affine.const == Size.atom(next(iter(affine.const.atoms)))
@@ -154,7 +159,8 @@ class Speller:
         terms = list(node.terms) if isinstance(node, Add) else [node]
         signed = [self.signed(term, alone=len(terms) == 1) for term in terms]
         last = terms[-1]
-        if len(terms) > 1 and signed[0][0] < 0 and isinstance(last, Const) and last.value > 0:
+        turned = signed[0][0] < 0 or _begins_with_call(terms[0])
+        if turned and len(terms) > 1 and isinstance(last, Const) and last.value > 0:
             signed.insert(0, signed.pop())
         return _joined(signed, " ")
 
@@ -284,15 +290,15 @@ class Speller:
         above, below = _sides(guard.affine)
         if guard.relation != ">=":
             return f"{self.affine(above)} {guard.relation} {self.affine(below)}"
-        # above - below >= 0: below <= above, written with < where that saves a 1
-        extra = above.const.constant - below.const.constant
-        if extra == -1 and (above.terms or above.const != Size()):
-            if below - 1 == Affine():
-                return f"1 <= {self.affine(above)}"
-            return f"{self.affine(below - 1)} < {self.affine(above)}"
+        # above - below >= 0, written with < or > where that saves a 1
         if not above.terms and above.const.is_int and below.terms:
             return f"{self.affine(below)} < {self.affine(above + 1)}"
-        return f"{self.affine(below)} <= {self.affine(above)}"
+        strict = above.const.constant - below.const.constant == -1 and below != Affine.of(1)
+        if strict:
+            below = below - 1
+        if below.is_size:
+            return f"{self.affine(above)} {'>' if strict else '>='} {self.affine(below)}"
+        return f"{self.affine(below)} {'<' if strict else '<='} {self.affine(above)}"
 
 
 def _sides(affine: Affine) -> tuple[Affine, Affine]:
