@@ -71,11 +71,11 @@ def live_statements(program: Program) -> tuple[Statement, ...]:
 
 
 def prune(program: Program) -> Program:
-    """The program without dead statements, and without tensors that nothing mentions any more."""
+    """The program without dead statements, and without tensors that nothing mentions; inputs and scalars stay."""
     statements = live_statements(program)
     mentioned = set(program.outputs) | set(program.updates) | {s.target for s in statements}
     for statement in (*statements, *program.updates.values()):
         mentioned.update(read.tensor for read in reads(statement.expr))
-    scalars = {t.name for t in program.by_role("scalar")}
-    kept = {name: t for name, t in program.tensors.items() if name in mentioned or name in scalars}
+    mentioned |= {t.name for t in program.by_role("scalar", "input")}  # an input tells the size of the batch
+    kept = {name: t for name, t in program.tensors.items() if name in mentioned}
     return replace(program, tensors=kept, statements=statements)

@@ -25,7 +25,7 @@ from paperback.notation.block import Block
 from paperback.notation.expr import Read, Statement
 from paperback.notation.size import Size, evaluate
 from paperback.notation.walk import map_statement, nodes, with_sizes
-from paperback.program.program import Program
+from paperback.program.program import Program, ProgramTensor
 
 MEMORY_LIMIT = 256 << 20
 """Bytes that one temporary may have."""
@@ -79,7 +79,10 @@ class Runner:
         every = (*program.statements, *program.updates.values())
         used = frozenset(name for s in every for name in _read_by(s)).union(program.outputs)
         scalars = frozenset(n.name for s in every for n in nodes(s.expr) if hasattr(n, "name"))
-        self.needed = tuple(t for t in program.inputs if t.name in used or t.name in scalars)
+        needed = [t for t in program.inputs if t.name in used or t.name in scalars]
+        if not any(_has_batch(program, t) for t in needed):  # what is not read may still tell how many examples there are
+            needed += [t for t in program.by_role("input") if _has_batch(program, t)][:1]
+        self.needed = tuple(needed)
         self._plans: OrderedDict[int | None, _Plan] = OrderedDict()
 
     def __call__(self, arrays: Mapping[str, Any]) -> dict[str, Array]:
@@ -111,6 +114,10 @@ class Runner:
                 self._plans.popitem(last=False)
         self._plans.move_to_end(batch)
         return plan
+
+
+def _has_batch(program: Program, tensor: ProgramTensor) -> bool:
+    return any(program.batch in axis.names for axis in tensor.axes)
 
 
 def _public(array: Array) -> Array:
