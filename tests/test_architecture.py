@@ -16,7 +16,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 ORDER = (
-    "errors notation calculus program identities engines formula nn learn rewrite data diagnosis interop cli"
+    "errors notation calculus program identities engines formulas nn learn rewrite data diagnosis interop cli"
 ).split()
 RESERVED = {"data": {"cli"}}  # a unit that only these may import
 OPTIONAL = {"torch", "jax", "llvmlite", "mpmath", "rich"}
@@ -144,7 +144,7 @@ def test_the_files_were_seen() -> None:
         ("notation.parse", "from ..errors import FormulaError"),
         ("notation.parse", "import numpy"),
         ("learn.model", "import paperback.nn.network as network"),
-        ("formula", "from paperback import notation"),
+        ("formulas", "from paperback import notation"),
         ("cli.main", "from paperback import Model"),
         ("cli.main", "from paperback.data import load"),
         ("__main__", "from paperback.cli.main import main"),
@@ -183,12 +183,12 @@ def test_directions_that_are_wrong(place: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("place", "source"),
     [
-        ("formula", "import numpy"),
-        ("formula", "class A:\n    import numpy"),
-        ("formula", "def f():\n    import torch"),
-        ("formula", "def f():\n    from jax import numpy"),
-        ("formula", "def f():\n    return import_module('llvmlite.binding')"),
-        ("__init__", "def __getattr__(name):\n    from paperback.formula import formula"),
+        ("formulas", "import numpy"),
+        ("formulas", "class A:\n    import numpy"),
+        ("formulas", "def f():\n    import torch"),
+        ("formulas", "def f():\n    from jax import numpy"),
+        ("formulas", "def f():\n    return import_module('llvmlite.binding')"),
+        ("__init__", "def __getattr__(name):\n    from paperback.formulas import formula"),
         ("data.__init__", "def __getattr__(name):\n    return import_module(f'{__name__}.{name}')"),
     ],
 )
@@ -199,13 +199,13 @@ def test_imports_in_the_open(place: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("place", "source"),
     [
-        ("formula", "def f():\n    import numpy"),
-        ("formula", "class A:\n    def f(self):\n        from paperback.notation import parse"),
-        ("formula", "async def f():\n    def g():\n        import json"),
-        ("formula", "def __getattr__(name):\n    from paperback.notation import parse"),
-        ("formula", "f = lambda: __import__('json')"),
-        ("formula", "def f(name):\n    return importlib.import_module(name)"),
-        ("__init__", "def f():\n    from paperback.formula import formula"),
+        ("formulas", "def f():\n    import numpy"),
+        ("formulas", "class A:\n    def f(self):\n        from paperback.notation import parse"),
+        ("formulas", "async def f():\n    def g():\n        import json"),
+        ("formulas", "def __getattr__(name):\n    from paperback.notation import parse"),
+        ("formulas", "f = lambda: __import__('json')"),
+        ("formulas", "def f(name):\n    return importlib.import_module(name)"),
+        ("__init__", "def f():\n    from paperback.formulas import formula"),
         ("__init__", "def __getattr__(name):\n    import json"),
     ],
 )
@@ -214,8 +214,8 @@ def test_hidden_imports_are_found(place: str, source: str) -> None:
 
 
 def test_long_and_silent_files_are_found() -> None:
-    assert too_long("x = 1\n" * 401, ("paperback", "formula")) and not too_long("x\n" * 400, ("paperback", "formula"))
-    assert undocumented("x = 1", ("paperback", "formula")) and not undocumented('"""x"""', ("paperback", "formula"))
+    assert too_long("x = 1\n" * 401, ("paperback", "formulas")) and not too_long("x\n" * 400, ("paperback", "formulas"))
+    assert undocumented("x = 1", ("paperback", "formulas")) and not undocumented('"""x"""', ("paperback", "formulas"))
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -234,3 +234,15 @@ def test_the_import_is_light() -> None:
 
 def test_the_probe_sees_what_is_loaded() -> None:
     assert "click" in loaded_by("import click")
+
+
+def test_no_public_name_is_hidden_by_a_module() -> None:
+    """Importing `paperback.x` binds the module to `paperback.x`: a function of that name would be gone."""
+    import paperback as pb
+
+    checked = 0
+    for name in pb.__all__:
+        module = (SOURCE / "paperback" / f"{name}.py").exists() or (SOURCE / "paperback" / name).is_dir()
+        assert not module or type(getattr(pb, name)).__name__ == "module", name
+        checked += 1
+    assert checked > 10

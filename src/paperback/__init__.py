@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Formula": "paperback.formula",
-    "formula": "paperback.formula",
+    "Formula": "paperback.formulas",
+    "formula": "paperback.formulas",
     "Conventions": "paperback.calculus.conventions",
     "Model": "paperback.learn.model",
     "load": "paperback.learn.model",
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from paperback.calculus.conventions import Conventions
     from paperback.engines import use
     from paperback.errors import DataError, EngineError, FormulaError, ModelError, PaperbackError
-    from paperback.formula import Formula, formula
+    from paperback.formulas import Formula, formula
     from paperback.learn import optim
     from paperback.learn.model import Model, load
 
@@ -63,7 +63,6 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         value = import_module(_MODULES[name])
     elif name in _HOMES:
-        # a module may bear the name that it defines (paperback.formula), and importing it binds the module here
         value = getattr(import_module(_HOMES[name]), name)
     else:
         raise AttributeError(f"module 'paperback' has no attribute {name!r}")

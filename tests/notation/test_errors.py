@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.notation.formulas import GOOD
 
 from paperback.errors import FormulaError, FormulaWarning
 from paperback.notation.read import read
-from tests.notation.formulas import GOOD
 
 Case = tuple[dict[str, Any], str, str]
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.notation.formulas import GOOD
+from tests.notation.random_blocks import Maker, is_readable
 
 from paperback.notation.read import read
 from paperback.notation.show import show
 from paperback.notation.walk import canonical
-from tests.notation.formulas import GOOD
-from tests.notation.random_blocks import Maker, is_readable
 
 
 @pytest.mark.parametrize(("text", "declared"), GOOD.values(), ids=GOOD)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from paperback.cli.job import Say, job
-from paperback.formula import formula
+from paperback.formulas import formula
 
 
 @click.command()

@@ -185,8 +185,11 @@ class Size:
         if not self.terms:
             return "0"
         text = ""
-        terms = self.terms  # `W-Q`, not `-Q+W`
-        for monomial, coefficient in terms if terms[0][1] > 0 else sorted(terms, key=lambda term: term[1] < 0):
+        terms = self.terms
+        if terms[0][1] < 0:  # `W-Q+1`, not `-Q+W+1`; `1-P`, not `-P+1`
+            last = any(c > 0 for monomial, c in terms if monomial)
+            terms = tuple(sorted(terms, key=lambda term: (last and not term[0], term[1] < 0)))
+        for monomial, coefficient in terms:
             factors = [str(atom) for atom in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))

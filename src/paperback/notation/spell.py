@@ -279,7 +279,7 @@ class Speller:
             return None
         form, least = guard.affine, 0
         if len(form.terms) == 1 and form.terms[0][1] == Size.of(1) and form.const.is_int:
-            least = -form.const.value
+            least = max(0, -form.const.value)
         return f"{least} <= {self.affine(form + least)} < {total.const + least + 1}"
 
     def guard(self, guard: Guard) -> str:

@@ -8,10 +8,11 @@ i, j rows and columns of the result, p, q of the window, r the channels that com
 
 from __future__ import annotations
 
-__all__ = ["Conv1d", "Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "Convolution"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from paperback.errors import ModelError
 from paperback.nn.init import HeNormal, Initializer, Zeros
@@ -26,102 +27,78 @@ _LOWS = ("t", "l")  # top, left: what `same` padding with a stride adds, known w
 
 
 @dataclass(frozen=True, repr=False)
-class Conv2d(Layer):
+class Convolution(Layer):
+    """What convolutions share, whatever the number of axes that the window slides over (`rank`).
+
+    Settings: `kernel`, `stride` and `dilation` are one number or one per axis; `padding` is "valid" (none), "same"
+    (as many outputs as inputs, ceil(H/s) with a stride; the odd one on the right), "full", a number, one per axis, or
+    one pair (low, high) per axis; outside x is 0. `flip` reads the window backwards; `bias=False` leaves b out.
+    """
+
+    filters: int
+    kernel: int | tuple[int, ...]
+    stride: int | tuple[int, ...] = 1
+    padding: Padding = "valid"
+    dilation: int | tuple[int, ...] = 1
+    flip: bool = False
+    bias: bool = True
+    init: Initializer = HeNormal()
+
+    rank: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        natural(self, "filters", self.filters)
+        _ = self.windows
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        return windows(self, self.rank, self.kernel, self.stride, self.dilation, self.padding)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        kernel = zip(_KERNELS, self.windows, strict=False)
+        return {**{name: window.size for name, window in kernel}, "K": self.filters}
+
+    @property
+    def parameters(self) -> Mapping[str, Initializer]:
+        return {"w": self.init, "b": Zeros()}
+
+    @property
+    def formula(self) -> str:
+        return convolution(self.windows, self.flip, self.bias)
+
+    def text(self, shape: Shape) -> Text:
+        return Text(convolution(self.windows, self.flip, self.bias, shape), self.axes)
+
+    def check(self, shapes: Mapping[str, Shape]) -> None:
+        check_fit(self.windows, shapes["x"], "kernel", 'use a smaller kernel, or padding="same"')
+
+
+class Conv1d(Convolution):
+    """y[i,k] = sum(p,r) x[s*i+d*p-t, r] * w[p,r,k] + b[k].
+
+    Derivative: dx is the full convolution of dy with the other flip; dw[p,r,k] correlates x with dy over i; db sums dy.
+    Shapes: x: L R, w: P R K, b: K, y: floor((L+t+high-d*(P-1)-1)/s)+1, K.
+    Settings: as `Convolution` says; `padding=((low, high),)` pads the two sides.
+    Source: claims A4.3, A5.
+    """
+
+    rank = 1
+    axes = {"x": "L R", "w": "P R K", "b": "K"}
+
+
+class Conv2d(Convolution):
     """y[i,j,k] = sum(p,q,r) x[s*i+d*p-t, u*j+e*q-l, r] * w[p,q,r,k] + b[k].
 
     Derivative: dx is the full convolution of dy with the other flip, its rows s apart; dw[p,q,r,k] correlates x with dy
     over i, j; db sums dy over i, j.
     Shapes: x: H W R, w: P Q R K, b: K, y: floor((H+t+bottom-d*(P-1)-1)/s)+1, likewise for W, K.
-    Settings: `kernel`, `stride` and `dilation` are one number or one per axis; `padding` is "valid" (none), "same"
-    (as many outputs as inputs, ceil(H/s) with a stride; the odd one on the right), "full", a number, one per axis, or
-    one pair (low, high) per axis; outside x is 0. `flip` reads the window backwards; `bias=False` leaves b out.
+    Settings: as `Convolution` says.
     Source: claims E1 to E3, A4, C1.
     """
 
-    filters: int
-    kernel: int | tuple[int, int]
-    stride: int | tuple[int, int] = 1
-    padding: Padding = "valid"
-    dilation: int | tuple[int, int] = 1
-    flip: bool = False
-    bias: bool = True
-    init: Initializer = HeNormal()
-
+    rank = 2
     axes = {"x": "H W R", "w": "P Q R K", "b": "K"}
-
-    def __post_init__(self) -> None:
-        natural(self, "filters", self.filters)
-        _ = self.windows
-
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        return windows(self, 2, self.kernel, self.stride, self.dilation, self.padding)
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        return {"P": self.windows[0].size, "Q": self.windows[1].size, "K": self.filters}
-
-    @property
-    def parameters(self) -> Mapping[str, Initializer]:
-        return {"w": self.init, "b": Zeros()}
-
-    @property
-    def formula(self) -> str:
-        return convolution(self.windows, self.flip, self.bias)
-
-    def text(self, shape: Shape) -> Text:
-        return Text(convolution(self.windows, self.flip, self.bias, shape), self.axes)
-
-    def check(self, shapes: Mapping[str, Shape]) -> None:
-        check_fit(self.windows, shapes["x"], "kernel", 'use a smaller kernel, or padding="same"')
-
-
-@dataclass(frozen=True, repr=False)
-class Conv1d(Layer):
-    """y[i,k] = sum(p,r) x[s*i+d*p-t, r] * w[p,r,k] + b[k].
-
-    Derivative: dx is the full convolution of dy with the other flip; dw[p,r,k] correlates x with dy over i; db sums dy.
-    Shapes: x: L R, w: P R K, b: K, y: floor((L+t+high-d*(P-1)-1)/s)+1, K.
-    Settings: as `Conv2d`, for one axis; `padding=(low, high)` pads the two sides.
-    Source: claims A4.3, A5.
-    """
-
-    filters: int
-    kernel: int | tuple[int]
-    stride: int | tuple[int] = 1
-    padding: Padding = "valid"
-    dilation: int | tuple[int] = 1
-    flip: bool = False
-    bias: bool = True
-    init: Initializer = HeNormal()
-
-    axes = {"x": "L R", "w": "P R K", "b": "K"}
-
-    def __post_init__(self) -> None:
-        natural(self, "filters", self.filters)
-        _ = self.windows
-
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        return windows(self, 1, self.kernel, self.stride, self.dilation, self.padding)
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        return {"P": self.windows[0].size, "K": self.filters}
-
-    @property
-    def parameters(self) -> Mapping[str, Initializer]:
-        return {"w": self.init, "b": Zeros()}
-
-    @property
-    def formula(self) -> str:
-        return convolution(self.windows, self.flip, self.bias)
-
-    def text(self, shape: Shape) -> Text:
-        return Text(convolution(self.windows, self.flip, self.bias, shape), self.axes)
-
-    def check(self, shapes: Mapping[str, Shape]) -> None:
-        check_fit(self.windows, shapes["x"], "kernel", 'use a smaller kernel, or padding="same"')
 
 
 def convolution(axes: tuple[Window, ...], flip: bool, bias: bool, shape: Shape = ()) -> str:
