@@ -80,7 +80,7 @@ class Runner:
         used = frozenset(name for s in every for name in _read_by(s)).union(program.outputs)
         scalars = frozenset(n.name for s in every for n in nodes(s.expr) if hasattr(n, "name"))
         needed = [t for t in program.inputs if t.name in used or t.name in scalars]
-        if not any(_has_batch(program, t) for t in needed):  # what is not read may still tell how many examples there are
+        if not any(_has_batch(program, t) for t in needed):  # what is not read may still tell how many examples
             needed += [t for t in program.by_role("input") if _has_batch(program, t)][:1]
         self.needed = tuple(needed)
         self._plans: OrderedDict[int | None, _Plan] = OrderedDict()
