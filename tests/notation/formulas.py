@@ -67,6 +67,17 @@ GOOD: dict[str, tuple[str, dict[str, Any]]] = {
         {},
     ),
     "dropout": ("y = x[] * mask[] / keep where keep scalar", {}),
+    "convolution, its gradient": (
+        "dx[t,u,v] = sum(i,j,k) [0 <= t-2*i < P]*[0 <= u-2*j < Q]*dC[i,j,k]*w[2*i-t+P-1,2*j-u+Q-1,v,k]"
+        " where t < H, u < W, x: H W R",
+        {"axes": {"w": "P Q R K"}},
+    ),
+    "gradient, its axes given": ("dx[n] = sum(j) dy[n-j]*w[j] where dy pads 0", {"axes": {"dx": "N", "w": "P"}}),
+    "masked logsumexp": ("y[q] = logsumexp(m | m <= q) s[q,m]", {}),
+    "batch norm after training": (
+        "y[n,i,j,c] = (x[n,i,j,c] - mean[c])*(var[c] + eps)^(-1/2)*scale[c] + shift[c] where eps scalar",
+        {"axes": {"x": "N H W C"}},
+    ),
     "embedding": ("y[n,d] = e[ids[n],d] where ids int", {}),
     "attention": (ATTENTION, {}),
     "masked by data": ("y[i] = sum(j | m[j] > 0) x[i,j]", {}),

@@ -20,6 +20,7 @@ from paperback.errors import Problem
 from paperback.notation.block import Fact
 from paperback.notation.expressions import UnreadableError
 from paperback.notation.parse import parse_expression
+from paperback.notation.ranges import normal
 from paperback.notation.size import Monomial, Size, ceil_div, floor_div
 from paperback.notation.syntax import (
     AxesClause,
@@ -280,6 +281,12 @@ class _Solver:
             if side == Size.of(name) and name in self.names.sizes and name not in other.names:
                 self._put(name, other)
                 return
+        for sign in (1, -1):
+            rest = (left - right) * sign
+            name = next((str(m[0]) for m, c in rest.terms if len(m) == 1 and c == 1), "")
+            if name in self.names.sizes and (Size.of(name) - rest).is_int and (Size.of(name) - rest).value > 0:
+                self._put(name, Size.of(name) - rest)
+                return
         self._constrain(equation, left - right)
 
     def _constrain(self, equation: EquationClause, size: Size, relation: str = "==") -> None:
@@ -290,6 +297,7 @@ class _Solver:
                 told = f"{left} is not {right}" if left.is_int and right.is_int else "no sizes meet this"
                 raise UnreadableError(f"this fact is false: {told}", equation.start, equation.end)
             return
+        size = normal(size) if relation == ">=" else size
         self.names.facts.append(Fact(relation, size, why="a fact of the formula"))
 
     def _put(self, name: str, value: Size) -> None:

@@ -25,12 +25,13 @@ from paperback.notation.syntax import (
     Clause,
     EquationClause,
     KindClause,
+    NameSyntax,
     PadsClause,
     StatementSyntax,
     Syntax,
 )  # fmt: skip
 from paperback.notation.tokens import Token, tokenize
-from paperback.notation.words import KEYWORDS, RESERVED
+from paperback.notation.words import KEYWORDS, RESERVED, ROUNDINGS
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,11 @@ class _Parser(ExpressionParser):
         while self.here.kind in ("name", "number") or self.at("("):
             if self.here.text in KEYWORDS:
                 break
-            found.append(self.primary())
+            if self.here.kind == "name" and self.here.text not in ROUNDINGS:
+                axis = self.name("an axis")  # `H (2*M)` is two axes, not a call
+                found.append(NameSyntax(axis.start, axis.end, axis.text))
+            else:
+                found.append(self.primary())
         if not found:
             raise self.wrong(f"the axes of {start.text} are missing, {self.found}", f"write `{start.text}: H W`")
         return found

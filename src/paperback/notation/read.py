@@ -108,7 +108,7 @@ def _filled(statement: Statement, filled: Mapping[str, SizeLike]) -> Statement:
 
 def _pads_in(statements: Iterable[Statement], names: Names) -> dict[str, int]:
     """Sizes that may be 0: `rest`, and pads: what is subtracted in the index of a padded read, and is no axis."""
-    found = {name for name in names.sizes if name.startswith("rest")}
+    found: set[str] = set()
     used = {name for axes in names.axes.values() for axis in axes for name in axis.names}
     for statement in statements:
         for use in uses_of(statement):
@@ -116,4 +116,5 @@ def _pads_in(statements: Iterable[Statement], names: Names) -> dict[str, int]:
                 used |= {name for _, slope in use.index for name in slope.names}
                 if use.padded:
                     found |= {str(m[0]) for m, c in use.index.const.terms if len(m) == 1 and c < 0}
-    return dict.fromkeys(sorted((found & set(names.sizes)) - used), 0)
+    rests = {name for name in names.sizes if name.startswith("rest")}
+    return dict.fromkeys(sorted(rests | (found & set(names.sizes)) - used), 0)
