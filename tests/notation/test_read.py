@@ -148,6 +148,16 @@ def test_the_order_of_meanings_of_a_name() -> None:
         read("y = sum(p) x[p] + w[p]")
 
 
+def test_scalars_are_offered_and_need_not_be_used() -> None:
+    assert read("y[t] = x[t]*lr", scalars=("t", "lr")).scalars == ("lr",)
+    with pytest.raises(FormulaError, match="t is a scalar and cannot be an index too"):
+        read("y[t] = x[t] where t scalar")
+
+
+def test_where_bounds_the_indices_of_reducers_too() -> None:
+    assert read("y[i] = sum(p) x[2*i+p] where p < 2") == read("y[i] = sum(p<2) x[2*i+p]")
+
+
 def test_sibling_reducers_may_reuse_a_name() -> None:
     block = read("y = sum(k) a[k] + sum(k) b[k]")
     first, second = block.result.expr.terms

@@ -113,6 +113,8 @@ class ValueReader:
     def bind(self, name: str, start: int, end: int) -> Letter:
         """A fresh letter for a name, with the extent that a where clause gives it."""
         kind = "tensor" if name in self.targets or name in self.ranks else self.names.kind(name)
+        if kind == "scalar" and name not in self.names.scalars | self.used_scalars:
+            kind = ""  # offered by the caller, and not taken up
         if name in self.scope.letters:
             hint = "a reducer inside another, or inside a statement with this left index, needs another name"
             raise UnreadableError(f"the index {name} is bound already", start, end, hint)
