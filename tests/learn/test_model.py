@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from paperback import nn
 from paperback.errors import ModelError
-from paperback.learn.model import Model
+from paperback.learn.model import Model, load
 from paperback.learn.optim import SGD, Adam
 
 CONV = nn.Sequential(nn.Conv2d(3, (2, 3)), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dense(4))
@@ -352,3 +354,27 @@ def test_float32_refuses_what_it_cannot_hold() -> None:
 
 def test_the_tables_are_not_empty() -> None:
     assert (len(BAD), len(SETTING)) == (20, 5)
+
+
+def test_threads_are_refused_where_no_engine_has_them(tmp_path: Path) -> None:
+    conv_model().save(tmp_path / "model")
+    for make in (lambda: conv_model(threads=2), lambda: load(tmp_path / "model", threads=2)):
+        with pytest.raises(ModelError) as error:
+            make()
+        assert str(error.value) == (
+            "Model: no engine has threads of its own, found threads=2; leave it out, and set OPENBLAS_NUM_THREADS "
+            "before the start for those of NumPy's matrix products"
+        )
+
+
+def test_the_parts_of_learning_import_one_way() -> None:
+    """Even for type checkers only: model -> fit -> train_step -> predictor."""
+    order = ["predictor", "train_step", "fit", "model"]
+    seen = 0
+    for place, name in enumerate(order):
+        source = (Path(__file__).parents[2] / "src" / "paperback" / "learn" / f"{name}.py").read_text(encoding="utf-8")
+        for later in order[place:]:
+            found = re.search(rf"^\s*(from|import) .*paperback\.learn(\.| import ){later}\b", source, re.M)
+            assert not found, (name, later)
+            seen += 1
+    assert seen == 10

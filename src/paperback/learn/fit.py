@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,15 +27,14 @@ from paperback.learn.history import Epoch, History
 from paperback.learn.inputs import check_batch_size, check_count, closest
 from paperback.learn.metrics import has_accuracy, right
 from paperback.learn.optim import Optimizer
+from paperback.learn.predictor import Predictor
 from paperback.learn.progress import progress_for
+from paperback.learn.train_step import TrainStep
 from paperback.nn.init import stream
 from paperback.nn.losses import Loss
 
-if TYPE_CHECKING:
-    from paperback.learn.model import Model
-
 Array = NDArray[Any]
-Callback = Callable[["Model", Epoch], object]
+Callback = Callable[[Any, Epoch], object]  # the model itself, and the record
 Augment = Callable[[Array, np.random.Generator], Array]
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -45,7 +44,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 
 def fit(
-    model: Model,
+    model: Predictor,
     x: ArrayLike,
     y: ArrayLike,
     loss: Loss,
@@ -73,7 +72,7 @@ def fit(
         model.check_batch("fit, validation", *validation, loss)
     shape = model.network.output_shape
     judged, places = has_accuracy(kind, shape), math.prod(shape[:-1])
-    step = model.train_step(loss, optimizer)
+    step = TrainStep(model, loss, optimizer)
     watcher = progress_for(progress)
     steps_in_all = epochs * -(-count // batch_size)
     records: list[Epoch] = []

@@ -10,7 +10,7 @@ __all__ = ["TrainStep"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,12 +19,10 @@ from paperback.errors import ModelError
 from paperback.learn import steps as programs
 from paperback.learn.inputs import check_batch_size
 from paperback.learn.optim import Optimizer
+from paperback.learn.predictor import Predictor
 from paperback.learn.state import State, sealed
 from paperback.nn.losses import LABEL, LOSS, Loss
 from paperback.nn.network import INPUT
-
-if TYPE_CHECKING:
-    from paperback.learn.model import Model
 
 Array = NDArray[Any]
 
@@ -37,7 +35,7 @@ class TrainStep:
     stopped, another kind starts afresh.
     """
 
-    model: Model
+    model: Predictor
     loss: Loss
     optimizer: Optimizer
 

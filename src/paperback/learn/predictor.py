@@ -1,0 +1,305 @@
+"""A Predictor: a network with numbers in it, which answers: outputs, losses, gradients; saved and loaded.
+
+    predictor = Predictor(net, input_shape=(28, 28, 1))
+    predictor.predict(x)               the network's output (scores, where the loss is a softmax cross-entropy)
+
+Training, in `train_step` and `fit`, works on a Predictor; `Model` is a Predictor that can do both.
+
+All that training changes is one immutable `State`, replaced as a whole after a whole step: whatever stops a step, the
+numbers are as they were before it. Examples are `[N, *input_shape]`; with `layout="NCHW"` channels come first at the
+edges (inputs, outputs and gradients of images), and flatten is H, W, C all the same.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SOFTMAX", "Predictor"]
+
+import math
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from paperback import engines
+from paperback.errors import ModelError
+from paperback.learn import checkpoint as checkpoints
+from paperback.learn import steps as programs
+from paperback.learn.inputs import (
+    LAYOUTS,
+    channels_first,
+    channels_last,
+    check_count,
+    check_examples,
+    check_values,
+    closest,
+    example_array,
+    labels_for,
+)
+from paperback.learn.metrics import has_accuracy, right
+from paperback.learn.state import State, sealed
+from paperback.nn.layers.layer import Layer
+from paperback.nn.losses import LABEL, LOSS, Loss, find
+from paperback.nn.network import INPUT, build
+from paperback.nn.summary import summary
+from paperback.program.program import Program
+
+Array = NDArray[Any]
+Names = dict[str, str]  # tensor -> the tensor of its gradient
+SOFTMAX = "softmax_cross_entropy"
+
+
+class Predictor:
+    """A network of layers for examples of one shape, with seeded parameters.
+
+    input_shape   of one example, the batch not included; channels last, or first with layout="NCHW"
+    seed          of the parameters, the order of examples, and random masks
+    dtype         "float32" or "float64", of everything inside
+    engine        None for the one that `use` chose, or a name
+    threads       refused: no engine has threads of its own yet (NumPy's matrix products have those of its BLAS)
+    """
+
+    def __init__(
+        self,
+        net: Layer,
+        input_shape: Iterable[int],
+        seed: int = 0,
+        dtype: str = "float32",
+        engine: str | None = None,
+        threads: int | None = None,
+        layout: str = "NHWC",
+    ) -> None:
+        self._describe(net, input_shape, seed, dtype, engine, threads, layout)
+        specs = {**self.network.parameters, **self.network.state}
+        self._state = State({n: sealed(spec.sample(n, self.seed).astype(self.dtype)) for n, spec in specs.items()})
+
+    def _describe(
+        self,
+        net: Layer,
+        input_shape: Iterable[int],
+        seed: int,
+        dtype: str,
+        engine: str | None,
+        threads: int | None,
+        layout: str,
+    ) -> None:
+        """Everything but the numbers."""
+        self.seed = check_count("Model", "seed", seed, 0)
+        if dtype not in ("float32", "float64"):
+            raise ModelError(f'Model: dtype is "float32" or "float64", found {dtype!r}')
+        if layout not in LAYOUTS:
+            raise ModelError(f"Model: layout is one of {', '.join(LAYOUTS)}, found {layout!r}")
+        self.dtype = np.dtype(dtype)
+        self.layout = layout
+        self.engine = None if engine is None else engines.choose(engine)
+        if threads is not None:
+            raise ModelError(
+                f"Model: no engine has threads of its own, found threads={threads!r}; leave it out, and set "
+                f"OPENBLAS_NUM_THREADS before the start for those of NumPy's matrix products"
+            )
+        self.input_shape = tuple(input_shape)
+        inside = self.input_shape
+        if layout == "NCHW" and len(inside) > 1:
+            inside = (*inside[1:], inside[0])
+        self.network = build(net, inside)
+        self.input_shape = tuple(int(n) for n in self.input_shape)
+        self.net = net
+        self._frozen: frozenset[str] = frozenset()
+        self._runners: dict[Hashable, tuple[engines.Runner, Names]] = {}
+
+    # --- numbers -----------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Mapping[str, Array]:
+        """Name -> array, both read-only; `set_parameters` changes them."""
+        return MappingProxyType({name: self._state.tensors[name] for name in self.network.parameters})
+
+    @property
+    def state(self) -> Mapping[str, Array]:
+        """Running statistics: what training updates without a gradient. Read-only."""
+        return MappingProxyType({name: self._state.tensors[name] for name in self.network.state})
+
+    @property
+    def steps(self) -> int:
+        return self._state.steps
+
+    @property
+    def epochs(self) -> int:
+        return self._state.epochs
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """The parameters that training leaves alone."""
+        return self._frozen
+
+    def set_parameters(self, values: Mapping[str, ArrayLike]) -> None:
+        """Replace parameters or running statistics: all of these, or, where one does not fit, none (ModelError)."""
+        new = dict(self._state.tensors)
+        for name, value in values.items():
+            if name not in new:
+                raise ModelError(f"set_parameters: the model has no {name!r}; {closest(name, new)}")
+            array = example_array("set_parameters", name, value)
+            if array.shape != new[name].shape:
+                raise ModelError(
+                    f"set_parameters: {name} needs shape {new[name].shape}, found {array.shape}; "
+                    f"{_shape_hint(array.shape, new[name].shape)}"
+                )
+            check_values("set_parameters", name, np.atleast_1d(array), self.dtype)
+            new[name] = sealed(np.array(array, dtype=self.dtype, order="C"))
+        self._state = replace(self._state, tensors=new)
+
+    def freeze(self, *names: str) -> None:
+        """Leave these parameters out of training: a parameter's name, or a layer's for all of its own."""
+        self._frozen |= self._named("freeze", names)
+
+    def unfreeze(self, *names: str) -> None:
+        """Train these parameters again; without a name, all."""
+        self._frozen -= self._named("unfreeze", names) if names else self._frozen
+
+    def _named(self, where: str, names: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for name in names:
+            own = {p for p in self.network.parameters if p == name or p.startswith(f"{name}.")}
+            if not own:
+                known = [info.name for info in self.network.layers if info.parameters] + list(self.parameters)
+                raise ModelError(f"{where}: no parameter or layer is called {name!r}; {closest(name, known)}")
+            found |= own
+        return found
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    def predict(self, x: ArrayLike, batch_size: int = 256) -> Array:
+        """The output `[N, *output_shape]` for every example, after training's rules (running statistics, no masks)."""
+        size = check_count("predict", "batch_size", batch_size)
+        examples = self._examples("predict", x)
+        run, _ = self._compiled("predict", lambda: (self.network.predict, {}))
+        parts = [
+            run({**self._state.tensors, INPUT: self._inside(examples[i : i + size])})[self.network.output]
+            for i in range(0, len(examples), size)
+        ]
+        return channels_first(np.concatenate(parts), self.layout)
+
+    def evaluate(
+        self, x: ArrayLike, y: ArrayLike, loss: str | Loss = SOFTMAX, batch_size: int = 256
+    ) -> dict[str, float]:
+        """{"loss": the mean over examples, "accuracy": the share that is right (where labels are classes)}."""
+        loss, size = find(loss), check_count("evaluate", "batch_size", batch_size)
+        examples, labels, kind = self.check_batch("evaluate", x, y, loss)
+        key = ("evaluate", loss, kind)
+        run, _ = self._compiled(key, lambda: (programs.evaluation_program(self.network, loss, kind), {}))
+        shape = self.network.output_shape
+        judged, total, hits = has_accuracy(kind, shape), 0.0, 0
+        for i in range(0, len(examples), size):
+            batch, label = self._inside(examples[i : i + size]), self._label(labels[i : i + size])
+            result = run({**self._state.tensors, INPUT: batch, LABEL: label})
+            total += float(result[LOSS]) * len(batch)
+            hits += right(result[self.network.output], label) if judged else 0
+        answer = {"loss": total / len(examples)}
+        if judged:
+            answer["accuracy"] = hits / (len(examples) * math.prod(shape[:-1]))
+        return answer
+
+    def loss_and_gradients(
+        self, x: ArrayLike, y: ArrayLike, loss: str | Loss = SOFTMAX, training: bool = True
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss of one batch and its gradients by every parameter and by "input".
+
+        `training`: by the rules of a training step (batch statistics, the masks of the coming step), else those of
+        `evaluate`. Nothing is changed.
+        """
+        loss = find(loss)
+        examples, labels, kind = self.check_batch("loss_and_gradients", x, y, loss)
+        key = ("gradients", loss, kind, training)
+        run, names = self._compiled(key, lambda: programs.gradient_program(self.network, loss, kind, training))
+        given = {**self._state.tensors, INPUT: self._inside(examples), LABEL: self._label(labels)}
+        result = run({**given, **self._masks(len(examples), training)})
+        return float(result[LOSS]), self._outside({name: result[tensor] for name, tensor in names.items()})
+
+    def vjp(self, x: ArrayLike, v: ArrayLike, training: bool = False) -> tuple[Array, dict[str, Array]]:
+        """(output, gradients of sum(v*output) by every parameter and by "input"), v of the output's shape."""
+        examples = self._examples("vjp", x)
+        cotangent = channels_last(example_array("vjp", "v", v), self.layout)
+        needed = (len(examples), *self.network.output_shape)
+        if cotangent.shape != needed:
+            raise ModelError(f"vjp: v needs the output's shape {needed}, found {cotangent.shape}; one number each")
+        check_values("vjp", "v", cotangent, self.dtype)
+        run, names = self._compiled(("vjp", training), lambda: programs.vjp_program(self.network, training))
+        given = {**self._state.tensors, INPUT: self._inside(examples), programs.COTANGENT: self._inside(cotangent)}
+        result = run({**given, **self._masks(len(examples), training)})
+        output = channels_first(result[self.network.output], self.layout)
+        return output, self._outside({name: result[tensor] for name, tensor in names.items()})
+
+    def summary(self) -> str:
+        """A table: layer, output shape, parameters, FLOPs, formula."""
+        return summary(self.network)
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint, atomically: the old file or the new one is there, never half of one."""
+        state = self._state
+        checkpoints.write(
+            path,
+            checkpoints.Checkpoint(
+                self.net, self.input_shape, self.seed, self.dtype.name, self.layout, tuple(sorted(self._frozen)),
+                state.rule, state.taken, state.steps, state.epochs, {**state.tensors, **state.optimizer},
+            ),
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], engine: str | None = None, threads: int | None = None) -> Self:
+        """What a checkpoint holds, ready to predict and to train on; ModelError for a file that is none."""
+        saved = checkpoints.read(path)
+        model = cls.__new__(cls)
+        model._describe(saved.net, saved.input_shape, saved.seed, saved.dtype, engine, threads, saved.layout)
+        own = [*model.network.parameters, *model.network.state]
+        model._state = State(
+            {name: sealed(saved.tensors[name]) for name in own},
+            saved.rule,
+            {name: sealed(array) for name, array in saved.tensors.items() if name not in own},
+            saved.taken,
+            saved.steps,
+            saved.epochs,
+        )
+        model._frozen = frozenset(saved.frozen)
+        return model
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def check_batch(self, where: str, x: ArrayLike, y: ArrayLike, loss: Loss) -> tuple[Array, Array, str]:
+        """(examples, labels, kind of label), checked, channels last; examples are not converted yet."""
+        examples = self._examples(where, x)
+        labels, kind = labels_for(where, y, len(examples), loss, self.network.output_shape, self.dtype, self.layout)
+        return examples, labels, kind
+
+    def _examples(self, where: str, x: ArrayLike) -> Array:
+        return channels_last(check_examples(where, x, self.input_shape, self.dtype), self.layout)
+
+    def _inside(self, array: Array) -> Array:
+        return np.ascontiguousarray(array, dtype=self.dtype)
+
+    def _label(self, array: Array) -> Array:
+        return array if array.dtype == np.int64 else self._inside(array)
+
+    def _outside(self, gradients: dict[str, Array]) -> dict[str, Array]:
+        return {name: channels_first(g, self.layout) if name == INPUT else g for name, g in gradients.items()}
+
+    def _masks(self, count: int, training: bool = True) -> dict[str, Array]:
+        return programs.draw_masks(self.network, count, self.seed, self.steps, self.dtype) if training else {}
+
+    def _compiled(self, key: Hashable, make: Callable[[], tuple[Program, Names]]) -> tuple[engines.Runner, Names]:
+        """The runner of a Program, made once for each engine, and the names of its gradients."""
+        place = key, engines.choose(self.engine)
+        if place not in self._runners:
+            program, names = make()
+            self._runners[place] = engines.compile_program(program, self.dtype.name, self.engine), names
+        return self._runners[place]
+
+
+def _shape_hint(found: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    if found[::-1] == needed and len(needed) > 1:
+        return "transpose it: weights are [in, out], kernels [rows, columns, in, out]"
+    return "pass an array of that shape"
