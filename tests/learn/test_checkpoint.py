@@ -205,7 +205,7 @@ DESCRIBED: list[tuple[Edit, str]] = [
     (put("frozen", ["dense_9.w"]), f"needs frozen names that are parameters, found dense_9.w{DAMAGED}"),
     (
         put("optimizer", {"class": "Magic"}),
-        "describes no model: optimizer: needs one of SGD, Adam, AdamW, found 'Magic'",
+        "describes no model: optimizer: needs one of SGD, RMSProp, Adam, AdamW, found 'Magic'",
     ),
     (put("optimizer", {"class": "SGD", "lr": -1}), "describes no model: SGD: lr is a number from 0 on, found -1"),
     (dense(units=4), f"needs dense_1.w of shape (5, 4) and type F32, found (5, 3) and F32{DAMAGED}"),

@@ -11,7 +11,7 @@ import pytest
 from paperback import nn
 from paperback.errors import ModelError
 from paperback.learn.model import Model
-from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, from_config
+from paperback.learn.optim import NORM, SGD, Adam, AdamW, Optimizer, RMSProp, from_config
 
 STEPS = 6
 
@@ -33,7 +33,28 @@ CASES: list[tuple[Optimizer, Callable[[Any, Any], Any]]] = [
         Adam(0.02, beta1=0.8, beta2=0.95, eps=1e-3),
         lambda torch, p: torch.optim.Adam(p, 0.02, betas=(0.8, 0.95), eps=1e-3),
     ),
+    (Adam(0.01, weight_decay=0.1), lambda torch, p: torch.optim.Adam(p, 0.01, weight_decay=0.1)),
     (AdamW(0.01, weight_decay=0.1), lambda torch, p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
+    (RMSProp(0.01), lambda torch, p: torch.optim.RMSprop(p, 0.01)),
+    (
+        RMSProp(0.02, alpha=0.8, eps=1e-3, weight_decay=0.1),
+        lambda torch, p: torch.optim.RMSprop(p, 0.02, alpha=0.8, eps=1e-3, weight_decay=0.1),
+    ),
+    (RMSProp(0.01, momentum=0.7), lambda torch, p: torch.optim.RMSprop(p, 0.01, momentum=0.7)),
+    (
+        RMSProp(0.01, momentum=0.7, weight_decay=0.2),
+        lambda torch, p: torch.optim.RMSprop(p, 0.01, momentum=0.7, weight_decay=0.2),
+    ),
+]
+CLIPPED: list[tuple[Optimizer, Callable[[Any, Any], Any]]] = [
+    (
+        SGD(0.5, momentum=0.9, weight_decay=0.1, clip=0.7),
+        lambda torch, p: torch.optim.SGD(p, 0.5, momentum=0.9, weight_decay=0.1),
+    ),
+    (SGD(0.05, clip=1e-3), lambda torch, p: torch.optim.SGD(p, 0.05)),
+    (SGD(0.05, clip=1000), lambda torch, p: torch.optim.SGD(p, 0.05)),
+    (AdamW(0.01, weight_decay=0.1, clip=0.7), lambda torch, p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
+    (RMSProp(0.01, clip=0.7), lambda torch, p: torch.optim.RMSprop(p, 0.01)),
 ]
 
 
@@ -42,7 +63,9 @@ def batches() -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
     return [(random.normal(size=(5, 7)).round(2), random.integers(0, 3, 5)) for _ in range(STEPS)]
 
 
-@pytest.mark.parametrize(("optimizer", "reference"), CASES, ids=lambda v: repr(v) if isinstance(v, Optimizer) else "")
+@pytest.mark.parametrize(
+    ("optimizer", "reference"), CASES + CLIPPED, ids=lambda v: repr(v) if isinstance(v, Optimizer) else ""
+)
 def test_every_step_is_that_of_torch(optimizer: Optimizer, reference: Callable[[Any, Any], Any]) -> None:
     torch = pytest.importorskip("torch")
     model = Model(nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(3)), (7,), seed=2, dtype="float64")
@@ -55,6 +78,8 @@ def test_every_step_is_that_of_torch(optimizer: Optimizer, reference: Callable[[
         loss = torch.nn.functional.cross_entropy(hidden @ theirs["dense_2.w"] + theirs["dense_2.b"], torch.tensor(y))
         rule.zero_grad()
         loss.backward()
+        if optimizer.clip is not None:
+            torch.nn.utils.clip_grad_norm_(list(theirs.values()), optimizer.clip)
         rule.step()
         assert step(x, y) == pytest.approx(loss.item(), rel=1e-12)
         for name, parameter in model.parameters.items():
@@ -64,11 +89,64 @@ def test_every_step_is_that_of_torch(optimizer: Optimizer, reference: Callable[[
 
 
 def test_the_cases_cover_every_optimizer_and_branch() -> None:
-    assert {type(optimizer) for optimizer, _ in CASES} == {SGD, Adam, AdamW}
+    assert {type(optimizer) for optimizer, _ in CASES} == {SGD, Adam, AdamW, RMSProp}
     assert len({optimizer.formula for optimizer, _ in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("optimizer", [optimizer for optimizer, _ in CASES], ids=repr)
+def norms(clip: float) -> list[float]:
+    """The norm of all gradients before each step of gradient descent with this limit."""
+    model = Model(nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(3)), (7,), seed=2, dtype="float64")
+    step, found = model.train_step(optimizer=SGD(0.5, clip=clip)), []
+    for x, y in batches():
+        before = dict(model.parameters)
+        _, gradients = model.loss_and_gradients(x, y)
+        found.append(float(np.sqrt(sum(np.sum(gradients[name] ** 2) for name in before))))
+        step(x, y)
+        moved = np.sqrt(sum(np.sum((model.parameters[name] - before[name]) ** 2) for name in before)) / 0.5
+        assert moved == pytest.approx(min(found[-1], clip), rel=1e-5)
+    return found
+
+
+def test_a_step_is_never_longer_than_the_clip_and_a_shorter_one_stays() -> None:
+    found = norms(1.0)
+    longer = sum(norm > 1.0 for norm in found)
+    assert 0 < longer < len(found)
+
+
+def test_the_clip_is_statements_of_the_program() -> None:
+    model = Model(nn.Sequential(nn.Dense(2)), (3,))
+    page = str(model.program(optimizer=SGD(0.1, clip=0.25)))
+    for line in (
+        "dense_1.w.square = sum(i,j) dense_1.dw[i,j]^2",
+        "gradient.norm = sqrt(dense_1.w.square + dense_1.b.square)",
+        "dense_1.w.clipped[i,j] = gradient.factor*dense_1.dw[i,j]",
+    ):
+        assert line in page
+    program = model.program(optimizer=SGD(0.1, clip=0.25))
+    assert NORM in program.outputs and NORM not in model.program(optimizer=SGD(0.1)).tensors
+
+
+def test_a_norm_that_overflows_is_refused_and_not_taken_for_no_step() -> None:
+    model = Model(nn.Sequential(nn.Dense(2)), (3,))
+    before = dict(model.parameters)
+    with pytest.raises(ModelError) as error:
+        model.train_step("mean_squared_error", SGD(0.1, clip=1.0))(np.full((2, 3), 1e8), np.full((2, 2), 1e12))
+    assert "the gradient's norm would hold NaN or infinity after step 1" in str(error.value)
+    assert all(model.parameters[name] is array for name, array in before.items())
+
+
+def test_frozen_gradients_do_not_count_for_the_norm() -> None:
+    x, y = batches()[0]
+    model = Model(nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(3)), (7,), seed=2, dtype="float64")
+    model.freeze("dense_1", "dense_2.w")
+    before = np.array(model.parameters["dense_2.b"])
+    model.train_step(optimizer=SGD(1.0, clip=0.01))(x, y)
+    assert np.linalg.norm(model.parameters["dense_2.b"] - before) == pytest.approx(0.01, rel=1e-3)
+    model.freeze("dense_2.b")
+    model.train_step(optimizer=SGD(1.0, clip=0.01))(x, y)
+
+
+@pytest.mark.parametrize("optimizer", [optimizer for optimizer, _ in CASES + CLIPPED], ids=repr)
 def test_settings_survive_json(optimizer: Optimizer) -> None:
     assert from_config(optimizer.config()) == optimizer
 
@@ -94,11 +172,25 @@ ERRORS = [
         "Adam: beta1 is the weight of the past, at least 0 and less than 1, found 1.0; the usual values are beta1=0.9, "
         "beta2=0.999",
     ),
-    (lambda: from_config({"class": "Magic"}), "optimizer: needs one of SGD, Adam, AdamW, found 'Magic'"),
-    (lambda: from_config({}), "optimizer: needs one of SGD, Adam, AdamW, found None"),
+    (
+        lambda: SGD(clip=-1),
+        "SGD: clip is the largest norm of the gradient, a number above 0, found -1; leave it out for no limit",
+    ),
+    (
+        lambda: Adam(clip=0),
+        "Adam: clip is the largest norm of the gradient, a number above 0, found 0; leave it out for no limit",
+    ),
+    (
+        lambda: RMSProp(alpha=1),
+        "RMSProp: alpha is the weight of the past, at least 0 and less than 1, found 1.0; the usual value is "
+        "alpha=0.99",
+    ),
+    (lambda: RMSProp(0.1, weight_decay=-0.1), "RMSProp: weight_decay is a number from 0 on, found -0.1"),
+    (lambda: from_config({"class": "Magic"}), "optimizer: needs one of SGD, RMSProp, Adam, AdamW, found 'Magic'"),
+    (lambda: from_config({}), "optimizer: needs one of SGD, RMSProp, Adam, AdamW, found None"),
     (
         lambda: from_config({"class": "SGD", "lr": 0.1, "speed": 3}),
-        "SGD: takes lr, momentum, nesterov, weight_decay, found speed",
+        "SGD: takes clip, lr, momentum, nesterov, weight_decay, found speed",
     ),
 ]
 

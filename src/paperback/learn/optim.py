@@ -3,9 +3,13 @@
     gradient descent     w' = w - lr*g                                             claim E31 (g is the batch's mean)
     momentum             u = mu*v + g,  v' = u,  w' = w - lr*u                     Polyak 1964, as PyTorch writes it
     Nesterov             u = mu*v + g,  v' = u,  w' = w - lr*(g + mu*u)            Sutskever et al. 2013
+    RMSProp              v' = a*v + (1-a)*g^2,  w' = w - lr*g/(sqrt(v') + eps)     Tieleman and Hinton 2012
     Adam                 m' = b1*m + (1-b1)*g,  v' = b2*v + (1-b2)*g^2
                          w' = w - lr*(m'/(1-b1^t)) / (sqrt(v'/(1-b2^t)) + eps)     Kingma and Ba 2015
     AdamW                Adam, and w' loses lr*decay*w besides                     Loshchilov and Hutter 2019
+
+With `weight_decay`, all others add decay*w to g first. With `clip`, all take min(clip/(norm + 1e-6), 1)*g for g, where
+norm is the root of the sum of the squares of all gradients: Pascanu, Mikolov and Bengio 2013, as PyTorch writes it.
 
 The formula is lifted over the parameter's axes, renamed to the parameter's tensors, and joins the training step as
 statements and updates like any others. Constants are exact decimals inside the formula; `lr` and the step count `t`
@@ -14,11 +18,11 @@ statements and updates like any others. Constants are exact decimals inside the 
 
 from __future__ import annotations
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "from_config"]
+__all__ = ["NORM", "SGD", "Adam", "AdamW", "Optimizer", "RMSProp", "from_config"]
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -29,6 +33,8 @@ from paperback.notation.walk import map_statement, rename_tensors
 from paperback.program.lift import depends_on, lift
 from paperback.program.program import Program, ProgramTensor
 
+NORM = "gradient.norm"  # the tensor that holds it, where gradients are clipped
+_FACTOR = "gradient.factor"
 _LETTERS = ("i", "j", "k", "l", "p", "q", "r", "s")  # of a parameter's axes, in order
 
 
@@ -38,17 +44,27 @@ class Optimizer:
 
     A subclass gives `formula`, the text for one element: it reads `w[]` (the parameter), `g[]` (its gradient) and the
     tensors named in `state`, assigns `w` and every state, and may name intermediates first. State starts at zero.
+
+    clip    the largest norm that all gradients together may have; what is longer is scaled down to it. None: no limit
     """
 
     lr: float
+    clip: float | None = field(default=None, kw_only=True)
 
     scalars: ClassVar[tuple[str, ...]] = ("lr",)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type in ("float", float):
-                object.__setattr__(self, field.name, _number(self, field.name, value))
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if setting.type in ("float", float):
+                object.__setattr__(self, setting.name, _number(self, setting.name, value))
+        if self.clip is not None:
+            if not _is_number(self.clip) or self.clip == 0:
+                raise ModelError(
+                    f"{type(self).__name__}: clip is the largest norm of the gradient, a number above 0, found "
+                    f"{self.clip!r}; leave it out for no limit"
+                )
+            object.__setattr__(self, "clip", float(self.clip))
 
     @property
     def formula(self) -> str:
@@ -76,6 +92,8 @@ class Optimizer:
         signals = ("w", "g", *self.state)
         block = read(self.formula, axes=dict.fromkeys(signals, ()), scalars=self.scalars, updates=True)
         per_element = depends_on(block.statements, signals)
+        if self.clip is not None and gradients:
+            program, gradients = _clipped(program, gradients, self.clip)
         tensors, statements, updates = dict(program.tensors), list(program.statements), dict(program.updates)
         for scalar in self.scalars:
             tensors.setdefault(scalar, ProgramTensor(scalar, (), "scalar"))
@@ -129,9 +147,7 @@ class SGD(Optimizer):
     @property
     def formula(self) -> str:
         mu = _decimal(self.momentum)
-        lines, g = [], "g[]"
-        if self.weight_decay:
-            lines, g = [f"h = g[] + {_decimal(self.weight_decay)}*w[]"], "h"
+        lines, g = _decay(self.weight_decay)
         if not self.momentum:
             return "\n".join([*lines, f"w = w[] - lr*{g}"])
         step = f"({g} + {mu}*u)" if self.nesterov else "u"
@@ -139,8 +155,42 @@ class SGD(Optimizer):
 
 
 @dataclass(frozen=True)
+class RMSProp(Optimizer):
+    """The gradient over the root of a running mean of its square; `momentum` is of that quotient.
+
+    As PyTorch writes it: eps is added to the root. Source: Tieleman and Hinton 2012, lecture 6.5.
+    """
+
+    lr: float = 0.01
+    alpha: float = 0.99
+    eps: float = 1e-8
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _past(self, "alpha", "alpha=0.99")
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        return ("v", "m") if self.momentum else ("v",)
+
+    @property
+    def formula(self) -> str:
+        lines, g = _decay(self.weight_decay)
+        past = _decimal(self.alpha)
+        lines += [f"b = {past}*v[] + (1 - {past})*{g}^2", "v = b"]
+        step = f"{g} / (sqrt(b) + {_decimal(self.eps)})"
+        if not self.momentum:
+            return "\n".join([*lines, f"w = w[] - lr*{step}"])
+        return "\n".join([*lines, f"u = {_decimal(self.momentum)}*m[] + {step}", "m = u", "w = w[] - lr*u"])
+
+
+@dataclass(frozen=True)
 class Adam(Optimizer):
     """Steps of a size that hardly depends on the gradient's scale. Source: Kingma and Ba 2015, algorithm 1.
+
+    `weight_decay` adds decay*w to g, which Adam then rescales; see AdamW for a decay that stays what it is.
 
     1 - beta^t is written -expm1(t*log1p(beta-1)), which keeps its digits where beta^t is near 1.
     """
@@ -149,36 +199,37 @@ class Adam(Optimizer):
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    weight_decay: float = 0.0
 
     scalars: ClassVar[tuple[str, ...]] = ("lr", "t")
-    decay: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("beta1", "beta2"):
-            if not getattr(self, name) < 1:
-                raise ModelError(
-                    f"{type(self).__name__}: {name} is the weight of the past, at least 0 and less than 1, found "
-                    f"{getattr(self, name)}; the usual values are beta1=0.9, beta2=0.999"
-                )
+            _past(self, name, "beta1=0.9, beta2=0.999")
 
     @property
     def state(self) -> tuple[str, ...]:
         return ("m", "v")
 
-    def _decayed(self) -> str:
-        return "w[]"
+    def _decays(self) -> tuple[list[str], str, str]:
+        """Statements that come first, the gradient, and the weight that the step starts from."""
+        return (*_decay(self.weight_decay), "w[]")
 
     @property
     def formula(self) -> str:
         first, second = _decimal(self.beta1), _decimal(self.beta2)
-        return f"""c = -expm1(t*log1p({first} - 1))
-                   d = -expm1(t*log1p({second} - 1))
-                   a = {first}*m[] + (1 - {first})*g[]
-                   b = {second}*v[] + (1 - {second})*g[]^2
-                   m = a
-                   v = b
-                   w = {self._decayed()} - lr*(a/c) / (sqrt(b/d) + {_decimal(self.eps)})"""
+        lines, g, w = self._decays()
+        lines += [
+            f"c = -expm1(t*log1p({first} - 1))",
+            f"d = -expm1(t*log1p({second} - 1))",
+            f"a = {first}*m[] + (1 - {first})*{g}",
+            f"b = {second}*v[] + (1 - {second})*{g}^2",
+            "m = a",
+            "v = b",
+            f"w = {w} - lr*(a/c) / (sqrt(b/d) + {_decimal(self.eps)})",
+        ]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -187,11 +238,11 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
-    def _decayed(self) -> str:
-        return f"w[] - lr*{_decimal(self.weight_decay)}*w[]"
+    def _decays(self) -> tuple[list[str], str, str]:
+        return [], "g[]", f"w[] - lr*{_decimal(self.weight_decay)}*w[]"
 
 
-_CLASSES: dict[str, type[Optimizer]] = {c.__name__: c for c in (SGD, Adam, AdamW)}
+_CLASSES: dict[str, type[Optimizer]] = {c.__name__: c for c in (SGD, RMSProp, Adam, AdamW)}
 
 
 def from_config(config: Mapping[str, Any]) -> Optimizer:
@@ -200,10 +251,38 @@ def from_config(config: Mapping[str, Any]) -> Optimizer:
     kind = arguments.pop("class", None)
     if not isinstance(kind, str) or kind not in _CLASSES:
         raise ModelError(f"optimizer: needs one of {', '.join(_CLASSES)}, found {kind!r}")
-    known = {field.name for field in fields(_CLASSES[kind])}
+    known = {setting.name for setting in fields(_CLASSES[kind])}
     if set(arguments) - known:
         raise ModelError(f"{kind}: takes {', '.join(sorted(known))}, found {', '.join(sorted(set(arguments) - known))}")
     return _CLASSES[kind](**arguments)
+
+
+def _decay(weight_decay: float) -> tuple[list[str], str]:
+    """(statements, the gradient that they leave) of a decay that is added to the gradient."""
+    return ([f"h = g[] + {_decimal(weight_decay)}*w[]"], "h") if weight_decay else ([], "g[]")
+
+
+def _clipped(program: Program, gradients: Mapping[str, str], limit: float) -> tuple[Program, dict[str, str]]:
+    """The program with the norm of all these gradients and with each scaled to the limit; what those are called."""
+    tensors, blocks, squares, names = dict(program.tensors), [], [], {}
+    for parameter, gradient in gradients.items():
+        axes = tensors[gradient].axes
+        letters = ",".join(_LETTERS[: len(axes)])
+        total, names[parameter] = f"{parameter}.square", f"{parameter}.clipped"
+        summed = f"sum({letters}) " if axes else ""
+        blocks.append(read(f"{total} = {summed}{gradient}[{letters}]^2", axes={gradient: axes}))
+        squares.append(total)
+    norm = f"{NORM} = sqrt({' + '.join(f'{total}[]' for total in squares)})"
+    factor = f"{_FACTOR} = min({_decimal(limit)} / ({NORM} + 0.000001), 1)"
+    blocks.append(read(f"{norm}\n{factor}", axes=dict.fromkeys(squares, ())))
+    for parameter, gradient in gradients.items():
+        axes = tensors[gradient].axes
+        place = f"[{','.join(_LETTERS[: len(axes)])}]"
+        left = names[parameter] + (place if axes else "")
+        blocks.append(read(f"{left} = {_FACTOR}[]*{gradient}{place}", axes={_FACTOR: (), gradient: axes}))
+    statements = [statement for block in blocks for statement in block.statements]
+    tensors |= {s.target: ProgramTensor(s.target, s.axes, "intermediate") for s in statements}
+    return replace(program, tensors=tensors, statements=(*program.statements, *statements)), names
 
 
 def _renamed(statement: Statement, names: Mapping[str, str]) -> Statement:
@@ -213,10 +292,23 @@ def _renamed(statement: Statement, names: Mapping[str, str]) -> Statement:
 
 def _number(optimizer: Optimizer, name: str, value: object) -> float:
     """The setting as a float: finite and at least 0."""
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not math.isfinite(value) or value < 0:  # type: ignore[arg-type, operator]
+    if not _is_number(value):
         raise ModelError(f"{type(optimizer).__name__}: {name} is a number from 0 on, found {value!r}")
     return float(value)  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> bool:
+    """Finite and at least 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _past(optimizer: Optimizer, name: str, usual: str) -> None:
+    """The weight of what was in a running mean is less than 1."""
+    if not getattr(optimizer, name) < 1:
+        raise ModelError(
+            f"{type(optimizer).__name__}: {name} is the weight of the past, at least 0 and less than 1, found "
+            f"{getattr(optimizer, name)}; the usual value{'s are' if ',' in usual else ' is'} {usual}"
+        )
 
 
 def _decimal(value: float) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paperback.learn.optim import Optimizer
+from paperback.learn.optim import NORM, Optimizer
 from paperback.nn.init import stream
 from paperback.nn.losses import LOSS, Loss, attach
 from paperback.nn.network import INPUT, Network
@@ -32,10 +32,13 @@ Array = NDArray[Any]
 def training_program(
     network: Network, loss: Loss, label: str, optimizer: Optimizer, trainable: Iterable[str]
 ) -> Program:
-    """One step: results "loss" and the network's output; updates of state, parameters and the optimizer's tensors."""
+    """One step: results "loss", the network's output, and the gradient's norm where it is clipped; updates of state,
+    parameters and the optimizer's tensors."""
     program = attach(network.train, network.output, loss, label=label)
     program, names = gradients(program, LOSS, list(trainable))
-    return prune(replace(optimizer.attach(program, names), outputs=(LOSS, network.output)))
+    program = optimizer.attach(program, names)
+    outputs = (LOSS, network.output, *(name for name in (NORM,) if name in program.tensors))
+    return prune(replace(program, outputs=outputs))
 
 
 def evaluation_program(network: Network, loss: Loss, label: str) -> Program:

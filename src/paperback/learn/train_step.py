@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from paperback.errors import ModelError
 from paperback.learn import steps as programs
 from paperback.learn.inputs import check_batch_size
-from paperback.learn.optim import Optimizer
+from paperback.learn.optim import NORM, Optimizer
 from paperback.learn.predictor import Predictor
 from paperback.learn.state import State, sealed
 from paperback.nn.losses import LABEL, LOSS, Loss
@@ -66,6 +66,7 @@ class TrainStep:
             result = run(given)
             loss = float(result[LOSS])
             lost = [name for name in (*state.tensors, *kept) if name in result and not _is_finite(result[name])]
+            lost += ["the gradient's norm"] if NORM in result and not np.isfinite(result[NORM]) else []
         if lost or not np.isfinite(loss):
             what = f"{lost[0]} would hold NaN or infinity after" if np.isfinite(loss) else f"the loss is {loss} at"
             raise ModelError(
