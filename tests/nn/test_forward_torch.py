@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.nn.cases import CASES, Case, arrays, batch_norm, distinct  # noqa: E402
+from tests.nn.case import Case, arrays, distinct  # noqa: E402
+from tests.nn.cases import CASES, batch_norm  # noqa: E402
 
 from paperback.engines import numpy as engine  # noqa: E402
 from paperback.nn.layers import BatchNorm  # noqa: E402

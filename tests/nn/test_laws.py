@@ -16,17 +16,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.nn.cases import (  # noqa: E402
-    CASES,
-    Case,
-    arrays,
-    avg_pool,
-    conv,
-    dense,
-    max_pool,
-    random_conv1d,
-    random_conv2d,
-)  # fmt: skip
+from tests.nn.case import Case, arrays, conv, dense  # noqa: E402
+from tests.nn.cases import CASES, avg_pool, max_pool, random_conv1d, random_conv2d  # noqa: E402
 
 from paperback.engines import compile_program  # noqa: E402
 from paperback.nn import AvgPool2d, Conv2d, Dense, Flatten, Layer, MaxPool2d, Sequential, Tanh  # noqa: E402

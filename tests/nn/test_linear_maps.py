@@ -17,7 +17,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.nn.cases import CASES, Case
+from tests.nn.case import Case
+from tests.nn.cases import CASES
 from tests.nn.test_laws import SEED, Sample
 
 from paperback import engines

@@ -18,7 +18,7 @@ from typing import Any
 
 from paperback.errors import ModelError
 from paperback.nn import init, layers
-from paperback.nn.layers.combine import Residual, Sequential
+from paperback.nn.layers.combine import Composite
 from paperback.nn.layers.layer import Layer
 
 _INITIALIZERS = ("Constant", "GlorotUniform", "HeNormal", "HeUniform", "Ones", "Uniform", "Zeros")
@@ -27,7 +27,7 @@ _INITIALIZERS = ("Constant", "GlorotUniform", "HeNormal", "HeUniform", "Ones", "
 def to_config(layer: object) -> dict[str, Any]:
     """A layer (or an initialiser) as a dictionary that JSON can hold."""
     config: dict[str, Any] = {"kind": type(layer).__name__}
-    if isinstance(layer, Sequential | Residual):
+    if isinstance(layer, Composite):
         return {**config, "layers": [to_config(inner) for inner in layer.layers]}
     settings: tuple[Field[Any], ...] = fields(layer) if is_dataclass(layer) else ()
     for field in settings:
@@ -66,7 +66,7 @@ def _make(config: object, known: Mapping[str, type]) -> Any:
     if kind is None:
         raise ModelError(f"no layer is called {config['kind']!r}: give its class in `kinds`")
     settings = {name: _value(value, known) for name, value in config.items() if name != "kind"}
-    inner = settings.pop("layers", ()) if kind in (Sequential, Residual) else ()
+    inner = settings.pop("layers", ()) if issubclass(kind, Composite) else ()
     try:
         return kind(*inner, **settings)
     except TypeError as error:

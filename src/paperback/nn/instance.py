@@ -88,7 +88,7 @@ def instantiate(layer: Layer, shapes: Mapping[str, Shape]) -> Instance:
 
 def _sizes(layer: Layer, text: Text, shapes: Mapping[str, Shape]) -> tuple[dict[str, int], Shape]:
     """The numbers for the formula's sizes, and the axes of x over which it is lifted."""
-    known = {name: size for name, size in layer.sizes.items() if size is not None}
+    known = {name: size for name, size in {**layer.sizes, **text.sizes}.items() if size is not None}
     over: Shape = ()
     for signal, shape in shapes.items():
         axes = _axes(text, signal)

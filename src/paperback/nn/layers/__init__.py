@@ -1,17 +1,68 @@
 """The layers: each is one formula in one short class."""
 
-from paperback.nn.layers.activations import ReLU, Sigmoid, Step, Tanh
+from paperback.nn.layers.activations import (
+    ELU,
+    GELU,
+    HardTanh,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Step,
+    Tanh,
+)
 from paperback.nn.layers.batchnorm import BatchNorm
-from paperback.nn.layers.combine import Residual, Sequential
-from paperback.nn.layers.conv import Conv1d, Conv2d
+from paperback.nn.layers.combine import Add, Multiply, Parallel, Residual, Sequential
+from paperback.nn.layers.conv import Conv1d, Conv2d, Conv3d
 from paperback.nn.layers.dense import Dense
 from paperback.nn.layers.dropout import Dropout
-from paperback.nn.layers.flatten import Flatten
+from paperback.nn.layers.flatten import Flatten, Permute, Unflatten
 from paperback.nn.layers.layer import Layer
-from paperback.nn.layers.pool import AvgPool2d, MaxPool2d
-from paperback.nn.layers.softmax import Softmax
+from paperback.nn.layers.norm import GroupNorm, InstanceNorm, LayerNorm
+from paperback.nn.layers.pool import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
+from paperback.nn.layers.reduce import GlobalAvgPool, GlobalMaxPool
+from paperback.nn.layers.softmax import LogSoftmax, Softmax
 
 __all__ = [
-    "AvgPool2d", "BatchNorm", "Conv1d", "Conv2d", "Dense", "Dropout", "Flatten", "Layer", "MaxPool2d", "ReLU",
-    "Residual", "Sequential", "Sigmoid", "Softmax", "Step", "Tanh",
+    "ELU",
+    "GELU",
+    "Add",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "BatchNorm",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GroupNorm",
+    "HardTanh",
+    "Identity",
+    "InstanceNorm",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "LogSoftmax",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "Multiply",
+    "Parallel",
+    "Permute",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Step",
+    "Tanh",
+    "Unflatten",
 ]  # fmt: skip

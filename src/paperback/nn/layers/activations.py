@@ -5,8 +5,11 @@ Each formula is written for one element, `x[]`, and is lifted over every axis of
 
 from __future__ import annotations
 
-__all__ = ["ReLU", "Sigmoid", "Step", "Tanh"]
+__all__ = [
+    "ELU", "GELU", "HardTanh", "Identity", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Softplus", "Step", "Tanh",
+]  # fmt: skip
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -70,7 +73,6 @@ class Step(Layer):
 
     at_zero: int = 1
 
-
     def __post_init__(self) -> None:
         if self.at_zero not in (0, 1):
             raise ModelError(f"Step: at_zero must be 0 or 1, not {self.at_zero!r}")
@@ -78,3 +80,107 @@ class Step(Layer):
     @property
     def formula(self) -> str:
         return "y = step(x[])" if self.at_zero else "y = 1 - step(-x[])"
+
+
+@dataclass(frozen=True, repr=False)
+class LeakyReLU(Layer):
+    """y = x where x > 0, else slope*x: max(slope*x, x) for a slope up to 1, min(slope*x, x) for a larger one.
+
+    Derivative: dx = dy where x > 0, slope*dy where x < 0.
+    Kinks: at x = 0 the slope is the left one, `slope`.
+    Source: Maas et al. 2013.
+    """
+
+    slope: float = 0.01
+
+    @property
+    def formula(self) -> str:
+        return "y = max(slope*x[], x[])" if self.slope <= 1 else "y = min(slope*x[], x[])"
+
+    @property
+    def constants(self) -> Mapping[str, float]:
+        return {"slope": self.slope}
+
+
+@dataclass(frozen=True, repr=False)
+class ELU(Layer):
+    """y = x where x > 0, else alpha*(exp(x) - 1).
+
+    Derivative: dx = dy where x > 0, alpha*exp(x)*dy where x < 0.
+    Kinks: at x = 0 the slope is the left one, alpha; with alpha = 1 there is no kink.
+    Source: Clevert et al. 2016.
+    """
+
+    alpha: float = 1.0
+
+    formula = "y = relu(x[]) + alpha*expm1(min(x[], 0))"
+
+    @property
+    def constants(self) -> Mapping[str, float]:
+        return {"alpha": self.alpha}
+
+
+@dataclass(frozen=True, repr=False)
+class GELU(Layer):
+    """y = x*F(x), F the distribution function of the normal distribution: the exact form, not the one with tanh.
+
+    Derivative: dx = dy*(F(x) + x*exp(-x^2/2)/sqrt(2*pi)).
+    Source: Hendrycks and Gimpel 2016.
+    """
+
+    formula = "y = x[]*(1 + erf(x[]/sqrt(2)))/2"
+
+
+@dataclass(frozen=True, repr=False)
+class SiLU(Layer):
+    """y = x*sigmoid(x), also called swish.
+
+    Derivative: dx = dy*(s + x*s*(1 - s)), s = sigmoid(x).
+    Source: Elfwing et al. 2018.
+    """
+
+    formula = "y = x[]*sigmoid(x[])"
+
+
+@dataclass(frozen=True, repr=False)
+class Softplus(Layer):
+    """y = log(1 + exp(x)), finite for every finite x.
+
+    Derivative: dx = dy*sigmoid(x).
+    Source: Dugas et al. 2001.
+    """
+
+    formula = "y = softplus(x[])"
+
+
+@dataclass(frozen=True, repr=False)
+class HardTanh(Layer):
+    """y = x, cut off below at `low` and above at `high`.
+
+    Derivative: dx = dy where low < x < high, else 0.
+    Kinks: at x = low and x = high the slope is 0.
+    Source: Collobert 2004.
+    """
+
+    low: float = -1.0
+    high: float = 1.0
+
+    formula = "y = min(high, max(low, x[]))"
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ModelError(f"HardTanh: low must be less than high, not {self.low!r} and {self.high!r}")
+
+    @property
+    def constants(self) -> Mapping[str, float]:
+        return {"low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, repr=False)
+class Identity(Layer):
+    """y = x: a branch that changes nothing.
+
+    Derivative: dx = dy.
+    """
+
+    formula = "y = x[]"

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from paperback.errors import ModelError
 from paperback.nn.init import Initializer, Ones, Zeros
 from paperback.nn.layers.layer import Layer, Shape, Text
-
-_AXES = {1: (), 2: ("L",), 3: ("H", "W"), 4: ("D", "H", "W")}
+from paperback.nn.layers.places import Places
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,14 +63,14 @@ class BatchNorm(Layer):
         return self.text((1, 1, 1)).axes
 
     def text(self, shape: Shape) -> Text:
-        places = _AXES.get(len(shape), _AXES[3])
-        letters = ["n", *("h", "i", "j")[3 - len(places) :]]
-        every, element, count = ",".join(letters), ",".join([*letters, "c"]), "*".join(["N", *places])
+        places = Places.of(shape)
+        every, element = ",".join(["n", *places.letters]), f"n,{places.element()}"
+        count = "*".join(["N", *places.sizes])
         formula = f"""m[c] = sum({every}) x[{element}] / ({count})
             v[c] = sum({every}) (x[{element}] - m[c])^2 / ({count})
             y[{element}] = (x[{element}] - m[c]) * (v[c] + eps)^(-1/2) * scale[c] + shift[c]"""
         inference = f"y[{element}] = (x[{element}] - mean[c]) * (var[c] + eps)^(-1/2) * scale[c] + shift[c]"
         update = f"""mean[c] = (1 - momentum)*mean[c] + momentum*m[c]
             var[c] = (1 - momentum)*var[c] + momentum*v[c]*{count}/({count} - 1)"""
-        axes = {"x": " ".join(["N", *places, "C"]), "scale": "C", "shift": "C", "mean": "C", "var": "C"}
+        axes = {"x": f"N {places.axes}", "scale": "C", "shift": "C", "mean": "C", "var": "C"}
         return Text(formula, axes, inference, update)

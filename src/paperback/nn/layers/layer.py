@@ -30,7 +30,7 @@ __all__ = ["Layer", "Shape", "Text", "natural"]
 
 import operator
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from paperback.calculus.conventions import Conventions
@@ -42,12 +42,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Text:
-    """What a layer says of an input of a certain shape: its formulas and the axes of what they read."""
+    """What a layer says of an input of a certain shape: its formulas, the axes of what they read, further sizes."""
 
     formula: str
     axes: Mapping[str, str]
     inference: str | None = None
     update: str | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Layer:
@@ -131,12 +132,12 @@ class Layer:
     def __repr__(self) -> str:
         parts = []
         settings: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
-        for place, field in enumerate(settings):
-            value = getattr(self, field.name)
-            if field.default is MISSING or (place == 0 and value != field.default):
+        for place, setting in enumerate(settings):
+            value = getattr(self, setting.name)
+            if setting.default is MISSING or (place == 0 and value != setting.default):
                 parts.append(repr(value))
-            elif value != field.default:
-                parts.append(f"{field.name}={value!r}")
+            elif value != setting.default:
+                parts.append(f"{setting.name}={value!r}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Softmax"]
+__all__ = ["LogSoftmax", "Softmax"]
 
 from dataclasses import dataclass
 
@@ -20,4 +20,18 @@ class Softmax(Layer):
 
     axes = {"x": "K"}
     formula = "l = logsumexp(k) x[k]\ny[i] = exp(x[i] - l)"
+    extra_axes = True
+
+
+@dataclass(frozen=True, repr=False)
+class LogSoftmax(Layer):
+    """y[i] = x[i] - l, l = log(sum(k) exp(x[k])): the logarithm of softmax, finite for every finite x.
+
+    Derivative: dx[i] = dy[i] - exp(y[i])*sum(k) dy[k].
+    Shapes: x: K, y: K; the last axis, lifted over the others.
+    Source: claims A2, E14.
+    """
+
+    axes = {"x": "K"}
+    formula = "l = logsumexp(k) x[k]\ny[i] = x[i] - l"
     extra_axes = True

@@ -10,15 +10,34 @@
 
 from __future__ import annotations
 
-__all__ = ["Padding", "Pair", "Window", "one_per_axis", "windows"]
+__all__ = ["NAMES", "Names", "Padding", "Pair", "Window", "check_fit", "one_per_axis", "windows"]
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from paperback.errors import ModelError
-from paperback.nn.layers.layer import Layer, natural
+from paperback.nn.layers.layer import Layer, Shape, natural
 
 Pair = tuple[int, int]
 Padding = int | str | tuple[int | Pair, ...]
+
+
+class Names(NamedTuple):
+    """What the axes are called that a window slides over."""
+
+    lengths: tuple[str, ...]  # of the input
+    kernels: tuple[str, ...]  # of the window
+    outputs: tuple[str, ...]  # of the output
+    letters: tuple[str, ...]  # of the output
+    taps: tuple[str, ...]  # of the window
+    lows: tuple[str, ...]  # front, top, left: what is added before, where the input's shape decides
+
+
+NAMES = {
+    1: Names(("L",), ("P",), ("I",), ("i",), ("p",), ("t",)),
+    2: Names(("H", "W"), ("P", "Q"), ("I", "J"), ("i", "j"), ("p", "q"), ("t", "l")),
+    3: Names(("D", "H", "W"), ("O", "P", "Q"), ("E", "I", "J"), ("h", "i", "j"), ("o", "p", "q"), ("f", "t", "l")),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +67,18 @@ class Window:
 
     def fits(self, n: int) -> bool:
         return n + sum(self.pads(n)) >= self.reach
+
+    def count(self, n: int) -> int:
+        """How many windows there are over an axis of length n."""
+        if self.padding == "same":
+            return -(-n // self.stride)
+        return (n + sum(self.pads(n)) - self.reach) // self.stride + 1
+
+    def count_with_rest(self, n: int) -> int:
+        """As `count`, and one more for what fills no window, unless that one would begin beyond x and its low pads."""
+        low, high = self.pads(n)
+        outputs = -(-(n + low + high - self.reach) // self.stride) + 1
+        return outputs - 1 if (outputs - 1) * self.stride >= n + low else outputs
 
     def fixed_pads(self) -> Pair | None:
         """The pads, where they do not depend on the length of x."""
@@ -93,6 +124,16 @@ def windows(
             strict=True,
         )
     )
+
+
+def check_fit(axes: tuple[Window, ...], shape: Shape, what: str, fix: str) -> None:
+    """Does every window fit into x at least once?"""
+    if all(window.fits(n) for window, n in zip(axes, shape, strict=False)):
+        return
+    size = "x".join(str(window.reach) for window in axes)
+    given = "x".join(str(n + sum(window.pads(n))) for window, n in zip(axes, shape, strict=False))
+    padded = " with its padding" if any(sum(w.pads(n)) for w, n in zip(axes, shape, strict=False)) else ""
+    raise ModelError(f"a {what} that covers {size} does not fit into {given}{padded}: {fix}")
 
 
 def _paddings(layer: Layer, padding: Padding, rank: int) -> tuple[str | Pair, ...]:

@@ -1,0 +1,236 @@
+"""More layers as test cases; they join `cases.CASES`. References are PyTorch's functions, channels moved in front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+from tests.nn.case import Case, Tensors, conv, dense, fixed  # noqa: E402
+
+from paperback.nn import (  # noqa: E402
+    ELU,
+    GELU,
+    Add,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    BatchNorm,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    Dense,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    GroupNorm,
+    HardTanh,
+    Identity,
+    InstanceNorm,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    LogSoftmax,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    Multiply,
+    Parallel,
+    Permute,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+    Unflatten,
+)
+
+# --- references -------------------------------------------------------------------------------------------------------
+
+
+def first(function: Callable[[Any], Any], x: Any) -> Any:
+    """A function of PyTorch's, which wants the channel first."""
+    return function(x.movedim(-1, 1)).movedim(1, -1)
+
+
+def max_pool(layer: Any, x: Any, p: Tensors) -> Any:
+    pool = {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}[x.ndim]
+    padding = 0 if layer.padding == "valid" else layer.padding
+    return first(lambda x: pool(x, layer.window, layer.stride, padding, ceil_mode=layer.ceil), x)
+
+
+def avg_pool(layer: Any, x: Any, p: Tensors) -> Any:
+    pool = {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}[x.ndim]
+    padding = 0 if layer.padding == "valid" else layer.padding
+    settings = {"ceil_mode": layer.ceil, "count_include_pad": False}
+    return first(lambda x: pool(x, layer.window, layer.stride, padding, **settings), x)
+
+
+def pool_output(pool: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Tensors], Any]:
+    return lambda layer, x, p: first(lambda x: pool(x, layer.output), x)
+
+
+def pool_same(layer: Any, x: Any, p: Tensors) -> Any:
+    """One row and column more at the end, as -inf."""
+    x = F.pad(x.movedim(-1, 1), (0, 1, 0, 1), value=-torch.inf)
+    return F.max_pool2d(x, layer.window, layer.stride).movedim(1, -1)
+
+
+def group_norm(layer: Any, x: Any, p: Tensors) -> Any:
+    scale, shift = p.get("groupnorm_1.scale"), p.get("groupnorm_1.shift")
+    return first(lambda x: F.group_norm(x, layer.groups, scale, shift, layer.eps), x)
+
+
+def instance_norm(layer: Any, x: Any, p: Tensors) -> Any:
+    scale, shift = p.get("instancenorm_1.scale"), p.get("instancenorm_1.shift")
+    return first(lambda x: F.instance_norm(x, weight=scale, bias=shift, eps=layer.eps), x)
+
+
+def layer_norm(layer: Any, x: Any, p: Tensors) -> Any:
+    return F.layer_norm(x, x.shape[-1:], p.get("layernorm_1.scale"), p.get("layernorm_1.shift"), layer.eps)
+
+
+def batch_norm(layer: Any, x: Any, p: Tensors) -> Any:
+    scale, shift = p["batchnorm_1.scale"], p["batchnorm_1.shift"]
+    return first(lambda x: F.batch_norm(x, None, None, scale, shift, True, layer.momentum, layer.eps), x)
+
+
+def add(layer: Any, x: Any, p: Tensors) -> Any:
+    return dense(layer, x, p) + torch.tanh(x)
+
+
+def gate(layer: Any, x: Any, p: Tensors) -> Any:
+    return conv(layer.layers[0], x, p) * torch.sigmoid(conv(layer.layers[1].layers[0], x, p, "conv1d_2"))
+
+
+def inception(layer: Any, x: Any, p: Tensors) -> Any:
+    return torch.cat([conv(layer.layers[0], x, p), x, conv(layer.layers[2].layers[0], x, p, "conv2d_2").tanh()], -1)
+
+
+# --- cases ------------------------------------------------------------------------------------------------------------
+
+ACTIVATIONS = [
+    fixed("leaky-relu", LeakyReLU(), (3, 5), lambda layer, x, p: F.leaky_relu(x, 0.01)),
+    fixed("leaky-relu-steep", LeakyReLU(1.5), (3, 5), lambda layer, x, p: F.leaky_relu(x, 1.5)),
+    fixed("leaky-relu-negative", LeakyReLU(-0.5), (3, 5), lambda layer, x, p: F.leaky_relu(x, -0.5)),
+    fixed("elu", ELU(), (3, 5), lambda layer, x, p: F.elu(x)),
+    fixed("elu-alpha", ELU(0.5), (2, 3, 5), lambda layer, x, p: F.elu(x, 0.5)),
+    fixed("gelu", GELU(), (3, 5), lambda layer, x, p: F.gelu(x)),
+    fixed("silu", SiLU(), (3, 5), lambda layer, x, p: F.silu(x)),
+    fixed("softplus", Softplus(), (3, 5), lambda layer, x, p: F.softplus(x, threshold=1e3)),
+    fixed("hardtanh", HardTanh(), (5, 7), lambda layer, x, p: F.hardtanh(x)),
+    fixed("hardtanh-limits", HardTanh(-0.25, 2), (5, 7), lambda layer, x, p: F.hardtanh(x, -0.25, 2)),
+    fixed("identity", Identity(), (3, 5), lambda layer, x, p: x + 0),
+    fixed("logsoftmax", LogSoftmax(), (5,), lambda layer, x, p: F.log_softmax(x, -1)),
+    fixed("logsoftmax-3", LogSoftmax(), (2, 3, 5), lambda layer, x, p: F.log_softmax(x, -1)),
+]
+
+CONVOLUTIONS = [
+    fixed("conv3d", Conv3d(3, 2), (3, 4, 5, 2), conv, 2),
+    fixed("conv3d-flip", Conv3d(2, (2, 1, 3), flip=True), (3, 2, 5, 2), conv, 2),
+    fixed("conv3d-stride-pad", Conv3d(2, (2, 3, 2), (2, 1, 2), (1, 0, 1)), (4, 3, 5, 2), conv, 2),
+    fixed("conv3d-same-dilation", Conv3d(2, 2, padding="same", dilation=(1, 2, 1)), (3, 4, 3, 1), conv, 2),
+    fixed("conv2d-groups", Conv2d(6, 2, groups=2), (4, 5, 4), conv, 2),
+    fixed("conv2d-groups-flip-stride", Conv2d(3, (2, 3), (2, 1), 1, flip=True, groups=3), (5, 4, 6), conv, 2),
+    fixed("conv2d-depthwise", Conv2d(3, 3, padding="same", groups=3), (4, 5, 3), conv, 2),
+    fixed("conv2d-depthwise-2", Conv2d(6, 2, groups=3, bias=False), (3, 5, 3), conv, 2),
+    fixed("conv1d-groups", Conv1d(4, 3, 2, 1, groups=2), (7, 6), conv),
+    fixed("conv1d-depthwise", Conv1d(3, 3, dilation=2, groups=3), (7, 3), conv),
+    fixed("conv3d-groups", Conv3d(2, 2, groups=2), (2, 3, 4, 4), conv, 2),
+    fixed("conv2d-position", Conv2d(3, 2, bias="position"), (4, 5, 2), conv),
+    fixed("conv2d-position-same-stride", Conv2d(2, 3, 2, "same", bias="position"), (5, 4, 2), conv),
+    fixed("conv1d-position-groups", Conv1d(4, 2, bias="position", groups=2), (5, 2), conv),
+    fixed("conv3d-position", Conv3d(2, 2, bias="position"), (3, 2, 4, 1), conv, 2),
+]
+
+POOLS = [
+    fixed("maxpool1d", MaxPool1d(2), (7, 3), max_pool),
+    fixed("maxpool1d-pad", MaxPool1d(3, 2, 1), (7, 2), max_pool),
+    fixed("maxpool2d-pad", MaxPool2d(3, (2, 1), (1, 0)), (5, 7, 2), max_pool),
+    fixed("maxpool2d-ceil", MaxPool2d(2, ceil=True), (5, 7, 2), max_pool),
+    fixed("maxpool2d-ceil-last-window", MaxPool2d(2, 3, 1, ceil=True), (5, 8, 2), max_pool),
+    fixed("maxpool2d-same", MaxPool2d(2, padding="same"), (5, 3, 2), pool_same),
+    fixed("maxpool2d-output", MaxPool2d(output=(2, 3)), (4, 9, 2), pool_output(F.adaptive_max_pool2d)),
+    fixed("maxpool3d", MaxPool3d(2), (4, 3, 5, 2), max_pool, 2),
+    fixed("maxpool3d-pad-ceil", MaxPool3d((2, 3, 2), 2, (1, 1, 0), True), (3, 4, 5, 1), max_pool, 2),
+    fixed("avgpool1d", AvgPool1d(3, 2), (7, 3), avg_pool),
+    fixed("avgpool1d-ceil", AvgPool1d(3, 2, ceil=True), (8, 3), pool_output(lambda x, _: _ceil_1d(x))),
+    fixed("avgpool2d-pad", AvgPool2d(3, 2, 1), (5, 6, 2), avg_pool),
+    fixed("avgpool2d-ceil", AvgPool2d(2, ceil=True), (5, 7, 2), avg_pool),
+    fixed("avgpool2d-pad-ceil", AvgPool2d((3, 2), (2, 3), (1, 1), ceil=True), (6, 5, 2), avg_pool),
+    fixed("avgpool2d-output", AvgPool2d(output=2), (4, 6, 2), pool_output(F.adaptive_avg_pool2d)),
+    fixed("avgpool3d", AvgPool3d((1, 2, 3), (1, 2, 1)), (2, 5, 4, 2), avg_pool, 2),
+    fixed("global-avg", GlobalAvgPool(), (3, 5, 2), lambda layer, x, p: x.mean((1, 2))),
+    fixed("global-avg-1", GlobalAvgPool(), (5, 2), lambda layer, x, p: x.mean(1)),
+    fixed("global-max", GlobalMaxPool(), (3, 5, 2), lambda layer, x, p: x.amax((1, 2))),
+    fixed("global-max-3", GlobalMaxPool(), (2, 3, 2, 3), lambda layer, x, p: x.amax((1, 2, 3))),
+]
+
+
+def _ceil_1d(x: Any) -> Any:
+    """Windows of 3, 2 apart, over 8: the last has two elements."""
+    means = [x[..., a : a + 3].mean(-1) for a in (0, 2, 4, 6)]
+    return torch.stack(means, -1)
+
+
+NORMS = [
+    fixed("layernorm", LayerNorm(eps=0.125), (5,), layer_norm),
+    fixed("layernorm-2", LayerNorm(), (3, 5), layer_norm),
+    fixed("layernorm-plain", LayerNorm(affine=False), (2, 3, 5), layer_norm, 2),
+    fixed("groupnorm", GroupNorm(2, eps=0.125), (3, 5, 4), group_norm, 2),
+    fixed("groupnorm-1", GroupNorm(1), (6,), group_norm),
+    fixed("groupnorm-3", GroupNorm(3, affine=False), (2, 3, 2, 6), group_norm, 2),
+    fixed("instancenorm", InstanceNorm(eps=0.125), (3, 5, 2), instance_norm, 2),
+    fixed("instancenorm-1", InstanceNorm(affine=True), (5, 3), instance_norm),
+    fixed("instancenorm-3", InstanceNorm(), (2, 3, 2, 2), instance_norm, 2),
+    fixed("batchnorm-4", BatchNorm(eps=0.125), (2, 3, 2, 3), batch_norm, 2),
+]
+
+SHAPES = [
+    fixed("unflatten", Unflatten((2, 3)), (6,), lambda layer, x, p: x.reshape(-1, 2, 3)),
+    fixed("unflatten-3", Unflatten((3, 1, 2)), (5, 6), lambda layer, x, p: x.reshape(-1, 5, 3, 1, 2)),
+    fixed("permute", Permute((1, 2, 0)), (2, 3, 5), lambda layer, x, p: x.permute(0, 2, 3, 1)),
+    fixed("permute-2", Permute((1, 0)), (3, 5), lambda layer, x, p: x.permute(0, 2, 1)),
+    fixed("add", Add(Dense(5), Tanh()), (5,), add),
+    fixed("multiply", Multiply(Conv1d(3, 2), Sequential(Conv1d(3, 2), Sigmoid())), (5, 2), gate),
+    fixed(
+        "parallel",
+        Parallel(Conv2d(2, 3, padding="same"), Identity(), Sequential(Conv2d(3, 1), Tanh())),
+        (3, 5, 2),
+        inception,
+    ),
+    fixed("parallel-one", Parallel(Tanh()), (5,), lambda layer, x, p: torch.tanh(x)),
+]
+
+
+
+def random_pool(kind: type) -> Callable[[np.random.Generator], tuple[Layer, tuple[int, ...]]]:
+    """PyTorch wants pads of at most half a window."""
+
+    def make(rng: np.random.Generator) -> tuple[Layer, tuple[int, ...]]:
+        window, stride = (tuple(int(n) for n in rng.integers(1, 5, 2)) for _ in range(2))
+        padding = tuple(int(rng.integers(0, size // 2 + 1)) for size in window)
+        shape = tuple(int(n) for n in rng.integers(4, 9, 2))
+        return kind(window, stride, padding, bool(rng.integers(2))), (*shape, 2)
+
+    return make
+
+
+def random_groups(rng: np.random.Generator) -> tuple[Layer, tuple[int, ...]]:
+    groups, kernel = int(rng.integers(1, 4)), (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+    settings = [int(rng.integers(1, 3)), int(rng.integers(0, 2)), int(rng.integers(1, 3))]
+    filters, channels = (groups * int(n) for n in rng.integers(1, 3, 2))
+    return Conv2d(filters, kernel, *settings, flip=bool(rng.integers(2)), groups=groups), (6, 7, channels)
+
+
+RANDOM = [
+    *(Case(f"maxpool2d-random-{n}", random_pool(MaxPool2d), max_pool, 2) for n in range(12)),
+    *(Case(f"avgpool2d-random-{n}", random_pool(AvgPool2d), avg_pool, 2) for n in range(12)),
+    *(Case(f"conv2d-groups-random-{n}", random_groups, conv, 2) for n in range(12)),
+]
+
+MORE: list[Case] = [*ACTIVATIONS, *CONVOLUTIONS, *POOLS, *NORMS, *SHAPES, *RANDOM]
