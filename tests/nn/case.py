@@ -50,9 +50,10 @@ def fixed(name: str, layer: Layer, shape: tuple[int, ...], reference: Any, batch
     return Case(name, lambda rng: (layer, shape), reference, batch)
 
 
-def _pads(layer: Any, x: Any, rank: int) -> list[tuple[int, int]]:
+def pads_of(layer: Any, kernel: tuple[int, ...], x: Any) -> list[tuple[int, int]]:
     """The pads of a convolution, written down here once more: the layer's own arithmetic is what is tested."""
-    kernel, stride, dilation = (_each(v, rank) for v in (layer.kernel, layer.stride, layer.dilation))
+    rank = len(kernel)
+    stride, dilation = each(layer.stride, rank), each(layer.dilation, rank)
     if layer.padding == "valid":
         return [(0, 0)] * rank
     if layer.padding == "full":
@@ -68,21 +69,22 @@ def _pads(layer: Any, x: Any, rank: int) -> list[tuple[int, int]]:
     return [side if isinstance(side, tuple) else (side, side) for side in sides]
 
 
-def _each(value: Any, rank: int) -> tuple[int, ...]:
+def each(value: Any, rank: int) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, tuple) else (value,) * rank
 
 
 def conv(layer: Any, x: Any, p: Tensors, name: str | None = None) -> Any:
     rank = x.ndim - 2
     name = name or f"conv{rank}d_1"
-    pads = [n for pair in reversed(_pads(layer, x, rank)) for n in pair]
     w = p[f"{name}.w"]
+    pads = [n for pair in reversed(pads_of(layer, tuple(w.shape[:rank]), x)) for n in pair]
     if layer.flip:
         w = torch.flip(w, tuple(range(rank)))
     w = w.permute(rank + 1, rank, *range(rank))  # H W I O -> O I H W
     x = F.pad(x.movedim(-1, 1), pads)
-    stride, dilation = _each(layer.stride, rank), _each(layer.dilation, rank)
-    y = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[rank](x, w, None, stride, 0, dilation, layer.groups).movedim(1, -1)
+    stride, dilation = each(layer.stride, rank), each(layer.dilation, rank)
+    function, groups = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[rank], getattr(layer, "groups", 1)
+    y = function(x, w, None, stride, 0, dilation, groups).movedim(1, -1)
     bias = p.get(f"{name}.b")
     return y if bias is None else y + bias
 

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
-from tests.nn.case import Case, Tensors, conv, dense, fixed  # noqa: E402
+from tests.nn.case import Case, Tensors, conv, dense, each, fixed  # noqa: E402
 
 from paperback.nn import (  # noqa: E402
     ELU,
@@ -21,12 +21,19 @@ from paperback.nn import (  # noqa: E402
     AvgPool2d,
     AvgPool3d,
     BatchNorm,
+    BlockDCT,
     Conv1d,
     Conv2d,
     Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    DCT2d,
     Dense,
+    FiniteDifferences,
+    FixedConv,
     GlobalAvgPool,
     GlobalMaxPool,
+    Grey,
     GroupNorm,
     HardTanh,
     Identity,
@@ -227,10 +234,96 @@ def random_groups(rng: np.random.Generator) -> tuple[Layer, tuple[int, ...]]:
     return Conv2d(filters, kernel, *settings, flip=bool(rng.integers(2)), groups=groups), (6, 7, channels)
 
 
+def transposed(layer: Any, x: Any, p: Tensors) -> Any:
+    """PyTorch cuts the same off both ends: what differs is cut off afterwards."""
+    rank = x.ndim - 2
+    w = p[f"convtranspose{rank}d_1.w"].permute(rank, rank + 1, *range(rank)).contiguous()
+    function = F.conv_transpose1d if rank == 1 else F.conv_transpose2d
+    sides = [pair if isinstance(pair, tuple) else (pair, pair) for pair in each(layer.padding, rank)]
+    even = not isinstance(layer.padding, tuple) or all(low == high for low, high in sides)
+    padding = [low if even else 0 for low, _ in sides]
+    settings = {"padding": padding, "output_padding": layer.output_padding, "dilation": layer.dilation}
+    y = first(lambda x: function(x, w, p.get(f"convtranspose{rank}d_1.b"), layer.stride, **settings), x)
+    if even:
+        return y
+    return y[(slice(None), *(slice(low, n - high) for (low, high), n in zip(sides, y.shape[1:], strict=False)))]
+
+
+def fixed_conv(layer: Any, x: Any, p: Tensors) -> Any:
+    """A small kernel is the same kernel for every channel."""
+    w = p["fixedconv_1.w"]
+    rank = x.ndim - 2
+    if w.ndim == rank:
+        w = torch.einsum("...,rk->...rk", w, torch.eye(x.shape[-1], dtype=x.dtype))
+    return conv(layer, x, {"w.w": w}, "w")
+
+
+def differences(layer: Any, x: Any, p: Tensors) -> Any:
+    padded = F.pad(x, (0, 0, 0, 1, 0, 1))
+    return torch.stack([padded[:, 1:, :-1] - x, padded[:, :-1, 1:] - x], -1).flatten(-2)
+
+
+def cosines(n: int, scaling: str) -> Any:
+    k, p = torch.arange(n).double(), torch.arange(n).double()
+    matrix = torch.cos(torch.pi * (p[None] + 0.5) * k[:, None] / n)
+    scale = {"raw": 1.0, "double": 2.0, "root": n**-0.5, "orthonormal": (2 / n) ** 0.5}[scaling]
+    matrix = matrix * scale
+    if scaling == "orthonormal":
+        matrix[0] /= 2**0.5
+    return matrix
+
+
+def dct(layer: Any, x: Any, p: Tensors) -> Any:
+    rows, columns = (cosines(n, layer.scaling).to(x.dtype) for n in x.shape[1:3])
+    if layer.inverse:
+        rows, columns = torch.linalg.inv(rows), torch.linalg.inv(columns)
+    return torch.einsum("kp,npqc,lq->nklc", rows, x, columns)
+
+
+def block_dct(layer: Any, x: Any, p: Tensors) -> Any:
+    size, m = layer.block, cosines(layer.block, layer.scaling).to(x.dtype)
+    if layer.inverse:
+        m = torch.linalg.inv(m)
+        blocks = x.reshape(*x.shape[:3], -1, size, size)
+        return torch.einsum("pk,nabckl,ql->napbqc", m, blocks, m).flatten(3, 4).flatten(1, 2)
+    blocks = x.unflatten(1, (-1, size)).unflatten(3, (-1, size))
+    return torch.einsum("kp,napbqc,lq->nabckl", m, blocks, m).flatten(3)
+
+
+TRANSPOSED = [
+    fixed("convtranspose1d", ConvTranspose1d(3, 3), (5, 2), transposed),
+    fixed("convtranspose1d-stride", ConvTranspose1d(3, 3, 2, 1, 1), (5, 2), transposed),
+    fixed("convtranspose1d-dilation", ConvTranspose1d(2, 2, 3, (0,), 2, 3, bias=False), (4, 3), transposed),
+    fixed("convtranspose1d-sides", ConvTranspose1d(2, 3, 2, ((2, 1),)), (5, 2), transposed),
+    fixed("convtranspose2d", ConvTranspose2d(3, (2, 3)), (3, 4, 2), transposed, 2),
+    fixed("convtranspose2d-stride", ConvTranspose2d(2, (3, 2), (2, 3), (1, 0), (1, 2)), (3, 2, 3), transposed, 2),
+    fixed("convtranspose2d-dilation", ConvTranspose2d(2, 2, 2, 1, 0, (1, 3)), (3, 4, 1), transposed, 2),
+]
+
+SOBEL = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+MIXING = np.arange(-8, 10).reshape(3, 1, 3, 2) / 4
+
+FIXED = [
+    fixed("fixedconv", FixedConv(SOBEL), (4, 5, 2), fixed_conv, 2),
+    fixed("fixedconv-same-stride-flip", FixedConv(SOBEL, 2, "same", flip=True), (5, 6, 2), fixed_conv, 2),
+    fixed("fixedconv-mixing", FixedConv(MIXING, padding=1), (4, 3, 3), fixed_conv, 2),
+    fixed("fixedconv-1", FixedConv([1, -2, 1], dilation=2, flip=True), (7, 3), fixed_conv),
+    fixed("fixedconv-1-mixing", FixedConv([[[1, -2]], [[0.5, 3]]]), (5, 1), fixed_conv),
+    fixed("finitedifferences", FiniteDifferences(), (3, 5, 2), differences),
+    fixed("grey", Grey(), (2, 5, 3), lambda layer, x, p: x @ torch.tensor([[0.299], [0.587], [0.114]], dtype=x.dtype)),
+    fixed("dct2d", DCT2d(), (3, 4, 2), dct, 2),
+    fixed("dct2d-root-inverse", DCT2d("root", True), (3, 4, 2), dct, 2),
+    fixed("dct2d-double", DCT2d("double"), (3, 2, 1), dct, 2),
+    fixed("blockdct", BlockDCT(3), (3, 6, 2), block_dct, 2),
+    fixed("blockdct-raw", BlockDCT(2, "raw"), (4, 2, 1), block_dct, 2),
+    fixed("blockdct-inverse", BlockDCT(2, inverse=True), (2, 3, 8), block_dct, 2),
+    fixed("blockdct-raw-inverse", BlockDCT(2, "raw", True), (1, 2, 4), block_dct, 2),
+]
+
 RANDOM = [
     *(Case(f"maxpool2d-random-{n}", random_pool(MaxPool2d), max_pool, 2) for n in range(12)),
     *(Case(f"avgpool2d-random-{n}", random_pool(AvgPool2d), avg_pool, 2) for n in range(12)),
     *(Case(f"conv2d-groups-random-{n}", random_groups, conv, 2) for n in range(12)),
 ]
 
-MORE: list[Case] = [*ACTIVATIONS, *CONVOLUTIONS, *POOLS, *NORMS, *SHAPES, *RANDOM]
+MORE: list[Case] = [*ACTIVATIONS, *CONVOLUTIONS, *POOLS, *NORMS, *SHAPES, *TRANSPOSED, *FIXED, *RANDOM]

@@ -15,18 +15,20 @@ adding a layer, or drawing in another order, changes no other parameter.
 from __future__ import annotations
 
 __all__ = [
-    "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Initializer", "Ones", "Uniform", "Zeros", "fans", "stream",
+    "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Initializer", "Nested", "Ones", "Uniform", "Values", "Zeros",
+    "fans", "stream",
 ]  # fmt: skip
 
 import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paperback.errors import ModelError
 from paperback.notation.affine import Letter
 from paperback.notation.block import Block
 from paperback.notation.expr import Affine, Node, Read, Reduce
@@ -49,6 +51,36 @@ class Constant:
 
     def sample(self, shape: tuple[int, ...], fan_in: int, fan_out: int, stream: np.random.Generator) -> Array:
         return np.full(shape, self.value)
+
+
+Nested: TypeAlias = "float | tuple[Nested, ...]"
+
+
+@dataclass(frozen=True)
+class Values:
+    """Exactly these numbers: an array, or numbers nested in tuples or lists."""
+
+    value: Nested
+
+    def __post_init__(self) -> None:
+        try:
+            array = np.asarray(self.value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"an array of numbers is needed, not {self.value!r}: {error}") from error
+        object.__setattr__(self, "value", _nested(array.tolist()))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(self.value)
+
+    def sample(self, shape: tuple[int, ...], fan_in: int, fan_out: int, stream: np.random.Generator) -> Array:
+        if shape != self.shape:
+            raise ModelError(f"the values have the shape {self.shape}, needed is {shape}")
+        return np.array(self.value, dtype=np.float64)
+
+
+def _nested(value: Any) -> Nested:
+    return tuple(_nested(item) for item in value) if isinstance(value, list) else float(value)
 
 
 @dataclass(frozen=True)

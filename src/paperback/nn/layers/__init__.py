@@ -16,14 +16,17 @@ from paperback.nn.layers.activations import (
 from paperback.nn.layers.batchnorm import BatchNorm
 from paperback.nn.layers.combine import Add, Multiply, Parallel, Residual, Sequential
 from paperback.nn.layers.conv import Conv1d, Conv2d, Conv3d
+from paperback.nn.layers.dct import BlockDCT, DCT2d
 from paperback.nn.layers.dense import Dense
 from paperback.nn.layers.dropout import Dropout
+from paperback.nn.layers.fixed import FiniteDifferences, FixedConv, Grey
 from paperback.nn.layers.flatten import Flatten, Permute, Unflatten
 from paperback.nn.layers.layer import Layer
 from paperback.nn.layers.norm import GroupNorm, InstanceNorm, LayerNorm
 from paperback.nn.layers.pool import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
 from paperback.nn.layers.reduce import GlobalAvgPool, GlobalMaxPool
 from paperback.nn.layers.softmax import LogSoftmax, Softmax
+from paperback.nn.layers.transpose import ConvTranspose1d, ConvTranspose2d
 
 __all__ = [
     "ELU",
@@ -33,14 +36,21 @@ __all__ = [
     "AvgPool2d",
     "AvgPool3d",
     "BatchNorm",
+    "BlockDCT",
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "DCT2d",
     "Dense",
     "Dropout",
+    "FiniteDifferences",
+    "FixedConv",
     "Flatten",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "Grey",
     "GroupNorm",
     "HardTanh",
     "Identity",

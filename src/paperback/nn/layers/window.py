@@ -102,12 +102,12 @@ class Window:
         return f"floor(({length}-{reach}" + (f"{rest:+d}" if rest else "") + f")/{self.stride})+1"
 
 
-def one_per_axis(layer: Layer, name: str, value: object, rank: int) -> tuple[int, ...]:
+def one_per_axis(layer: Layer, name: str, value: object, rank: int, least: int = 1) -> tuple[int, ...]:
     """`3` or `(3, 5)` as one whole number per axis."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
     if len(values) != rank:
         raise ModelError(f"{type(layer).__name__}: {name} must be one number, or {rank} of them, not {value!r}")
-    return tuple(natural(layer, name, number) for number in values)
+    return tuple(natural(layer, name, number, least) for number in values)
 
 
 def windows(
