@@ -14,7 +14,6 @@ from __future__ import annotations
 
 __all__ = ["SOFTMAX", "Predictor"]
 
-import math
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -39,7 +38,7 @@ from paperback.learn.inputs import (
     example_array,
     labels_for,
 )
-from paperback.learn.metrics import has_accuracy, right
+from paperback.learn.metrics import Metric, find_metrics, has_accuracy
 from paperback.learn.state import State, sealed
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, Loss, find
@@ -183,24 +182,35 @@ class Predictor:
         return channels_first(np.concatenate(parts), self.layout)
 
     def evaluate(
-        self, x: ArrayLike, y: ArrayLike, loss: str | Loss = SOFTMAX, batch_size: int = 256
-    ) -> dict[str, float]:
-        """{"loss": the mean over examples, "accuracy": the share that is right (where labels are classes)}."""
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        loss: str | Loss = SOFTMAX,
+        batch_size: int = 256,
+        metrics: Iterable[str | Metric] = (),
+    ) -> dict[str, Any]:
+        """{"loss": the mean over examples, "accuracy": the share that is right (where labels are classes)}.
+
+        metrics     more to measure, under their names: "top_5", "confusion", "precision", "recall",
+                    "mean_absolute_error", "r2", or metrics of your own
+        """
         loss, size = find(loss), check_count("evaluate", "batch_size", batch_size)
         examples, labels, kind = self.check_batch("evaluate", x, y, loss)
+        shape = self.network.output_shape
+        usual = ["accuracy"] if has_accuracy(kind, shape) else []
+        judges = find_metrics(usual, kind, shape) + find_metrics(metrics, kind, shape)
         key = ("evaluate", loss, kind)
         run, _ = self._compiled(key, lambda: (programs.evaluation_program(self.network, loss, kind), {}))
-        shape = self.network.output_shape
-        judged, total, hits = has_accuracy(kind, shape), 0.0, 0
+        total = 0.0
+        measured: dict[Metric, Array] = {}
         for i in range(0, len(examples), size):
             batch, label = self._inside(examples[i : i + size]), self._label(labels[i : i + size])
             result = run({**self._state.tensors, INPUT: batch, LABEL: label})
             total += float(result[LOSS]) * len(batch)
-            hits += right(result[self.network.output], label) if judged else 0
-        answer = {"loss": total / len(examples)}
-        if judged:
-            answer["accuracy"] = hits / (len(examples) * math.prod(shape[:-1]))
-        return answer
+            for judge in dict.fromkeys(judges):
+                new = judge.measure(result[self.network.output], label)
+                measured[judge] = judge.join(measured[judge], new) if judge in measured else new
+        return {"loss": total / len(examples), **{judge.name: judge.value(measured[judge]) for judge in judges}}
 
     def loss_and_gradients(
         self, x: ArrayLike, y: ArrayLike, loss: str | Loss = SOFTMAX, training: bool = True
