@@ -10,7 +10,8 @@ from __future__ import annotations
 
 __all__ = ["differentiated_name", "fresh_letters", "target_binders", "transpose"]
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
 
 from paperback.calculus.diff import LinearTerm
 from paperback.calculus.display import solve_bare
@@ -36,15 +37,21 @@ def target_binders(axes: Sequence[Size], slots: Iterable[Read]) -> tuple[Binder,
         bare = {i.bare.name if isinstance(i, Affine) and i.bare else "" for i in (s.indices[axis] for s in slots)}
         only = bare.pop() if len(bare) == 1 else ""
         names.append(only if only not in names else "")
-    free = [letter for letter in _TARGET_LETTERS if letter not in names]
-    return tuple(Binder(Letter.fresh(n or free.pop(0)), axis) for n, axis in zip(names, axes, strict=True))
+    free = _letters_beside(names)
+    return tuple(Binder(Letter.fresh(n or next(free)), axis) for n, axis in zip(names, axes, strict=True))
 
 
 def fresh_letters(axes: Sequence[Size], taken: Iterable[str]) -> tuple[Binder, ...]:
     """New letters t, u, v ... that avoid the taken names."""
+    free = _letters_beside(taken)
+    return tuple(Binder(Letter.fresh(next(free)), axis) for axis in axes)
+
+
+def _letters_beside(taken: Iterable[str]) -> Iterator[str]:
+    """t, u, v ... without the taken names, and t1, t2 ... when they are used up."""
     taken = set(taken)
-    free = [letter for letter in _TARGET_LETTERS if letter not in taken]
-    return tuple(Binder(Letter.fresh(free.pop(0)), axis) for axis in axes)
+    names = chain(_TARGET_LETTERS, (f"t{number}" for number in count(1)))
+    return (name for name in names if name not in taken)
 
 
 def delta(slot: Read, target: Sequence[Binder]) -> tuple[Guard, ...]:

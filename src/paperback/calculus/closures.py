@@ -356,7 +356,7 @@ class Closures:
 
         def position(out: list[Any]) -> Number:
             if not out:
-                raise EngineError(f"{op} over no element")
+                return Fraction(0)
             return Fraction(out[duals.winners([value for value, _ in out], op == "argmax")[0]][1])
 
         return position

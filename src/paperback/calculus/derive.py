@@ -26,7 +26,7 @@ from paperback.notation.affine import Affine, Letter
 from paperback.notation.block import Block
 from paperback.notation.expr import Add, Binder, Call, Node, Read, Reduce, Statement, Tensor, add
 from paperback.notation.size import Size
-from paperback.notation.walk import nodes, reads, substitute
+from paperback.notation.walk import map_children, nodes, reads, substitute
 
 
 def _active(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
@@ -94,7 +94,7 @@ def _named_like(letters: Sequence[str], axes: tuple[Size, ...]) -> tuple[Binder,
     plain = fresh_letters(axes, ())
     if len(letters) != len(axes):
         return plain
-    return tuple(Binder(type(b.letter).fresh(name), b.extent) for b, name in zip(plain, letters, strict=True))
+    return tuple(Binder(Letter.fresh(name), b.extent) for b, name in zip(plain, letters, strict=True))
 
 
 def live(statements: Sequence[Statement], wanted: Iterable[str]) -> tuple[Statement, ...]:
@@ -261,8 +261,23 @@ def _derived(statement: Statement, name: str, terms: Iterable[Term], more: tuple
 def _shown(derived: Sequence[Statement], known: Sequence[Statement], block: Block) -> list[Statement]:
     named = known_values(known)
     names = Names((*_names_in(block).taken, *(s.target for s in (*derived, *known))))
-    shown = (display(statement, named, block.lower) for statement in derived)
-    return [part for statement in shown for part in _one_padding(statement, names)]
+    axes = {**{n: t.axes for n, t in block.inputs.items()}, **{s.target: s.axes for s in (*known, *derived)}}
+    shown = (display(statement, named, block.lower, axes) for statement in derived)
+    return [_padded_alike(part) for statement in shown for part in _one_padding(statement, names)]
+
+
+def _padded_alike(statement: Statement) -> Statement:
+    """`x pads 0` holds for a whole statement: for every read of x but the bare ones, whose ranges are those of x."""
+    pads = {read.tensor: read.pad for read in reads(statement.expr) if read.pad is not None}
+
+    def alike(node: Node) -> Node:
+        node = map_children(node, alike)
+        if isinstance(node, Read) and node.tensor in pads:
+            bare = all(isinstance(index, Affine) and index.bare is not None for index in node.indices)
+            return Read(node.tensor, node.indices, None if bare else pads[node.tensor])
+        return node
+
+    return replace(statement, expr=alike(statement.expr)) if pads else statement
 
 
 def _one_padding(statement: Statement, names: Names) -> list[Statement]:

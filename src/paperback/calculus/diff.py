@@ -22,13 +22,15 @@ from fractions import Fraction
 
 from paperback.calculus.conventions import Conventions
 from paperback.calculus.functions import partial_derivatives
-from paperback.calculus.term import Term
+from paperback.calculus.term import Term, guard_letters, substitute_guard
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     Add,
     Binder,
+    Bracket,
     Call,
     Compare,
+    Guard,
     Index,
     Mul,
     Node,
@@ -71,6 +73,13 @@ class LinearTerm:
     def times(self, *factors: Node) -> LinearTerm:
         return LinearTerm(self.term.times(*factors), self.slot)
 
+    def renewed(self) -> LinearTerm:
+        """The same with new binders."""
+        term, letters = self.term.renewed()
+        slot = substitute(self.slot, letters)
+        assert isinstance(slot, Read)
+        return LinearTerm(term, slot)
+
 
 _NOTHING = Term((), (), ())
 
@@ -87,10 +96,10 @@ class Differential:
     ) -> None:
         self.statement, self.active, self.conventions, self.names = statement, active, conventions, names
         self.named: list[Statement] = []
-        self._selectors: dict[Node, Statement] = {}
-        self.terms = tuple(self._of(statement.expr, {b.letter: b for b in statement.binders}))
+        self._selectors: dict[tuple[Node, tuple[Guard, ...]], Statement] = {}
+        self.terms = tuple(self._of(statement.expr, _Scope({b.letter: b for b in statement.binders}, ())))
 
-    def _of(self, node: Node, scope: dict[Letter, Binder]) -> list[LinearTerm]:
+    def _of(self, node: Node, scope: _Scope) -> list[LinearTerm]:
         if not any(self.active(read.tensor) for read in reads(node)):
             return []
         match node:
@@ -111,27 +120,29 @@ class Differential:
                 return self._reduction(node, scope)
         return []  # a bracket is piecewise constant
 
-    def _product(self, node: Mul, scope: dict[Letter, Binder]) -> list[LinearTerm]:
-        found = []
+    def _product(self, node: Mul, scope: _Scope) -> list[LinearTerm]:
+        found: list[LinearTerm] = []
+        scope = scope.inside((), tuple(g for f in node.factors if isinstance(f, Bracket) for g in f.guards))
         for place, factor in enumerate(node.factors):
             others = node.factors[:place] + node.factors[place + 1 :]
             found += [d.times(*others) for d in self._of(factor, scope)]
         return found
 
-    def _reduction(self, node: Reduce, scope: dict[Letter, Binder]) -> list[LinearTerm]:
+    def _reduction(self, node: Reduce, scope: _Scope) -> list[LinearTerm]:
         if node.op in ("argmax", "argmin"):
             return []
         opened = fresh(node)
         assert isinstance(opened, Reduce)
-        inner = self._of(opened.body, {**scope, **{b.letter: b for b in opened.binders}})
+        inner = self._of(opened.body, scope.inside(opened.binders, opened.guards))
         weight = self._weight(node, opened, scope)
-        found = []
+        found: list[LinearTerm] = []
         for d in inner:
             term = Term(d.term.binders, tuple(dict.fromkeys((*opened.guards, *d.term.guards))), d.term.factors)
-            found.append(LinearTerm(term.over(opened.binders).times(weight), d.slot))
+            linear = LinearTerm(term.over(opened.binders).times(weight), d.slot)
+            found.append(linear.renewed() if found else linear)  # a letter is bound once: every term has its own
         return found
 
-    def _weight(self, node: Reduce, opened: Reduce, scope: dict[Letter, Binder]) -> Node:
+    def _weight(self, node: Reduce, opened: Reduce, scope: _Scope) -> Node:
         """What an element's differential is multiplied by in the differential of the reduction."""
         if node.op == "sum":
             return const(1)
@@ -150,21 +161,39 @@ class Differential:
         count = Reduce("sum", again.binders, again.guards, bracket(Compare("==", again.body, node)))
         return mul(chosen, power(count, Fraction(-1)))
 
-    def _selector(self, node: Reduce, scope: dict[Letter, Binder]) -> Statement:
-        """The statement `A[free letters] = argmax ...` that says which element a max took."""
-        if node not in self._selectors:
-            own = [scope[letter] for letter in free_letters(node)]
+    def _selector(self, node: Reduce, scope: _Scope) -> Statement:
+        """The statement `A[free letters] = argmax ...` that says which element a max took.
+
+        The index guards under which the max stands go with it: where they are false its reads may be out of range.
+        """
+        key = (node, scope.guards)
+        if key not in self._selectors:
+            letters = dict.fromkeys((*free_letters(node), *(l for g in scope.guards for l in guard_letters(g))))
+            own = [scope.binders[letter] for letter in letters]
             renamed = {b.letter: Affine.of(Letter.fresh(b.letter.name)) for b in own}
             copy = fresh(substitute(node, renamed))
             assert isinstance(copy, Reduce)
             binders = [Binder(renamed[b.letter].letters[0], b.extent) for b in own]
             name = self.names.fresh(f"{self.statement.target}_arg")
-            code = Reduce("arg" + node.op, copy.binders, copy.guards, copy.body)
-            named = Statement.plain(name, binders, code)
-            self.named.append(named)
+            guards = tuple(dict.fromkeys((*(substitute_guard(g, renamed) for g in scope.guards), *copy.guards)))
+            code = Reduce("arg" + node.op, copy.binders, guards, copy.body)
+            self.named.append(Statement.plain(name, binders, code))
             # the statement's own letters stand in the read, whatever the selector's letters are
-            self._selectors[node] = Statement.plain(name, own, code)
-        return self._selectors[node]
+            self._selectors[key] = Statement.plain(name, own, code)
+        return self._selectors[key]
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """The binders around a node, and the index guards that hold there."""
+
+    binders: dict[Letter, Binder]
+    guards: tuple[Guard, ...]
+
+    def inside(self, binders: Iterable[Binder], guards: tuple[Guard, ...]) -> _Scope:
+        affine = (g for g in guards if not isinstance(g, Compare))
+        held = tuple(dict.fromkeys((*self.guards, *affine)))
+        return _Scope({**self.binders, **{b.letter: b for b in binders}}, held)
 
 
 def _code(binders: tuple[Binder, ...]) -> Affine:

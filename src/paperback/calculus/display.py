@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from paperback.calculus.guards import Box, simplify
-from paperback.calculus.term import Term, expression, guard_letters, terms_of
+from paperback.calculus.term import Term, guard_letters, terms_of, tidy_expression
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import AffineGuard, Binder, Divides, Guard, Node, Quotient, Read, Reduce, Statement, mul
 from paperback.notation.size import Size
-from paperback.notation.walk import free_letters, map_children
+from paperback.notation.walk import children, free_letters, map_children
 
 _ONE = Size.of(1)
 
@@ -58,31 +58,23 @@ def eliminate(term: Term, box: Box) -> Term | None:
 
 
 def display(
-    statement: Statement, named: Callable[[Node, Box], Node], lower: Mapping[str, int] | None = None
+    statement: Statement,
+    named: Callable[[Node, Box], Node],
+    lower: Mapping[str, int] | None = None,
+    axes: Mapping[str, tuple[Size, ...]] | None = None,
 ) -> Statement:
     """A statement in delta form as people write it: deltas solved, guards simplified, common factors out.
 
-    `named` rewrites sub-expressions into the names of known values (see `naming`).
+    `named` rewrites sub-expressions into the names of known values (see `naming`); `axes` are those of the tensors.
     """
-    box = Box(statement.binders, lower)
+    box = Box(statement.binders, lower, axes)
     terms = []
     for term in terms_of(statement.expr):
         solved = eliminate(term, box)
         if solved is not None:
             product = named(mul(*solved.factors), box.with_binders(solved.binders))
             terms.append(Term(solved.binders, solved.guards, ()).times(product))
-    return replace(statement, expr=_unpadded(named(expression(terms, tidy=True), box), box))
-
-
-def _unpadded(node: Node, box: Box) -> Node:
-    """Bare reads in range need no padding; solving a delta makes them from padded ones."""
-    inside = box.with_binders(node.binders) if isinstance(node, Reduce) else box
-    node = map_children(node, lambda child: _unpadded(child, inside))
-    if isinstance(node, Read) and node.pad is not None:
-        letters = [index.bare if isinstance(index, Affine) else None for index in node.indices]
-        if all(letter is not None and letter in box.extents for letter in letters):
-            return Read(node.tensor, node.indices, None)
-    return node
+    return replace(statement, expr=named(tidy_expression(terms, box.is_total), box))
 
 
 def _solve(affine: Affine, letter: Letter) -> Affine | None:
@@ -116,8 +108,21 @@ def _best_pivot(term: Term, box: Box) -> Term | None:
             left = sum(not inside.implies(g) for g in range_guards(value, binder.extent))
             cost = (left, -place)  # the innermost binder is the statement's own
             if best is None or cost < best[0]:
-                best = cost, _substitute(term, guard, binder, value)
+                solved = _substitute(term, guard, binder, value)
+                if all(_is_expressible(factor, inside) for factor in solved.factors):
+                    best = cost, solved
     return best[1] if best else None
+
+
+def _is_expressible(node: Node, box: Box) -> bool:
+    """No padded read has become bare over another range than its axis: a bare read says that the ranges are equal."""
+    if isinstance(node, Read) and node.pad is not None:
+        letters = [index.bare for index in node.indices if isinstance(index, Affine)]
+        axes = box.axes.get(node.tensor, ())
+        if len(letters) == len(axes) and all(letters):
+            return all(box.extents.get(l) == axis for l, axis in zip(letters, axes, strict=True) if l is not None)
+    inside = box.with_binders(node.binders) if isinstance(node, Reduce) else box
+    return all(_is_expressible(child, inside) for child in children(node))
 
 
 def _quotient(term: Term) -> Term | None:
@@ -131,7 +136,7 @@ def _quotient(term: Term) -> Term | None:
             if a.is_int and a.value < 0:
                 a, e = -a, -e
             others = tuple(g for g in term.guards if g is not guard)
-            if not a.is_nonnegative() or any(binder.letter in guard_letters(g) for g in others):
+            if not a.is_positive() or any(binder.letter in guard_letters(g) for g in others):
                 continue
             factors = [_read_quotient(f, binder.letter, Quotient(e, a)) for f in term.factors]
             if any(f is None for f in factors):

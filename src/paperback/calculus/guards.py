@@ -17,19 +17,38 @@ from collections.abc import Iterable, Mapping
 
 from paperback.calculus.term import Term
 from paperback.notation.affine import Affine
-from paperback.notation.expr import AffineGuard, Binder, Divides, Guard
+from paperback.notation.expr import (
+    AffineGuard,
+    Binder,
+    Call,
+    Divides,
+    Guard,
+    IndexExpr,
+    Node,
+    Pow,
+    Quotient,
+    Read,
+    Reduce,
+)
 from paperback.notation.size import Size, bounds_from_extents
+from paperback.notation.walk import children, map_children
 
 
 class Box:
-    """The ranges of letters, with what is known of the sizes."""
+    """The ranges of letters, with what is known of the sizes and of the axes of tensors."""
 
-    def __init__(self, binders: Iterable[Binder] = (), lower: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        binders: Iterable[Binder] = (),
+        lower: Mapping[str, int] | None = None,
+        axes: Mapping[str, tuple[Size, ...]] | None = None,
+    ) -> None:
         self.extents = {b.letter: b.extent for b in binders}
         self.lower = bounds_from_extents(self.extents.values(), lower)
+        self.axes = axes or {}
 
     def with_binders(self, binders: Iterable[Binder]) -> Box:
-        box = Box((), self.lower)
+        box = Box((), self.lower, self.axes)
         box.extents = {**self.extents, **{b.letter: b.extent for b in binders}}
         box.lower = bounds_from_extents(box.extents.values(), self.lower)
         return box
@@ -57,6 +76,30 @@ class Box:
         if bare is not None and self.extents.get(bare) == extent:
             return True
         return self.is_nonnegative(affine) and self.is_nonnegative(Affine.of(extent - 1) - affine)
+
+    def is_total(self, node: Node) -> bool:
+        """Does the expression have a finite value everywhere in the box, with no guard to protect it?
+
+        What is total may leave a product whose brackets stay behind: 0 wins over it just the same. A division, a
+        logarithm, an exponential (which overflows), a gather and a read that may be out of range are not total.
+        """
+        match node:
+            case Read():
+                return node.pad is not None or self._reads_inside(node)
+            case Pow():
+                return node.exponent.denominator == 1 and node.exponent > 0 and self.is_total(node.base)
+            case Call():
+                return node.function in _BOUNDED and all(map(self.is_total, node.arguments))
+            case Reduce():
+                return not node.guards and self.with_binders(node.binders).is_total(node.body)
+        return all(map(self.is_total, children(node)))
+
+    def _reads_inside(self, read: Read) -> bool:
+        axes = self.axes.get(read.tensor, ())
+        if len(axes) != len(read.indices):
+            return False
+        pairs = zip(read.indices, axes, strict=True)
+        return all(isinstance(index, Affine) and self.is_in_range(index, axis) for index, axis in pairs)
 
     def implies(self, guard: Guard) -> bool:
         """Does the guard hold everywhere in the box?"""
@@ -95,9 +138,33 @@ def _never_multiple(affine: Affine, d: int) -> bool:
     return affine.const.is_int and affine.const.value % d != 0 and all(c.divided_by(d) is not None for _, c in affine)
 
 
+_BOUNDED = frozenset("sin cos tanh sigmoid softplus relu abs sign step erf max min".split())
+"""Functions that are finite wherever their arguments are."""
+
+
+def _whole(node: Node) -> Node:
+    """Quotient indices that divide out are affine: `(2*t)/2` is t."""
+    node = map_children(node, _whole)
+    if isinstance(node, Read) and any(isinstance(index, Quotient) for index in node.indices):
+        return Read(node.tensor, tuple(_divided(index) for index in node.indices), node.pad)
+    return node
+
+
+def _divided(index: IndexExpr) -> IndexExpr:
+    if not isinstance(index, Quotient) or not _is_multiple(index.affine, index.divisor):
+        return index
+
+    def over(size: Size) -> Size:
+        whole = size.divided_by(index.divisor.value) if index.divisor.is_int else None
+        return whole if whole is not None else Size.of(1) if size else Size()
+
+    return Affine(tuple((letter, over(c)) for letter, c in index.affine), over(index.affine.const))
+
+
 def simplify(term: Term, box: Box) -> Term | None:
     """The term without the guards that its box implies; None where a guard can never hold."""
     inside = box.with_binders(term.binders)
     if any(inside.excludes(guard) for guard in term.guards):
         return None
-    return Term(term.binders, tuple(g for g in term.guards if not inside.implies(g)), term.factors)
+    guards = tuple(g for g in term.guards if not inside.implies(g))
+    return Term(term.binders, guards, tuple(_whole(factor) for factor in term.factors))

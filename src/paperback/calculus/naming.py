@@ -39,7 +39,7 @@ from paperback.notation.walk import free_letters, map_children
 
 def known_values(statements: Sequence[Statement]) -> Callable[[Node, Box], Node]:
     """A rewriting: every sub-expression that is one of the statements becomes a read of its target."""
-    patterns = [s for s in statements if s.is_plain and not isinstance(s.expr, Const | Scalar | Index | Read)]
+    patterns = [s for s in statements if s.is_plain and not isinstance(s.expr, Const | Scalar | Index | Read | Bracket)]
 
     def rewrite(node: Node, box: Box) -> Node:
         inside = box.with_binders(node.binders) if isinstance(node, Reduce) else box
@@ -56,7 +56,8 @@ def known_values(statements: Sequence[Statement]) -> Callable[[Node, Box], Node]
 def _name(node: Node, pattern: Statement, box: Box) -> Node | None:
     if isinstance(node, Mul) and isinstance(pattern.expr, Mul):
         return _name_within_product(node, pattern, box)
-    return _read(_Match(pattern.letters), pattern, node, box)
+    match = _Match(pattern.letters)
+    return match.read(pattern, box) if match.node(pattern.expr, node) else None
 
 
 def _name_within_product(node: Mul, pattern: Statement, box: Box) -> Node | None:
@@ -71,12 +72,10 @@ def _name_within_product(node: Mul, pattern: Statement, box: Box) -> Node | None
                 break
         else:
             return None
+    if any(isinstance(f, Bracket) for f in pattern.expr.factors) and not all(map(box.is_total, rest)):
+        return None  # the bracket protects what is left
     read = match.read(pattern, box)
     return None if read is None else mul(*rest, read)
-
-
-def _read(match: _Match, pattern: Statement, node: Node, box: Box) -> Node | None:
-    return match.read(pattern, box) if match.node(pattern.expr, node) else None
 
 
 class _Match:
@@ -160,8 +159,7 @@ class _Match:
             case Bracket(), Bracket():
                 return self.guards(wanted.guards, got.guards)
             case Reduce(), Reduce():
-                extents = [b.extent for b in wanted.binders] == [b.extent for b in got.binders]
-                if wanted.op != got.op or not extents:
+                if wanted.op != got.op or [b.extent for b in wanted.binders] != [b.extent for b in got.binders]:
                     return False
                 self.inner.update({a.letter: b.letter for a, b in zip(wanted.binders, got.binders, strict=True)})
                 return self.guards(wanted.guards, got.guards) and self.node(wanted.body, got.body)

@@ -7,13 +7,27 @@ A sum of terms is an expression again through `expression`.
 
 from __future__ import annotations
 
-__all__ = ["Term", "expression", "guard_letters", "terms_of"]
+__all__ = ["Term", "expression", "guard_letters", "substitute_guard", "terms_of", "tidy_expression"]
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import Add, Binder, Bracket, Compare, Const, Guard, Mul, Node, Reduce, add, bracket, mul
+from paperback.notation.expr import (
+    ONE,
+    Add,
+    Binder,
+    Bracket,
+    Compare,
+    Const,
+    Guard,
+    Mul,
+    Node,
+    Reduce,
+    add,
+    bracket,
+    mul,
+)
 from paperback.notation.walk import free_letters, map_guard, substitute
 
 
@@ -56,19 +70,37 @@ class Term:
         body = mul(bracket(*self.guards), *self.factors)
         return Reduce("sum", self.binders, (), body) if self.binders else body
 
-    def hoisted(self) -> tuple[tuple[Node, ...], Node]:
-        """(factors that no binder touches, the rest as a node): `S[j] * sum(i) dS[i]*S[i]`."""
+    def renewed(self) -> tuple[Term, dict[Letter, Affine]]:
+        """The term with new binders, and what became of the old ones."""
+        letters = {b.letter: Affine.of(Letter.fresh(b.letter.name)) for b in self.binders}
+        moved = Term((), self.guards, self.factors).substitute(letters)
+        binders = tuple(Binder(letters[b.letter].letters[0], b.extent) for b in self.binders)
+        return Term(binders, moved.guards, moved.factors), letters
+
+    def hoisted(self, is_total: Callable[[Node], bool]) -> Hoisted:
+        """The term with everything outside its sum that no binder touches: `S[j] * sum(i) dS[i]*S[i]`.
+
+        A factor leaves the guards that stay inside only where it is total: brackets win over what they multiply.
+        """
         bound = {b.letter for b in self.binders}
-        outside = tuple(f for f in self.factors if bound.isdisjoint(free_letters(f)))
         if not bound:
-            return ((bracket(*self.guards),) if self.guards else ()) + outside, mul()
+            return Hoisted(self.guards, self.factors, ONE)
         outer = tuple(g for g in self.guards if bound.isdisjoint(guard_letters(g)))
-        inner = Term(
-            self.binders,
-            tuple(g for g in self.guards if g not in outer),
-            tuple(f for f in self.factors if f not in outside),
-        )
-        return ((bracket(*outer),) if outer else ()) + outside, inner.node()
+        inner = tuple(g for g in self.guards if g not in outer)
+        free = [f for f in self.factors if bound.isdisjoint(free_letters(f)) and (not inner or is_total(f))]
+        rest = list(self.factors)
+        for factor in free:
+            rest.remove(factor)
+        return Hoisted(outer, tuple(free), Term(self.binders, inner, tuple(rest)).node())
+
+
+@dataclass(frozen=True)
+class Hoisted:
+    """`[guards] * product(factors) * inner`; inner is a sum, or 1."""
+
+    guards: tuple[Guard, ...]
+    factors: tuple[Node, ...]
+    inner: Node
 
 
 def substitute_guard(guard: Guard, letters: Mapping[Letter, Affine]) -> Guard:
@@ -93,21 +125,31 @@ def terms_of(node: Node) -> list[Term]:
     return found
 
 
-def expression(terms: Iterable[Term], *, tidy: bool = False) -> Node:
-    """The sum of terms. `tidy` is for people: factors leave the sums they do not depend on, common factors come out."""
-    terms = list(terms)
-    if not tidy:
-        return add(*(term.node() for term in terms))
-    parts = [term.hoisted() for term in terms]
+def expression(terms: Iterable[Term]) -> Node:
+    """The sum of terms."""
+    return add(*(term.node() for term in terms))
+
+
+def tidy_expression(terms: Iterable[Term], is_total: Callable[[Node], bool]) -> Node:
+    """The sum of terms for people: factors leave the sums they do not depend on, common guards and factors come out."""
+    parts = [term.hoisted(is_total) for term in terms]
+    if len(parts) < 2:
+        return add(*(mul(bracket(*part.guards), *part.factors, part.inner) for part in parts))
+    guards = tuple(g for g in parts[0].guards if all(g in part.guards for part in parts))
+    bare = all(set(part.guards) <= set(guards) for part in parts)  # nothing inside needs its bracket for protection
     common: list[Node] = []
-    if len(parts) > 1:
-        for factor in parts[0][0]:
-            if not isinstance(factor, Const) and all(factor in outside for outside, _ in parts):
-                common.append(factor)
-    rest = []
-    for outside, inner in parts:
-        own = list(outside)
-        for factor in common:
-            own.remove(factor)
-        rest.append(mul(*own, inner))
-    return mul(*common, add(*rest))
+    remaining = [list(part.factors) for part in parts]
+    for factor in parts[0].factors:
+        if isinstance(factor, Const) or not (bare or is_total(factor)):
+            continue
+        if all(factor in factors for factors in remaining):
+            common.append(factor)
+            for factors in remaining:
+                factors.remove(factor)
+    if not common:
+        guards = ()
+    rest = (
+        mul(bracket(*(g for g in part.guards if g not in guards)), *factors, part.inner)
+        for part, factors in zip(parts, remaining, strict=True)
+    )
+    return mul(bracket(*guards), *common, add(*rest))

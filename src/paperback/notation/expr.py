@@ -151,7 +151,7 @@ class Reduce(Node):
     """`op(binders | guards) body`; op is sum, max, min, argmax, argmin or logsumexp.
 
     Where the guards are false an element does not take part. argmax gives the row-major code of the first maximum in
-    the order of the binders.
+    the order of the binders, and 0 where no element takes part.
     """
 
     __slots__ = _fields = ("op", "binders", "guards", "body")

@@ -79,7 +79,8 @@ def _page(program: Program) -> Iterator[str]:
             yield f"{title}: {'; '.join(given)}"
     plain = [s.target for s in program.statements if not s.axes]
     named = known_values([s for s in program.statements if s.target not in program.adjoints])
-    shown = [display(s, named) if s.target in program.adjoints else s for s in program.statements]
+    axes = {tensor.name: tensor.axes for tensor in program.tensors.values()}
+    shown = [display(s, named, None, axes) if s.target in program.adjoints else s for s in program.statements]
     for title, lines in (
         ("forward", [s for s in shown if s.target not in program.adjoints]),
         ("backward", [s for s in shown if s.target in program.adjoints]),
