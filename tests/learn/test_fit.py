@@ -46,7 +46,8 @@ def test_history_is_json() -> None:
     data = json.loads(history.to_json())
     assert data == history.to_dict()
     assert set(data["epochs"][0]) == {
-        "number", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "images_per_second"
+        "number", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "images_per_second",
+        "val_metrics",
     }  # fmt: skip
     assert data["epochs"][0]["val_loss"] is None
     assert list(history[:1]) == [history[0]]
@@ -247,3 +248,100 @@ def test_an_augmentation_keeps_the_shape() -> None:
     with pytest.raises(ModelError) as error:
         Model(NET, (6,)).fit(x, y, augment=lambda batch, generator: batch[:, :3])
     assert str(error.value) == "fit: augment must keep the batch's shape (50, 6), it gave (50, 3)"
+
+
+def noisy() -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Few examples with wrong labels: the held-out loss soon rises."""
+    random = np.random.default_rng(1)
+    x, y = problem(60)
+    return (x[:20], random.integers(0, 3, 20)), (x[20:], y[20:])
+
+
+def test_patience_counts_epochs_since_the_least_held_out_loss() -> None:
+    (x, y), held = noisy()
+    stopped = 0
+    for patience in (1, 2, 4):
+        history = Model(NET, (6,)).fit(x, y, optimizer=Adam(0.05), epochs=40, validation=held, patience=patience)
+        losses = [float(record.val_loss or 0) for record in history]
+        since = [len(part) - 1 - part.index(min(part)) for part in (losses[: n + 1] for n in range(len(losses)))]
+        assert since[-1] == patience and max(since[:-1], default=0) < patience
+        assert history.best is not None and history.best.number == losses.index(min(losses)) + 1
+        assert history.to_dict()["best"] == history.best.number
+        stopped += len(history) < 40
+    assert stopped == 3
+
+
+def test_keep_best_goes_back_to_the_numbers_of_the_best_epoch(tmp_path: Path) -> None:
+    (x, y), held = noisy()
+    seen: dict[int, dict[str, bytes]] = {}
+
+    def watch(model: Model, record: Epoch) -> None:
+        seen[record.number] = {name: array.tobytes() for name, array in model.parameters.items()}
+
+    settings: dict[str, Any] = {"optimizer": Adam(0.05), "epochs": 12, "validation": held, "callbacks": [watch]}
+    model = Model(NET, (6,))
+    history = model.fit(x, y, **settings, keep_best=True, checkpoint=tmp_path / "model")
+    assert history.best is not None and 1 <= history.best.number < 12
+    for found in (model, load(tmp_path / "model")):
+        assert {name: array.tobytes() for name, array in found.parameters.items()} == seen[history.best.number]
+        assert found.epochs == found.steps == 12
+        assert found._state.taken == history.best.number  # the optimizer's own count goes back with its tensors
+        assert found.evaluate(*held)["loss"] == history.best.val_loss
+    last = Model(NET, (6,))
+    last.fit(x, y, **settings)
+    assert {name: array.tobytes() for name, array in last.parameters.items()} == seen[12] != seen[history.best.number]
+
+
+def test_a_best_epoch_is_kept_through_control_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    (x, y), held = noisy()
+    whole = Model(NET, (6,)).fit(x, y, optimizer=Adam(0.05), epochs=12, validation=held)
+
+    def stop(model: Model, record: Epoch) -> None:
+        if record.number == 12:
+            raise KeyboardInterrupt
+
+    model = Model(NET, (6,))
+    history = model.fit(
+        x, y, optimizer=Adam(0.05), epochs=20, validation=held, keep_best=True, callbacks=[stop]
+    )
+    assert history.interrupted and len(history) == 12 and whole.best is not None
+    assert model.evaluate(*held)["loss"] == whole.best.val_loss
+
+
+def test_metrics_of_the_held_out_examples() -> None:
+    x, y = problem()
+    model = Model(NET, (6,))
+    history = model.fit(x, y, epochs=2, validation=(x, y), metrics=["confusion", "recall"])
+    found = model.evaluate(x, y, metrics=["confusion", "recall"])
+    assert history[-1].val_metrics == {"confusion": found["confusion"].tolist(), "recall": found["recall"].tolist()}
+    assert json.loads(history.to_json())["epochs"][1]["val_metrics"]["confusion"] == found["confusion"].tolist()
+
+
+def test_a_line_is_learned_as_numbers() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(80, 3))
+    y = x @ np.array([[1.0, -2.0], [0.5, 0.0], [3.0, 1.0]]) + [0.25, -1]
+    model = Model(nn.Sequential(nn.Dense(2)), (3,), dtype="float64")
+    history = model.fit(
+        x, y, "mean_squared_error", SGD(0.2), 16, 40, validation=(x, y), metrics=["r2", "mean_absolute_error"]
+    )
+    assert min(history[-1].val_metrics["r2"]) > 1 - 1e-9 and history[-1].val_metrics["mean_absolute_error"] < 1e-5
+    assert history[-1].accuracy is None and history[-1].val_accuracy is None
+    np.testing.assert_allclose(model.parameters["dense_1.b"], [0.25, -1], atol=1e-5)
+
+
+HELD_OUT: list[tuple[dict[str, Any], str]] = [
+    ({"patience": 2}, "fit: patience looks at held-out examples, there are none; pass validation=(xv, yv)"),
+    ({"keep_best": True}, "fit: keep_best looks at held-out examples, there are none; pass validation=(xv, yv)"),
+    ({"metrics": ["recall"]}, "fit: metrics looks at held-out examples, there are none; pass validation=(xv, yv)"),
+    ({"patience": 0}, "fit: patience is a whole number from 1 on, found 0; pass patience=1"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), HELD_OUT, ids=[message[:30] for _, message in HELD_OUT])
+def test_settings_that_need_held_out_examples(settings: dict[str, Any], message: str) -> None:
+    x, y = problem()
+    model = Model(NET, (6,))
+    with pytest.raises(ModelError) as error:
+        model.fit(x, y, **settings)
+    assert str(error.value) == message and model.steps == 0

@@ -13,9 +13,9 @@ from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job
 from paperback.cli.netspec import network
 from paperback.data.dataset import Dataset, load_splits
 from paperback.learn.augment import Shift
-from paperback.learn.fit import SCHEDULES
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer
+from paperback.learn.schedules import SCHEDULES
 
 _SMALL = 10_000  # examples; fewer are gone through more often, in smaller batches
 _EPOCHS = {True: 40, False: 3}

@@ -2,7 +2,8 @@
 
     order of epoch e        a permutation drawn by a counter-based generator keyed by (seed, e)
     step                    one Program: forward, loss, gradients, updates; its state replaces the old one at once
-    after the epoch         the held-out loss and accuracy, a record, the callbacks, the checkpoint
+    after the epoch         the held-out loss and metrics, a record, the callbacks, the checkpoint
+    patience                training ends when the held-out loss has not been below its least for so many epochs
 
 Epochs and steps are counted over the model's whole life: training on after a load gives the bits of training through.
 Ctrl-C stops between two steps; the parameters are those of the last whole step, and the history says `interrupted`.
@@ -10,13 +11,13 @@ Ctrl-C stops between two steps; the parameters are those of the last whole step,
 
 from __future__ import annotations
 
-__all__ = ["SCHEDULES", "Augment", "Callback", "fit"]
+__all__ = ["Augment", "Callback", "fit"]
 
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback.errors import ModelError
 from paperback.learn.history import Epoch, History
-from paperback.learn.inputs import check_batch_size, check_count, closest
-from paperback.learn.metrics import has_accuracy, right
+from paperback.learn.inputs import check_batch_size, check_count
+from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right
 from paperback.learn.optim import Optimizer
 from paperback.learn.predictor import Predictor
 from paperback.learn.progress import progress_for
+from paperback.learn.schedules import Schedule, find_schedule
+from paperback.learn.state import State
 from paperback.learn.train_step import TrainStep
 from paperback.nn.init import stream
 from paperback.nn.losses import Loss
@@ -37,10 +40,19 @@ Array = NDArray[Any]
 Callback = Callable[[Any, Epoch], object]  # the model itself, and the record
 Augment = Callable[[Array, np.random.Generator], Array]
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda share: 1.0,
-    "cosine": lambda share: (1 + math.cos(math.pi * share)) / 2,
-}
+
+@dataclass
+class _Best:
+    """The state after the epoch with the least held-out loss, the first of equals, and how many came after it."""
+
+    loss: float = math.inf
+    state: State | None = None
+    since: int = 0
+
+    def see(self, loss: float, state: State) -> None:
+        self.since += 1
+        if loss < self.loss:
+            self.loss, self.state, self.since = loss, state, 0
 
 
 def fit(
@@ -56,12 +68,15 @@ def fit(
     callbacks: Sequence[Callback],
     progress: bool | None,
     checkpoint: str | os.PathLike[str] | None,
-    schedule: str | Callable[[float], float],
+    schedule: str | Schedule,
     augment: Augment | None,
+    patience: int | None,
+    keep_best: bool,
+    metrics: Iterable[str | Metric],
 ) -> History:
     """See `Model.fit`."""
     batch_size, epochs = check_count("fit", "batch_size", batch_size), check_count("fit", "epochs", epochs)
-    factor = _schedule(schedule)
+    factor = find_schedule(schedule)
     examples, labels, kind = model.check_batch("fit", x, y, loss)
     count = len(examples)
     for size in {min(batch_size, count), count % batch_size or batch_size}:
@@ -70,12 +85,20 @@ def fit(
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise ModelError("fit: validation is a pair of examples and labels; pass validation=(xv, yv)")
         model.check_batch("fit, validation", *validation, loss)
+    judges = find_metrics(metrics, kind, model.network.output_shape)
+    if patience is not None:
+        check_count("fit", "patience", patience)
+    if validation is None:
+        for name, asked in (("patience", patience is not None), ("keep_best", keep_best), ("metrics", bool(judges))):
+            if asked:
+                raise ModelError(f"fit: {name} looks at held-out examples, there are none; pass validation=(xv, yv)")
     shape = model.network.output_shape
     judged, places = has_accuracy(kind, shape), math.prod(shape[:-1])
     step = TrainStep(model, loss, optimizer)
     watcher = progress_for(progress)
     steps_in_all = epochs * -(-count // batch_size)
     records: list[Epoch] = []
+    best = _Best()
     steps = 0
     interrupted = False
     try:
@@ -96,32 +119,29 @@ def fit(
                 watcher.step(round_, epochs, seen, count, total / seen, hits / (seen * places) if judged else None)
             model._state = replace(model._state, epochs=number)
             seconds = time.monotonic() - start
-            held_out = model.evaluate(*validation, loss=loss) if validation is not None else {}
+            held_out = model.evaluate(*validation, loss=loss, metrics=judges) if validation is not None else {}
             record = Epoch(
                 number, total / count, hits / (count * places) if judged else None, held_out.get("loss"),
                 held_out.get("accuracy"), seconds, count / max(seconds, 1e-9),
+                {judge.name: plain(held_out[judge.name]) for judge in judges},
             )  # fmt: skip
             records.append(record)
+            best.see(held_out.get("loss", math.inf), model._state)
             watcher.epoch(record, epochs)
             if checkpoint is not None:
                 model.save(checkpoint)
             answers = [callback(model, record) for callback in callbacks]  # all are told
-            if True in answers:
+            if True in answers or best.since == patience:
                 break
     except KeyboardInterrupt:
         interrupted = True
     finally:
         watcher.close()
+    if keep_best and best.state is not None and best.since:
+        model._state = replace(best.state, steps=model.steps, epochs=model.epochs)
+        if checkpoint is not None:
+            model.save(checkpoint)
     return History(tuple(records), steps, interrupted)
-
-
-def _schedule(schedule: str | Callable[[float], float]) -> Callable[[float], float]:
-    """The factor of the learning rate as a function of the share of the training that is done."""
-    if callable(schedule):
-        return schedule
-    if schedule not in SCHEDULES:
-        raise ModelError(f"fit: no schedule is called {schedule!r}; {closest(str(schedule), SCHEDULES)}, or a function")
-    return SCHEDULES[schedule]
 
 
 def _augmented(augment: Augment, batch: Array, generator: np.random.Generator) -> Array:

@@ -9,14 +9,18 @@ from __future__ import annotations
 __all__ = ["Epoch", "History"]
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the examples. `number` counts from 1 over the model's whole life, resumed training included."""
+    """One pass over the examples. `number` counts from 1 over the model's whole life, resumed training included.
+
+    `val_metrics` holds what was asked for besides, on the held-out examples, as JSON has it (lists; None for NaN).
+    """
 
     number: int
     loss: float
@@ -25,6 +29,7 @@ class Epoch:
     val_accuracy: float | None
     seconds: float
     images_per_second: float
+    val_metrics: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,11 +56,21 @@ class History(Sequence[Epoch]):
     def __iter__(self) -> Iterator[Epoch]:
         return iter(self.epochs)
 
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch with the least held-out loss, the first of equals; None without one."""
+        return min(
+            (epoch for epoch in self.epochs if epoch.val_loss is not None),
+            key=lambda epoch: math.inf if math.isnan(epoch.val_loss or 0) else epoch.val_loss or 0,
+            default=None,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "epochs": [epoch.to_dict() for epoch in self.epochs],
             "steps": self.steps,
             "interrupted": self.interrupted,
+            "best": self.best and self.best.number,
         }
 
     def to_json(self) -> str:

@@ -12,15 +12,17 @@ from __future__ import annotations
 __all__ = ["Model", "load"]
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 from numpy.typing import ArrayLike
 
 from paperback.learn import fit as loop
 from paperback.learn import steps as programs
 from paperback.learn.history import History
+from paperback.learn.metrics import Metric
 from paperback.learn.optim import SGD, Optimizer
 from paperback.learn.predictor import SOFTMAX, Predictor
+from paperback.learn.schedules import Schedule
 from paperback.learn.train_step import TrainStep
 from paperback.nn.losses import Loss, find
 from paperback.program.program import Program
@@ -42,8 +44,11 @@ class Model(Predictor):
         callbacks: Sequence[loop.Callback] = (),
         progress: bool | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
-        schedule: str | Callable[[float], float] = "constant",
+        schedule: str | Schedule = "constant",
         augment: loop.Augment | None = None,
+        patience: int | None = None,
+        keep_best: bool = False,
+        metrics: Iterable[str | Metric] = (),
     ) -> History:
         """Train on all examples, `epochs` times. Returns what happened; see `history`.
 
@@ -52,14 +57,19 @@ class Model(Predictor):
         callbacks    called as callback(model, record) after every epoch; one that returns True ends the training
         progress     the live line on standard error: None shows it on a terminal
         checkpoint   a file to save the model in after every epoch
-        schedule     "constant", "cosine" (down to 0 over this call), or a function: share of this call -> factor of lr
+        schedule     "constant", "step", "cosine", "warmup", "onecycle", or one of `learn.schedules` with settings of
+                     its own, or a function: share of this call -> factor of lr
         augment      a function (batch, random generator) -> batch of the same shape, applied to every training batch
+        patience     end when the held-out loss has not been below its least for so many epochs
+        keep_best    at the end, go back to the parameters, running statistics and optimizer of the epoch with the
+                     least held-out loss; epochs and steps stay counted, and `checkpoint` holds the best ones then
+        metrics      what to measure on the held-out examples besides, as in `evaluate`
         The last batch may be smaller, its mean is over its own size. ModelError for anything that does not fit, before
         anything is computed, and for a loss that stops being a number; the parameters are those before that step.
         """
         return loop.fit(
             self, x, y, find(loss), optimizer or SGD(), batch_size, epochs, validation, shuffle, callbacks, progress,
-            checkpoint, schedule, augment,
+            checkpoint, schedule, augment, patience, keep_best, metrics,
         )  # fmt: skip
 
     def train_step(self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None) -> TrainStep:
