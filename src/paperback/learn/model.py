@@ -17,11 +17,13 @@ from collections.abc import Iterable, Sequence
 from numpy.typing import ArrayLike
 
 from paperback.learn import fit as loop
+from paperback.learn import rates
 from paperback.learn import steps as programs
 from paperback.learn.history import History
 from paperback.learn.metrics import Metric
 from paperback.learn.optim import SGD, Optimizer
 from paperback.learn.predictor import SOFTMAX, Predictor
+from paperback.learn.rates import LearningRates
 from paperback.learn.schedules import Schedule
 from paperback.learn.train_step import TrainStep
 from paperback.nn.losses import Loss, find
@@ -75,6 +77,25 @@ class Model(Predictor):
     def train_step(self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None) -> TrainStep:
         """One compiled step: `step(x, y)` takes it and returns the loss before it."""
         return TrainStep(self, find(loss), optimizer or SGD())
+
+    def find_learning_rate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        loss: str | Loss = SOFTMAX,
+        optimizer: Optimizer | None = None,
+        batch_size: int = 64,
+        lowest: float = 1e-6,
+        highest: float = 10.0,
+        steps: int = 100,
+    ) -> LearningRates:
+        """The range test: one step at each of `steps` growing rates, until the loss diverges. See `learn.rates`.
+
+        Returns the curve and a suggestion; the optimizer's own rate does not count. The model is left as it was.
+        """
+        return rates.find_learning_rate(
+            self, x, y, find(loss), optimizer or SGD(), batch_size, lowest, highest, steps
+        )
 
     def program(
         self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None, label: str | None = None

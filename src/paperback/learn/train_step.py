@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-__all__ = ["TrainStep"]
+__all__ = ["DivergedError", "TrainStep"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +25,10 @@ from paperback.nn.losses import LABEL, LOSS, Loss
 from paperback.nn.network import INPUT
 
 Array = NDArray[Any]
+
+
+class DivergedError(ModelError):
+    """The loss or what a step would leave is no finite number; nothing was changed."""
 
 
 @dataclass
@@ -69,7 +73,7 @@ class TrainStep:
             lost += ["the gradient's norm"] if NORM in result and not np.isfinite(result[NORM]) else []
         if lost or not np.isfinite(loss):
             what = f"{lost[0]} would hold NaN or infinity after" if np.isfinite(loss) else f"the loss is {loss} at"
-            raise ModelError(
+            raise DivergedError(
                 f"training: {what} step {state.steps + 1}; use a smaller learning rate (it is "
                 f"{self.optimizer.lr * factor:g}); the parameters are those before this step"
             )
