@@ -11,7 +11,7 @@ Ctrl-C stops between two steps; the parameters are those of the last whole step,
 
 from __future__ import annotations
 
-__all__ = ["Augment", "Callback", "fit"]
+__all__ = ["Callback", "fit"]
 
 import math
 import os
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from paperback.errors import ModelError
+from paperback.learn.augment import Augment
 from paperback.learn.history import Epoch, History
 from paperback.learn.inputs import check_batch_size, check_count
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right
@@ -38,7 +39,6 @@ from paperback.nn.losses import Loss
 
 Array = NDArray[Any]
 Callback = Callable[[Any, Epoch], object]  # the model itself, and the record
-Augment = Callable[[Array, np.random.Generator], Array]
 
 
 @dataclass

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from paperback.learn import fit as loop
 from paperback.learn import rates
 from paperback.learn import steps as programs
+from paperback.learn.augment import Augment
 from paperback.learn.history import History
 from paperback.learn.metrics import Metric
 from paperback.learn.optim import SGD, Optimizer
@@ -47,7 +48,7 @@ class Model(Predictor):
         progress: bool | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         schedule: str | Schedule = "constant",
-        augment: loop.Augment | None = None,
+        augment: Augment | None = None,
         patience: int | None = None,
         keep_best: bool = False,
         metrics: Iterable[str | Metric] = (),
