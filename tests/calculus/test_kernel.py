@@ -420,3 +420,25 @@ def test_random_terms():
         check(statement, arrays, left=2)
         cases += 1
     assert cases == 300
+
+
+def test_a_left_letter_is_solved_for_only_where_its_form_stays_in_the_axis():
+    """[t + m == j] on three left letters: m + t leaves the axis of j, whatever a mask says, but for a long axis."""
+    m, j, t = (L(c) for c in "mjt")
+    for extents, solved in (((2, 2, 2), False), ((2, 3, 2), True), ((3, 3, 3), False)):
+        binders = [b(l, n) for l, n in zip((m, j, t), extents, strict=True)]
+        check(Statement.plain("y", binders, bracket(eq(Affine.of(t) + m, j))), {}, left=0 if solved else 1)
+    cases = 0
+    for order in itertools.permutations((m, j, t)):
+        for shift, c in itertools.product((-2, -1, 0, 1), (1, -1, 2, -3)):
+            guard = bracket(eq(Affine.of(t) * c + m + shift, j))
+            check(Statement.plain("y", [b(l, 3) for l in order], guard), {}, left=64)
+            cases += 1
+    assert cases == 96
+
+
+def test_a_left_letter_is_not_solved_for_by_bound_letters():
+    """67 residues would be too many phases: the left side must not come to stand on k."""
+    i, m, k = L("i"), L("m"), L("k")
+    body = mul(read("x", k), bracket(eq(Affine.of(i) + m, Affine.of(k) * 67)))
+    check(Statement.plain("y", [b(i, 68), b(m, 67)], total([b(k, 2)], body)), {"x": tensor(1, 2)}, left=1)

@@ -221,7 +221,7 @@ def _step(nest: Nest, budget: int) -> list[Nest] | None:
 
 
 def _eliminate(nest: Nest, guard: AffineGuard, pivot: Letter, budget: int) -> list[Nest] | None:
-    """Solve `c*pivot + rest == 0` for the pivot, in |c| phases of the other letters."""
+    """Solve `c*pivot + rest == 0` for the pivot, in |c| phases of the other letters; None where that cannot be."""
     common = gcd(*(c.value for _, c in guard.affine.terms))
     c = guard.affine.coefficient(pivot).value // common
     rest = Affine(tuple((l, Size.of(k.value // common)) for l, k in guard.affine.without(pivot).terms),
@@ -230,9 +230,21 @@ def _eliminate(nest: Nest, guard: AffineGuard, pivot: Letter, budget: int) -> li
         value = rest * -c
         last = nest.extents[pivot] - 1
         inside = (AffineGuard(">=", value), AffineGuard(">=", Affine.of(last) - value))
+        if pivot in nest.places and not _is_place(value, inside, nest):
+            return None
         solved = nest.without(guard).put({pivot: value}, {})
         return [replace(solved, guards=(*inside, *solved.guards))]
     return _phases(nest, rest, abs(c), budget)
+
+
+def _is_place(value: Affine, inside: tuple[AffineGuard, AffineGuard], nest: Nest) -> bool:
+    """May this form stand on the left side? It must stay in the axis over the whole box that is stored.
+
+    A mask does not help there, so each range guard must be implied or shorten the loop of one letter.
+    """
+    if not set(value.letters) <= set(nest.places):
+        return False
+    return all(len(g.affine.terms) <= 1 or truth(g, nest.extents) for g in inside)
 
 
 def _phases(nest: Nest, affine: Affine, modulus: int, budget: int) -> list[Nest] | None:
