@@ -156,6 +156,9 @@ def test_arithmetic_encloses() -> None:
     assert 1 < root2 < 2 and not root2 > Q(3, 2) and root2 >= 1 and float(root2) == math.sqrt(2)
     assert root2.overlaps(root2) and not root2.overlaps(third) and root2 == root2
     assert repr(root2).startswith("Interval(1.4142135623730950488 +- ")
+    large = interval.exp(Interval.of(1000))
+    assert repr(large).startswith("Interval(1.9700711140170469939e+434 +- ")
+    assert float(large) == math.inf and float(-large) == -math.inf
 
 
 def test_what_intervals_cannot_decide_is_said() -> None:

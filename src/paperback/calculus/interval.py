@@ -13,6 +13,7 @@ __all__ = ["ExactError", "Interval", "cos", "erf", "exp", "log", "pi", "root", "
 
 from fractions import Fraction
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 from paperback.errors import PaperbackError
@@ -103,12 +104,18 @@ class Interval:
         raise ExactError(f"{self} and {other} cannot be compared: they agree in the 50 digits that are known")
 
     def __float__(self) -> float:
-        return float((self.lower + self.upper) / 2)
+        """The middle, rounded; beyond the greatest float it is infinite."""
+        middle = (self.lower + self.upper) / 2
+        try:
+            return float(middle)
+        except OverflowError:
+            return inf if middle > 0 else -inf
 
     def __repr__(self) -> str:
         mp = _mp()
         mid = mp.mpf_shift(mp.mpf_add(self.low, self.high, PRECISION, "n"), -1)
-        return f"Interval({mp.to_str(mid, 20)} +- {float(self.width / 2):.1g})"
+        radius = mp.mpf_shift(mp.mpf_sub(self.high, self.low, PRECISION, "n"), -1)
+        return f"Interval({mp.to_str(mid, 20)} +- {mp.to_str(radius, 2)})"
 
     def __neg__(self) -> Interval:
         mp = _mp()
