@@ -11,7 +11,10 @@ from tests.engines.loops import evaluate
 
 from paperback.engines.numpy import run
 from paperback.engines.numpy.functions import FUNCTIONS, erf, raise_to
+from paperback.engines.numpy.views import Form, check_places
 from paperback.errors import EngineError
+from paperback.notation.affine import Affine, Letter
+from paperback.notation.block import Block
 from paperback.notation.read import read
 
 # text, {tensor: shape} (integer tensors: (shape, number of values); scalars: a number), sizes
@@ -415,7 +418,7 @@ def test_dtypes():
     for given, expected in (
         (np.arange(3), np.float64),
         (np.arange(3, dtype=np.float32), np.float32),
-        (np.arange(3, dtype=np.float16), np.float64),
+        (np.arange(3, dtype=np.float16), np.float32),
         (np.arange(3.0), np.float64),
         ([1, 2, 3], np.float64),
         (np.array([True, False, True]), np.float64),
@@ -476,3 +479,70 @@ def test_errors_before_anything_runs():
         given = {n: a for n, a in {**good, name: bad}.items() if a is not None}
         with pytest.raises(EngineError, match=words):
             run(block, given)
+
+
+def test_constants_too_large_for_the_dtype_are_errors():
+    for text, dtype, words in (
+        ("y[i] = 1e400*x[i]", None, "1.000e\\+400 is too large for float64"),
+        ("y[i] = 1e39*x[i]", np.float32, "1.000e\\+39 is too large for float32"),
+        ("y = sum(i) 1e400*x[i]", None, "too large"),
+        ("y[i] = x[i-1] where x: H, x pads 1e400, i < H", None, "too large"),
+        ("y[2*i] = x[i] where x: H, y pads 1e400", None, "too large"),
+    ):
+        with pytest.raises(EngineError, match=words):
+            run(read(text), {"x": np.ones(3)}, dtype=dtype)
+    assert run(read("y[i] = 1e39*x[i]"), {"x": np.ones(1)})["y"] == 1e39
+    assert run(read("y[i] = x[i]/1e400"), {"x": np.ones(1)})["y"] == 0
+
+
+def test_the_pad_of_integers_is_exact_in_every_dtype():
+    block = read("y[i] = z[t[i-1]] where t: H, t int, t pads 16777217, z: 16777218, i < 2")
+    z = np.zeros(16777218, dtype=np.float32)
+    z[-1] = 3
+    np.testing.assert_array_equal(run(block, {"t": np.array([0]), "z": z})["y"], [3, 0])
+
+
+def test_a_window_offset_that_only_the_read_has():
+    """The products of a sum turned round have no axis for it: they count once for every offset."""
+    for text, shapes in (
+        ("A[i] = sum(l<4) v[]*w[l+i-2] where i<4, w pads 0, w: 4, v: ()", {"v": (), "w": (4,)}),
+        ("A[i] = sum(l<4) v[i]*w[l+i-2] where i<4, w pads 0, w: 4, v: 4", {"v": (4,), "w": (4,)}),
+        ("A[i,j] = sum(l<4,k<5) v[l]*w[l+i-2,k+j-3] where i<4, j<6, w pads 0", {"v": (4,), "w": (4, 6)}),
+        ("A[i,j] = sum(l<4,k<5) v[k]*w[l+i-2,k+j-3] where i<4, j<6, w pads 0", {"v": (5,), "w": (4, 6)}),
+        ("A[i,j,r] = sum(l<3,k<3,c) v[k,c,r]*w[l+i-1,k+j-1,c] where i<40, j<40, w pads 0",
+         {"v": (3, 8, 2), "w": (40, 40, 8)}),
+    ):  # fmt: skip
+        block, arrays = read(text), arrays_of(shapes)
+        if "40" not in text:
+            same(run(block, arrays), evaluate(block, arrays))
+            continue
+        w = np.pad(arrays["w"], ((1, 1), (1, 1), (0, 0)))
+        shifts = [(l, k) for l in range(3) for k in range(3)]
+        same(run(block, arrays), {"A": sum(w[l : l + 40, k : k + 40] @ arrays["v"][k] for l, k in shifts)})
+
+
+def test_an_empty_loop_is_an_error():
+    for text, arrays, sizes, words in (
+        ("y[i] = x[i] where x: H", {"x": np.ones(0)}, {}, "size H is 0"),
+        ("y[i] = x[i] where x: H, i < H-1", {"x": np.ones(1)}, {}, "H-2 >= 0"),
+        ("y = sum(p<H-1) x[p] where x: H", {"x": np.ones(1)}, {}, "H-2 >= 0"),
+    ):
+        with pytest.raises(EngineError, match=words):
+            run(read(text), arrays, sizes)
+    for text, words in (
+        ("y[i] = x[i] where x: H, i < H-1", "index i of y has 0 values"),
+        ("y = max(p<H-1) x[p] where x: H", "index p of y has 0 values"),
+    ):
+        block = read(text)
+        unchecked = Block(block.statements, block.inputs)
+        with pytest.raises(EngineError, match=words):
+            run(unchecked, {"x": np.ones(1)})
+
+
+def test_a_place_outside_the_target_is_an_error():
+    t, u = Letter.fresh("t"), Letter.fresh("u")
+    left = [Form(Affine.of(t) * 2 - u), Form(Affine.of(u))]
+    check_places([Form(Affine.of(t) * 2 - u + 1), left[1]], (6, 2), {t: 3, u: 2})
+    for forms, shape in ((left, (6, 2)), ([left[1], left[1]], (2, 1)), ([Form(Affine.of(t) * 2), left[1]], (4, 2))):
+        with pytest.raises(EngineError, match="would be stored"):
+            check_places(forms, shape, {t: 3, u: 2})

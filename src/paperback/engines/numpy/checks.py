@@ -14,6 +14,8 @@ from paperback.errors import EngineError
 from paperback.notation.size import Size, evaluate
 from paperback.program.program import ProgramTensor
 
+SMALL_FLOATS = {np.dtype(np.float16), np.dtype(np.float32)}
+
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:
     """float32 or float64."""
@@ -24,10 +26,10 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 def default_dtype(arrays: Mapping[str, Any]) -> np.dtype[Any]:
-    """float32 where all float arrays are (plain numbers do not count), else float64."""
+    """float32 where all arrays are float32 or float16 (plain numbers do not count), else float64."""
     typed = [_given(array, name) for name, array in arrays.items() if not isinstance(array, int | float)]
     kinds = {array.dtype for array in typed if array.dtype.kind == "f"}
-    return np.dtype(np.float32) if kinds == {np.dtype(np.float32)} else np.dtype(np.float64)
+    return np.dtype(np.float32) if kinds and kinds <= SMALL_FLOATS else np.dtype(np.float64)
 
 
 def _given(array: Any, name: str) -> Array:

@@ -143,7 +143,7 @@ def run(
     """Evaluate the statements of a block: {target: array}.
 
     Sizes come from the shapes of the arrays, and from `sizes` where no array shows them. The dtype is float32 where
-    all float arrays are, else float64. `functions` gives the functions that the block leaves open.
+    all float arrays are float32 or float16, else float64. `functions` gives the functions that the block leaves open.
     """
     used = frozenset(name for s in block.statements for name in _read_by(s))
     tensors = {name: t for name, t in block.inputs.items() if name in arrays or name in used}

@@ -10,15 +10,18 @@ leave less than 1e-17.
 
 from __future__ import annotations
 
-__all__ = ["FUNCTIONS", "erf", "raise_to", "select"]
+__all__ = ["FUNCTIONS", "erf", "number_of", "raise_to", "select"]
 
 from collections.abc import Callable, Mapping
+from decimal import MAX_EMAX, Context, Decimal
 from fractions import Fraction
 from math import erf as exact_erf
 from math import exp, factorial, pi, sqrt
 from typing import Any
 
 import numpy as np
+
+from paperback.errors import EngineError
 
 Array = np.ndarray[Any, Any]
 
@@ -55,6 +58,21 @@ def erf(x: Array) -> Array:
     for n in range(terms - 1, -1, -1):
         result = result * h + np.take(table[:, n], row)
     return np.asarray(np.copysign(result, x))
+
+
+def _decimal(value: Fraction) -> str:
+    """Four digits of a number that no float holds."""
+    return f"{Context(prec=4, Emax=MAX_EMAX).divide(Decimal(value.numerator), Decimal(value.denominator)):g}"
+
+
+def number_of(value: Fraction | float, dtype: np.dtype[Any]) -> Any:
+    """A constant of a formula in the engine's dtype; EngineError where it is finite, but too large for it."""
+    if isinstance(value, float):
+        return dtype.type(value)
+    largest = float(np.finfo(dtype).max)
+    if abs(value) > Fraction(largest):
+        raise EngineError(f"the constant {_decimal(value)} is too large for {dtype}\n  needed: at most {largest:.4g}")
+    return dtype.type(float(value))
 
 
 def select(mask: Array, value: Array) -> Array:

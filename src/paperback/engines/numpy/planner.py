@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from paperback.engines.numpy import nodes as run
-from paperback.engines.numpy.functions import FUNCTIONS
+from paperback.engines.numpy.functions import FUNCTIONS, number_of
 from paperback.engines.numpy.guards import AffineTest, Comparison, DividesTest, Gather, Masked
 from paperback.engines.numpy.reductions import ArgExtreme, Contraction, Extreme, FullSum, LogSumExp
 from paperback.engines.numpy.route import RoutedSum, find_route
@@ -98,7 +98,7 @@ class Planner:
     def _make(self, node: Node, integer: bool) -> run.Node:
         match node:
             case Const():
-                if node.value.denominator == 1 and integer:
+                if node.value.denominator == 1 and integer and abs(node.value) < 2**63:
                     return run.Constant(int(node.value), integer=True)
                 return run.Constant(self._number(node.value))
             case Scalar(name="pi"):
@@ -124,8 +124,8 @@ class Planner:
                 return self._reduce(node)
         raise TypeError(f"no rule for {node!r}")
 
-    def _number(self, value: Fraction) -> Any:
-        return self.dtype.type(float(value))
+    def _number(self, value: Fraction | float) -> Any:
+        return number_of(value, self.dtype)
 
     def _sorted(self, letters: Sequence[Letter]) -> tuple[Letter, ...]:
         return tuple(sorted(dict.fromkeys(letters), key=self.rank.__getitem__))
@@ -141,14 +141,15 @@ class Planner:
         shape = self.shapes[node.tensor]
         whole = node.tensor in self.integers
         item = 8 if whole else self.item
+        kind = np.dtype(np.float64) if whole else self.dtype
         if all(isinstance(index, Affine) for index in node.indices):
             forms = [Form(index) for index in node.indices if isinstance(index, Affine)]
-            pad = float(node.pad or 0)
+            pad = float(number_of(node.pad or 0, kind))
             if whole and pad in (inf, -inf):
                 raise EngineError(f"{node.tensor} holds integers: it cannot be padded with {pad}")
             return run.ReadView(node.tensor, StridedRead(forms, shape, pad), whole, item)
         indices = [self._index(node, index) for index in node.indices]
-        pads = None if node.pad is None else float(node.pad)
+        pads = None if node.pad is None else float(number_of(node.pad, kind))
         return Gather(node.tensor, indices, shape, pads, self._sorted(free_letters(node)), self.extents, whole, item)
 
     def _index(self, node: Read, index: IndexExpr) -> Form | tuple[Form, int] | run.Node:

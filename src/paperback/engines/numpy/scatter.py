@@ -102,9 +102,11 @@ class ShiftedSum(Node):
             return self.plain.run(frame)
         total = np.zeros(frame.shape(self.letters), dtype=self.dtype)
         for place in blocks(frame, self.letters, self.steps(frame)):
-            products = self.aligned.value(frame)
+            offsets = frame.shape(self.offsets)
+            # an offset that only the read has is no axis of the products: they are the same for all of its values
+            products = np.broadcast_to(self.aligned.value(frame), offsets + frame.shape(self.moved))
             part = total[place]
-            for offset in np.ndindex(products.shape[: len(self.offsets)]):
+            for offset in np.ndindex(offsets):
                 to, source = self.shift(frame, offset)
                 part[to] += products[offset][source]
         return np.multiply(total, self.coefficient, out=total) if self.coefficient != 1 else total

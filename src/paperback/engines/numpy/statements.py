@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from paperback.calculus.kernel import kernel_form
+from paperback.engines.numpy.functions import number_of
 from paperback.engines.numpy.nodes import Aligned, Frame
 from paperback.engines.numpy.planner import Planner
 from paperback.engines.numpy.reductions import blocks, choose_steps, is_finite
-from paperback.engines.numpy.views import Array, Form, placed_view
+from paperback.engines.numpy.views import Array, Form, check_places, placed_view
+from paperback.errors import EngineError
 from paperback.notation.expr import AffineGuard, Bracket, Reduce, Statement
 from paperback.notation.walk import nodes
 
@@ -38,6 +40,7 @@ class _Part:
         self.letters = statement.letters
         self.extents = {b.letter: b.extent.value for b in statement.binders}
         self.left = tuple(Form(a) for a in statement.left)
+        check_places(self.left, [axis.value for axis in statement.axes], self.extents)
         self.plain = statement.is_plain and all(
             b.extent == axis for b, axis in zip(statement.binders, statement.axes, strict=True)
         )
@@ -104,6 +107,7 @@ class StatementPlan:
         self.target = statement.target
         self.integer = statement.target in setting.integers
         self.shape = tuple(axis.value for axis in statement.axes)
+        _check_extents(statement)
         forms = kernel_form(statement, setting.shapes if padded else None)
         self.parts = [_Part(form, setting, self.integer) for form in forms]
         self.adds = [any(p.meets(q) for q in self.parts[:k]) for k, p in enumerate(self.parts)]
@@ -128,11 +132,24 @@ class StatementPlan:
         if first.plain:
             target, rest = first.whole(arrays, scalars, dtype), self.parts[1:]
         else:
-            pad = float(self.statement.pad or 0)
+            pad = number_of(self.statement.pad or 0, dtype or np.dtype(np.float64))
             target, rest = np.full(self.shape, pad, dtype=dtype or np.int64), self.parts
         for part, add in zip(rest, self.adds[len(self.parts) - len(rest) :], strict=True):
             part.into(target, arrays, scalars, add)
         return target
+
+
+def _check_extents(statement: Statement) -> None:
+    """Every loop turns at least once: what an empty box holds is left to nobody's guess."""
+    loops = [n for n in nodes(statement.expr) if isinstance(n, Reduce)]
+    for binder in (*statement.binders, *(b for loop in loops for b in loop.binders)):
+        if binder.extent.value < 1:
+            raise EngineError(
+                f"index {binder.letter.name} of {statement.target} has {binder.extent} values\n  needed: at least one"
+            )
+    if any(axis.value < 1 for axis in statement.axes):
+        shape = tuple(axis.value for axis in statement.axes)
+        raise EngineError(f"{statement.target} would have the shape {shape}\n  needed: at least 1 entry in every axis")
 
 
 def _affine_guards(statement: Statement) -> int:

@@ -7,13 +7,14 @@ padding around it. Every array read is C-contiguous, so that a view is an offset
 
 from __future__ import annotations
 
-__all__ = ["Array", "Form", "Ranges", "StridedRead", "placed_view", "values_of"]
+__all__ = ["Array", "Form", "Ranges", "StridedRead", "check_places", "placed_view", "values_of"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from paperback.errors import EngineError
 from paperback.notation.affine import Affine, Letter
 
 Array = np.ndarray[Any, Any]
@@ -126,6 +127,15 @@ class StridedRead:
         if any(s.stop <= s.start for s in source):
             to, source = [slice(0, 0)] * len(to), [slice(0, 0)] * len(to)
         return tuple(high - low for low, high in region), tuple(to), tuple(source)
+
+
+def check_places(left: Sequence[Form], shape: Sequence[int], extents: Mapping[Letter, int]) -> None:
+    """Is every place of a left side inside the tensor? A view would not notice: it would reach into the next row."""
+    whole = {letter: (0, n) for letter, n in extents.items()}
+    for axis, (form, extent) in enumerate(zip(left, shape, strict=True)):
+        _, low, high = form.bounds(whole)
+        if low < 0 or high >= extent:
+            raise EngineError(f"axis {axis} of the target has {extent} entries, but {low} to {high} would be stored")
 
 
 def placed_view(target: Array, left: Sequence[Form], letters: Sequence[Letter], extents: Mapping[Letter, int]) -> Array:
