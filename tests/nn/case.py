@@ -36,7 +36,11 @@ def distinct(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def arrays(network: Any, rng: np.random.Generator, batch: int) -> dict[str, np.ndarray]:
     """An input, parameters, state and masks for a network: what one call of its programs needs."""
-    values = {"input": distinct(rng, (batch, *network.input_shape))}
+    shape = (batch, *network.input_shape)
+    if network.train.tensors["input"].integer:
+        values = {"input": rng.integers(0, min(spec.shape[0] for spec in network.parameters.values()), shape)}
+    else:
+        values = {"input": distinct(rng, shape)}
     for name, spec in network.parameters.items():
         values[name] = rng.integers(-15, 16, spec.shape) / 16 + 1 / 32
     for name, spec in network.state.items():

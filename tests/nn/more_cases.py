@@ -29,13 +29,16 @@ from paperback.nn import (  # noqa: E402
     ConvTranspose2d,
     DCT2d,
     Dense,
+    Embedding,
     FiniteDifferences,
     FixedConv,
+    Formula,
     GlobalAvgPool,
     GlobalMaxPool,
     Grey,
     GroupNorm,
     HardTanh,
+    HeNormal,
     Identity,
     InstanceNorm,
     Layer,
@@ -45,9 +48,11 @@ from paperback.nn import (  # noqa: E402
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
+    MultiHeadAttention,
     Multiply,
     Parallel,
     Permute,
+    PositionalEncoding,
     Sequential,
     Sigmoid,
     SiLU,
@@ -290,6 +295,56 @@ def block_dct(layer: Any, x: Any, p: Tensors) -> Any:
     return torch.einsum("kp,napbqc,lq->nabckl", m, blocks, m).flatten(3)
 
 
+def attention(layer: Any, x: Any, p: Tensors) -> Any:
+    name = "multiheadattention_1"
+    parts = []
+    for letter in "qkv":
+        part = torch.einsum("nte,ehd->nhtd", x, p[f"{name}.w{letter}"])
+        parts.append(part + p[f"{name}.b{letter}"][:, None] if layer.bias else part)
+    o = F.scaled_dot_product_attention(*parts, is_causal=layer.causal)
+    y = torch.einsum("nhtd,hde->nte", o, p[f"{name}.wo"])
+    return y + p[f"{name}.bo"] if layer.bias else y
+
+
+def positions(layer: Any, x: Any, p: Tensors) -> Any:
+    length, features = x.shape[1:]
+    result = x.clone()
+    for t in range(length):
+        for e in range(features):
+            angle = torch.tensor(t / 10000 ** ((e - e % 2) / features), dtype=x.dtype)
+            result[:, t, e] = x[:, t, e] + (torch.cos(angle) if e % 2 else torch.sin(angle))
+    return result
+
+
+def bag_of_words(layer: Any, x: Any, p: Tensors) -> Any:
+    return dense(layer, F.embedding(x.long(), p["embedding_1.w"]).mean(1), p)
+
+
+def bilinear(layer: Any, x: Any, p: Tensors) -> Any:
+    return torch.einsum("nia,iko,nka->nao", x, p["formula_1.w"], x) * 0.5
+
+
+SEQUENCES = [
+    fixed("embedding", Embedding(7, 3), (5,), lambda layer, x, p: F.embedding(x.long(), p["embedding_1.w"])),
+    fixed("embedding-2", Embedding(5, 2), (2, 3), lambda layer, x, p: F.embedding(x.long(), p["embedding_1.w"])),
+    fixed("embedding-net", Sequential(Embedding(3, 5), GlobalAvgPool(), Dense(2)), (4,), bag_of_words),
+    fixed("positions", PositionalEncoding(), (3, 4), positions),
+    fixed("attention", MultiHeadAttention(2), (3, 4), attention, 2),
+    fixed("attention-causal", MultiHeadAttention(2, causal=True, bias=False), (4, 2), attention, 2),
+    fixed("attention-sizes", MultiHeadAttention(1, True, head_features=3), (3, 2), attention, 2),
+]
+
+FORMULAS = [
+    fixed("formula-swish", Formula("y = x[]*sigmoid(a*x[])", constants={"a": 2}), (3, 5), lambda layer, x, p:
+          x * torch.sigmoid(2 * x)),
+    fixed("formula-dense", Formula("y[o] = sum(n) x[n]*w[n,o]", {"w": HeNormal()}, {"O": 3}), (5,), lambda layer, x, p:
+          x @ p["formula_1.w"]),
+    fixed("formula-bilinear", Formula("y[a,o] = half*sum(i,k) x[i,a]*w[i,k,o]*x[k,a]", {"w": HeNormal()}, {"O": 2},
+          {"half": 0.5}), (3, 2), bilinear, 2),
+    fixed("formula-centre", Formula("m = sum(c) x[c]/C\ny[c] = x[c] - m", axes={"x": "C"}, extra_axes=True), (3, 5),
+          lambda layer, x, p: x - x.mean(-1, keepdim=True)),
+]  # fmt: skip
+
 TRANSPOSED = [
     fixed("convtranspose1d", ConvTranspose1d(3, 3), (5, 2), transposed),
     fixed("convtranspose1d-stride", ConvTranspose1d(3, 3, 2, 1, 1), (5, 2), transposed),
@@ -326,4 +381,6 @@ RANDOM = [
     *(Case(f"conv2d-groups-random-{n}", random_groups, conv, 2) for n in range(12)),
 ]
 
-MORE: list[Case] = [*ACTIVATIONS, *CONVOLUTIONS, *POOLS, *NORMS, *SHAPES, *TRANSPOSED, *FIXED, *RANDOM]
+MORE: list[Case] = [
+    *ACTIVATIONS, *CONVOLUTIONS, *POOLS, *NORMS, *SHAPES, *TRANSPOSED, *FIXED, *SEQUENCES, *FORMULAS, *RANDOM,
+]  # fmt: skip

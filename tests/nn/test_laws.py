@@ -76,7 +76,8 @@ class Sample:
         self.layer, shape = case.make(rng)
         self.network: Network = build(self.layer, shape)
         self.given = arrays(self.network, rng, case.batch)
-        self.wrt = ["input", *self.network.parameters]
+        ids = self.network.train.tensors["input"].integer  # an id has no derivative
+        self.wrt = [*([] if ids else ["input"]), *self.network.parameters]
         program, self.held = gradients(self.network.train, self.network.output, self.wrt, cotangent=SEED)
         outputs = tuple(dict.fromkeys((self.network.output, *self.held.values())))
         self.program = prune(replace(program, outputs=outputs, updates={}))

@@ -87,14 +87,15 @@ def test_stacked_jvps_are_stacked_vjps(case: Case) -> None:
 
 @pytest.mark.parametrize("case", SMOOTH, ids=[case.id for case in SMOOTH])
 def test_gradient_of_the_gradient(case: Case) -> None:
-    """d/dtheta <v, dx(theta)> against the difference quotient of dx, for the gradient by the input."""
+    """d/dtheta <v, dx(theta)> against the difference quotient of dx, for the gradient by the input (or a parameter)."""
     sample, h = Sample(case), 1e-6
-    first = replace(sample.program, outputs=(sample.held["input"],))
+    by = sample.wrt[0]
+    first = replace(sample.program, outputs=(sample.held[by],))
     wrt = [name for name in sample.wrt if name in first.tensors]
-    program, held = gradients(first, sample.held["input"], wrt, cotangent="second")
+    program, held = gradients(first, sample.held[by], wrt, cotangent="second")
     program = prune(replace(program, outputs=tuple(dict.fromkeys(held.values()))))
     rng = np.random.default_rng(5)
-    v = rng.integers(-8, 9, sample.given["input"].shape) / 8
+    v = rng.integers(-8, 9, sample.given[by].shape) / 8
     given: dict[str, Any] = {**sample.given, SEED: sample.cotangent, "second": v}
     needed = {tensor.name for tensor in program.inputs}
     found = engines.compile_program(program, "float64", "numpy")({k: x for k, x in given.items() if k in needed})
@@ -102,7 +103,7 @@ def test_gradient_of_the_gradient(case: Case) -> None:
 
     def product(sign: int) -> float:
         moved = {**sample.given, **{n: sample.given[n] + sign * h * d for n, d in directions.items()}}
-        return float(np.sum(sample.gradients(moved)["input"] * v))
+        return float(np.sum(sample.gradients(moved)[by] * v))
 
     difference = (product(1) - product(-1)) / (2 * h)
     exact = sum(float(np.sum(found[held[name]] * d)) for name, d in directions.items())

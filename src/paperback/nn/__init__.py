@@ -1,12 +1,13 @@
 """Networks: layers, losses, initialisers. A layer is a formula with parameters; a network is a page of formulas."""
 
 from paperback.nn import layers
-from paperback.nn.init import Constant, GlorotUniform, HeNormal, HeUniform, Ones, Uniform, Zeros
+from paperback.nn.init import Constant, GlorotUniform, HeNormal, HeUniform, Normal, Ones, Uniform, Values, Zeros
 from paperback.nn.layers import *  # noqa: F403
 from paperback.nn.losses import Loss
 from paperback.nn.network import Network, build
 
 __all__ = [
-    "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Loss", "Network", "Ones", "Uniform", "Zeros", "build",
+    "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Loss", "Network", "Normal", "Ones", "Uniform", "Values",
+    "Zeros", "build",
 ]  # fmt: skip
 __all__ += layers.__all__

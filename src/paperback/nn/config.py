@@ -12,7 +12,7 @@ from __future__ import annotations
 __all__ = ["from_config", "to_config"]
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -21,7 +21,9 @@ from paperback.nn import init, layers
 from paperback.nn.layers.combine import Composite
 from paperback.nn.layers.layer import Layer
 
-_INITIALIZERS = ("Constant", "GlorotUniform", "HeNormal", "HeUniform", "Ones", "Uniform", "Zeros")
+_INITIALIZERS = (
+    "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Normal", "Ones", "Uniform", "Values", "Zeros",
+)  # fmt: skip
 
 
 def to_config(layer: object) -> dict[str, Any]:
@@ -29,12 +31,9 @@ def to_config(layer: object) -> dict[str, Any]:
     config: dict[str, Any] = {"kind": type(layer).__name__}
     if isinstance(layer, Composite):
         return {**config, "layers": [to_config(inner) for inner in layer.layers]}
-    settings: tuple[Field[Any], ...] = fields(layer) if is_dataclass(layer) else ()
-    for field in settings:
-        value = getattr(layer, field.name)
-        if field.default is MISSING or value != field.default:
-            config[field.name] = _plain(value)
-    return config
+    if isinstance(layer, Layer):
+        return {**config, **{name: _plain(value) for name, value in layer.settings().items()}}
+    return {**config, **{field.name: _plain(getattr(layer, field.name)) for field in fields(layer)}}  # type: ignore[arg-type]
 
 
 def from_config(config: Mapping[str, Any], kinds: Iterable[type] = ()) -> Layer:
@@ -52,6 +51,8 @@ def from_config(config: Mapping[str, Any], kinds: Iterable[type] = ()) -> Layer:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, Fraction):
@@ -75,7 +76,8 @@ def _make(config: object, known: Mapping[str, type]) -> Any:
 
 def _value(value: Any, known: Mapping[str, type]) -> Any:
     if isinstance(value, Mapping):
-        return _make(value, known)
+        made = "kind" in value
+        return _make(value, known) if made else {name: _value(item, known) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return tuple(_value(item, known) for item in value)
     return value

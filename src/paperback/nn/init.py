@@ -15,8 +15,8 @@ adding a layer, or drawing in another order, changes no other parameter.
 from __future__ import annotations
 
 __all__ = [
-    "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Initializer", "Nested", "Ones", "Uniform", "Values", "Zeros",
-    "fans", "stream",
+    "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Initializer", "Nested", "Normal", "Ones", "Uniform",
+    "Values", "Zeros", "fans", "stream",
 ]  # fmt: skip
 
 import hashlib
@@ -33,6 +33,7 @@ from paperback.notation.affine import Letter
 from paperback.notation.block import Block
 from paperback.notation.expr import Affine, Node, Read, Reduce
 from paperback.notation.walk import children, reads
+from paperback.program.lift import depends_on
 
 Array = NDArray[np.float64]
 
@@ -111,6 +112,16 @@ class Uniform:
 
 
 @dataclass(frozen=True)
+class Normal:
+    """Normal with this standard deviation."""
+
+    deviation: float = 1.0
+
+    def sample(self, shape: tuple[int, ...], fan_in: int, fan_out: int, stream: np.random.Generator) -> Array:
+        return stream.standard_normal(shape) * self.deviation
+
+
+@dataclass(frozen=True)
 class HeNormal:
     """Normal with variance 2/fan_in, which keeps the second moment of a signal through a layer and its ReLU."""
 
@@ -149,8 +160,10 @@ def fans(block: Block, parameter: str, signal: str = "x") -> tuple[int, int]:
     """
     axes = block.inputs[parameter].axes
     fan_in = fan_out = 1
+    signals = depends_on(block.statements, {signal})
     for statement in block.statements:
-        bare = {i.bare for r in reads(statement.expr, signal) for i in r.indices if isinstance(i, Affine)}
+        inputs = [read for read in reads(statement.expr) if read.tensor in signals]
+        bare = {i.bare for read in inputs for i in read.indices if isinstance(i, Affine)}
         for read, summed in _reads_with_sums(statement.expr, parameter, frozenset()):
             inward = outward = 1
             for index, axis in zip(read.indices, axes, strict=True):

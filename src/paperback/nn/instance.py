@@ -17,7 +17,7 @@ from fractions import Fraction
 
 from paperback.errors import FormulaError, ModelError
 from paperback.nn.init import Array, Initializer, fans, stream
-from paperback.nn.layers.layer import Layer, Shape, Text
+from paperback.nn.layers.layer import BATCH, Layer, Shape, Text
 from paperback.notation.block import Block
 from paperback.notation.declare import AxesLike
 from paperback.notation.expr import Const, Node, Scalar
@@ -26,7 +26,6 @@ from paperback.notation.size import Size
 from paperback.notation.walk import map_children, map_statement
 from paperback.program.lift import depends_on, lift
 
-BATCH = "N"  # the size, and n its letter
 _PLACES = ("i", "j", "k", "l", "m")
 
 
@@ -99,7 +98,7 @@ def _sizes(layer: Layer, text: Text, shapes: Mapping[str, Shape]) -> tuple[dict[
             raise ModelError(f"the input has {len(shape)} axes, {shape}; needed are {needed}{fix}")
         over = shape[:extra]
         for name, extent in zip(axes, shape[extra:], strict=True):
-            if known.setdefault(name, extent) != extent:
+            if known.setdefault(name, int(name) if name.isdecimal() else extent) != extent:
                 setting = _setting(layer, name)
                 raise ModelError(f"the input gives {name} = {extent}, needed is {known[name]}{setting}")
     return known, over

@@ -149,6 +149,7 @@ class _Builder:
         self.masks: dict[str, MaskSpec] = {}
         self.layers: list[LayerInfo] = []
         self.numbers: Counter[str] = Counter()
+        self.takes: dict[bool, str] = {}  # who reads the input: as ids (True), as real numbers (False)
 
     def run(self, layer: Layer, x: _Signal) -> _Signal:
         if isinstance(layer, Sequential):
@@ -160,7 +161,19 @@ class _Builder:
             instance = instantiate(layer, {local: signal.shape for local, signal in signals.items()})
         except ModelError as error:
             raise ModelError(f"{name}, {layer!r}: {x}; {error}") from error
+        read = instance.training.inputs.get("x")
+        if read is not None:
+            self.check_ids(name, read.integer, x)
         return self.put(name, instance, signals)
+
+    def check_ids(self, name: str, ids: bool, x: _Signal) -> None:
+        """Whole numbers come from the input only, and all that read it agree that it holds them."""
+        if x.tensor == INPUT:
+            self.takes.setdefault(ids, name)
+            if len(self.takes) > 1:
+                raise ModelError(f"{self.takes[True]} takes ids, and {self.takes[False]} real numbers, of one input")
+        elif ids:
+            raise ModelError(f"{name} takes ids, but {x.giver} gives real numbers: put it first")
 
     def chain(self, layers: Iterable[Layer], x: _Signal) -> _Signal:
         for layer in layers:
@@ -198,7 +211,8 @@ class _Builder:
         self.given[name] = ProgramTensor(name, tuple(Size.of(axis) for axis in axes), role)
 
     def network(self, net: Layer, shape: Shape, result: _Signal) -> Network:
-        given = {INPUT: ProgramTensor(INPUT, (Size.of(BATCH), *map(Size.of, shape)), "input"), **self.given}
+        axes = (Size.of(BATCH), *map(Size.of, shape))
+        given = {INPUT: ProgramTensor(INPUT, axes, "input", True in self.takes), **self.given}
         train = self.train.program(given, result.tensor)
         return Network(
             net, shape, result.shape, result.tensor, train, self.predict.program(given, result.tensor),

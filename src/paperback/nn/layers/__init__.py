@@ -21,10 +21,12 @@ from paperback.nn.layers.dense import Dense
 from paperback.nn.layers.dropout import Dropout
 from paperback.nn.layers.fixed import FiniteDifferences, FixedConv, Grey
 from paperback.nn.layers.flatten import Flatten, Permute, Unflatten
+from paperback.nn.layers.formula import Formula
 from paperback.nn.layers.layer import Layer
 from paperback.nn.layers.norm import GroupNorm, InstanceNorm, LayerNorm
 from paperback.nn.layers.pool import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
 from paperback.nn.layers.reduce import GlobalAvgPool, GlobalMaxPool
+from paperback.nn.layers.sequence import Embedding, MultiHeadAttention, PositionalEncoding
 from paperback.nn.layers.softmax import LogSoftmax, Softmax
 from paperback.nn.layers.transpose import ConvTranspose1d, ConvTranspose2d
 
@@ -45,9 +47,11 @@ __all__ = [
     "DCT2d",
     "Dense",
     "Dropout",
+    "Embedding",
     "FiniteDifferences",
     "FixedConv",
     "Flatten",
+    "Formula",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "Grey",
@@ -62,9 +66,11 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MultiHeadAttention",
     "Multiply",
     "Parallel",
     "Permute",
+    "PositionalEncoding",
     "ReLU",
     "Residual",
     "Sequential",

@@ -26,7 +26,7 @@ program that runs are all made from what stands here.
 
 from __future__ import annotations
 
-__all__ = ["Layer", "Shape", "Text", "natural"]
+__all__ = ["BATCH", "Layer", "Shape", "Text", "natural"]
 
 import operator
 from collections.abc import Mapping
@@ -38,6 +38,7 @@ from paperback.errors import ModelError
 from paperback.nn.init import Initializer
 
 Shape = tuple[int, ...]
+BATCH = "N"  # the size of the batch, and n its letter
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,12 @@ class Layer:
     def check(self, shapes: Mapping[str, Shape]) -> None:
         """Raise a ModelError where the input (`x`) or the result of a branch has a shape that cannot work."""
 
+    def settings(self) -> dict[str, Any]:
+        """What makes this layer again: the settings that differ from their default, by name."""
+        every: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        values = {setting.name: (getattr(self, setting.name), setting.default) for setting in every}
+        return {name: value for name, (value, default) in values.items() if default is MISSING or value != default}
+
     @property
     def kind(self) -> str:
         """The name of the layer's kind; in a network the layers of a kind are numbered: conv2d_1, conv2d_2."""
@@ -130,14 +137,9 @@ class Layer:
         return "\n  ".join(line.strip() for line in lines)
 
     def __repr__(self) -> str:
-        parts = []
-        settings: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
-        for place, setting in enumerate(settings):
-            value = getattr(self, setting.name)
-            if setting.default is MISSING or (place == 0 and value != setting.default):
-                parts.append(repr(value))
-            elif value != setting.default:
-                parts.append(f"{setting.name}={value!r}")
+        every: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        bare = {setting.name for place, setting in enumerate(every) if not place or setting.default is MISSING}
+        parts = [repr(v) if name in bare else f"{name}={v!r}" for name, v in self.settings().items()]
         return f"{type(self).__name__}({', '.join(parts)})"
 
 

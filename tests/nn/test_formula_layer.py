@@ -1,0 +1,87 @@
+"""Layers of your own: from a formula alone, with what they imply, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from paperback.engines import numpy as engine
+from paperback.errors import ModelError
+from paperback.nn import (
+    Dense,
+    Embedding,
+    Formula,
+    GlobalAvgPool,
+    HeNormal,
+    Layer,
+    Parallel,
+    Sequential,
+    Tanh,
+    Zeros,
+    build,
+)
+from paperback.nn.config import from_config, to_config
+
+
+def test_a_formula_is_the_layer_that_it_writes() -> None:
+    own = Formula("y[o] = sum(i) x[i]*w[i,o] + b[o]", {"w": HeNormal(), "b": Zeros()}, {"O": 3})
+    mine, theirs = build(own, (5,)), build(Dense(3), (5,))
+    shapes = [[(spec.shape, spec.fan_in, spec.fan_out) for spec in net.parameters.values()] for net in (mine, theirs)]
+    assert shapes[0] == shapes[1] == [((5, 3), 5, 3), ((3,), 1, 3)]
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal((2, 5)), rng.standard_normal((5, 3)), rng.standard_normal(3)
+    one = engine.compile(mine.train, dtype="float64")({"input": x, "formula_1.w": w, "formula_1.b": b})
+    two = engine.compile(theirs.train, dtype="float64")({"input": x, "dense_1.w": w, "dense_1.b": b})
+    assert np.array_equal(one["formula_1.y"], two["dense_1.y"])
+
+
+def test_a_formula_may_name_the_batch() -> None:
+    centre = Formula("m[c] = sum(n) x[n,c]/N where x: N C\ny[n,c] = x[n,c] - m[c]", axes={"x": "N C"})
+    x = np.arange(6.0).reshape(3, 2)
+    network = build(centre, (2,))
+    y = engine.compile(network.train, dtype="float64")({"input": x})[network.output]
+    assert np.array_equal(y, x - x.mean(axis=0))
+
+
+def test_a_formula_is_a_value() -> None:
+    layer = Formula("y = x[]*a[]", {"a": Zeros()})
+    assert layer == Formula("y = x[]*a[]", {"a": Zeros()}) != Formula("y = x[]*a[]", {"a": HeNormal()})
+    assert repr(layer) == "Formula('y = x[]*a[]', parameters={'a': Zeros()})"
+    assert from_config(to_config(layer)) == layer
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Formula("y[o] = sum(i) x[i]*w[i,o", {"w": Zeros()}), "Formula: it cannot be read"),
+        (lambda: Formula("y = z[]"), "Formula: it does not read x, the input"),
+        (lambda: Formula("y = x[]", {"w": Zeros()}), "Formula: w is among the parameters, but the formula does not"),
+        (lambda: build(Formula("y[i] = x[i]*w[i]"), (5,)), "the formula reads w, which is no input, parameter, state"),
+        (lambda: build(Formula("y[i] = x[i]"), (5, 3)), "the input has 2 axes, (5, 3); needed are 1 axes (I)"),
+    ],
+)
+def test_what_is_no_layer(make, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (Sequential(Tanh(), Embedding(5, 2)), "embedding_1 takes ids, but tanh_1 gives real numbers: put it first"),
+        (
+            Parallel(Sequential(Embedding(5, 2), GlobalAvgPool()), Dense(2)),
+            "embedding_1 takes ids, and dense_1 real numbers, of one input",
+        ),
+    ],
+)
+def test_ids_come_from_the_input(net: Layer, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build(net, (3,))
+    assert str(caught.value) == message
+
+
+def test_two_layers_may_read_the_same_ids() -> None:
+    network = build(Parallel(Embedding(5, 2), Embedding(5, 3)), (4,))
+    assert network.train.tensors["input"].integer and network.output_shape == (4, 5)
