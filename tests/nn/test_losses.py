@@ -117,8 +117,9 @@ def test_the_label_is_a_tensor_of_the_program() -> None:
     ("make", "message"),
     [
         (
-            lambda: attach(scores(3), "z", "hinge"),
-            "no loss is called 'hinge': there are softmax_cross_entropy, binary_cross_entropy, mean_squared_error, "
+            lambda: attach(scores(3), "z", "hing"),
+            "no loss is called 'hing': there are softmax_cross_entropy, binary_cross_entropy, mean_squared_error, "
+            "probability_cross_entropy, kl_divergence, hinge, huber, "
             "and Loss.of(formula)",
         ),
         (

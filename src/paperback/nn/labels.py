@@ -3,6 +3,7 @@
     integer         whole numbers 0 <= y < K, one per entry: shape (N, ...) without the output's last axis
     distribution    numbers >= 0 that should sum to 1 over the last axis, in the shape of the output
     probability     numbers in [0, 1], in the shape of the output
+    sign            1 or -1, in the shape of the output
     real            finite numbers, in the shape of the output
 """
 
@@ -85,8 +86,11 @@ def _floats(loss: Loss, kind: str, array: NDArray[Any]) -> NDArray[Any]:
     wrong = ~np.isfinite(array)
     low, high = {"distribution": (0.0, np.inf), "probability": (0.0, 1.0)}.get(kind, (-np.inf, np.inf))
     wrong |= (array < low) | (array > high)
+    if kind == "sign":
+        wrong |= abs(array) != 1
     if np.any(wrong):
-        needed = {"distribution": "a number >= 0", "probability": "a number in [0, 1]"}.get(kind, "a finite number")
+        words = {"distribution": "a number >= 0", "probability": "a number in [0, 1]", "sign": "1 or -1"}
+        needed = words.get(kind, "a finite number")
         raise ModelError(f"{loss.name}: label[{_first(wrong)}] is {array[wrong][0]:g}, needed is {needed}")
     if kind == "distribution":
         sums = array.sum(axis=-1)

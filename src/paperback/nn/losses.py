@@ -4,6 +4,12 @@
                              J = sum(k) y[k] * (logsumexp(j) z[j] - z[k])     y a distribution
     binary_cross_entropy     J = softplus(z) - z*y                            z a logit, 0 <= y <= 1    claim A1.3
     mean_squared_error       J = (z - y)^2                                    no factor 1/2             claim A1.5
+    probability_cross_entropy  J = -y*log(z) - (1 - y)*log(1 - z)             z a probability           claim A1.3
+    kl_divergence            J = sum(k) y[k] * (log(y[k]) - z[k] + logsumexp(j) z[j])     z scores, y a distribution
+    hinge                    J = relu(1 - z*y)                                y is 1 or -1
+    huber                    J = m*(d - m/2), d = |z - y|, m = min(d, 1)      d^2/2 up to 1, d - 1/2 from there
+
+`softmax_cross_entropy(smoothing, class_weights)` and `huber(delta)` make the ones with settings.
 
 Softmax cross-entropy takes scores, not probabilities, and is (sum y)*logsumexp z - z.y, so that its derivative is
 softmax(z)*(sum y) - y: exact for labels that do not sum to 1 too.
@@ -11,18 +17,21 @@ softmax(z)*(sum y) - y: exact for labels that do not sum to 1 too.
 A formula for one entry is lifted over all axes of the output. An example with several entries (three outputs of a
 regression, every pixel of a segmentation) has as loss their mean, or with `entries="sum"` their sum. Over the batch
 the reduction is "mean" (1/N, the default), "sum", or "none", which leaves one loss per example. (PyTorch's "sum" for
-several outputs is `entries="sum"` with reduction "sum".)
+several outputs is `entries="sum"` with reduction "sum".) With `weights=True` the loss of example n is multiplied by
+weight[n], a further input; the mean still divides by N.
 """
 
 from __future__ import annotations
 
 __all__ = [
-    "BINARY_CROSS_ENTROPY", "LABEL", "LOSS", "LOSSES", "MEAN_SQUARED_ERROR", "REDUCTIONS", "SOFTMAX_CROSS_ENTROPY",
-    "Loss", "attach", "find",
+    "BINARY_CROSS_ENTROPY", "HINGE", "HUBER", "KL_DIVERGENCE", "LABEL", "LOSS", "LOSSES", "MEAN_SQUARED_ERROR",
+    "PROBABILITY_CROSS_ENTROPY", "REDUCTIONS", "SOFTMAX_CROSS_ENTROPY", "WEIGHT", "Loss", "attach", "find", "huber",
+    "softmax_cross_entropy",
 ]  # fmt: skip
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from paperback.errors import FormulaError, ModelError
 from paperback.notation.block import Block
@@ -35,6 +44,7 @@ from paperback.program.program import Program, ProgramTensor
 REDUCTIONS = ("mean", "sum", "none")
 LABEL = "label"
 LOSS = "loss"
+WEIGHT = "weight"
 _LETTERS = ("i", "j", "k", "l", "m")
 
 
@@ -89,10 +99,73 @@ SOFTMAX_CROSS_ENTROPY = Loss(
 )
 BINARY_CROSS_ENTROPY = Loss("binary_cross_entropy", {"probability": "J = softplus(z[]) - z[]*y[]"})
 MEAN_SQUARED_ERROR = Loss("mean_squared_error", {"real": "J = (z[] - y[])^2"})
+PROBABILITY_CROSS_ENTROPY = Loss(  # a bracket wins: 0*log(0) is 0
+    "probability_cross_entropy",
+    {"probability": "J = -([y[] > 0]*y[]*log(z[])) - [y[] < 1]*(1 - y[])*log1p(-z[])"},
+)
+KL_DIVERGENCE = Loss(
+    "kl_divergence",
+    {"distribution": "l = logsumexp(k) z[k]\nJ = sum(k) [y[k] > 0]*y[k]*(log(y[k]) - z[k] + l)"},
+    "K",
+    {"distribution": "K"},
+)
+HINGE = Loss("hinge", {"sign": "J = relu(1 - z[]*y[])"})
+
+
+def huber(delta: float = 1.0) -> Loss:
+    """d^2/2 for d = |z - y| up to delta, delta*(d - delta/2) from there: large errors count linearly."""
+    if not 0 < delta < float("inf"):
+        raise ModelError(f"huber: delta must be a number > 0, not {delta!r}")
+    limit = _decimal(delta)
+    formula = f"d = abs(z[] - y[])\nm = min(d, {limit})\nJ = m*(d - m/2)"
+    return Loss("huber" if delta == 1 else f"huber({delta:g})", {"real": formula})
+
+
+def softmax_cross_entropy(smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> Loss:
+    """Cross-entropy of scores with smoothed labels and a weight for every class.
+
+    smoothing       s: the label y becomes (1-s)*y + s/K, a little of every class
+    class_weights   u: one number >= 0 per class, J = sum(k) u[k]*y[k]*(logsumexp(j) z[j] - z[k]). A mean over the
+                    batch divides by N, not by the sum of the weights
+    """
+    if not 0 <= smoothing < 1:
+        raise ModelError(f"softmax_cross_entropy: smoothing must be a number with 0 <= s < 1, not {smoothing!r}")
+    if not smoothing and class_weights is None:
+        return SOFTMAX_CROSS_ENTROPY
+    lines, weight = ["l = logsumexp(k) z[k]"], ""
+    settings = [f"smoothing={smoothing:g}"] if smoothing else []
+    if class_weights is not None:
+        weights = [float(u) for u in class_weights]
+        if len(weights) < 2 or not all(0 <= u < float("inf") for u in weights):
+            raise ModelError("softmax_cross_entropy: class_weights must be numbers >= 0, one per class")
+        terms = " + ".join(f"{_decimal(u)}*[k == {k}]" for k, u in enumerate(weights))
+        lines, weight = [f"u[k] = {terms} where k < {len(weights)}", *lines], "u[k]*"
+        settings.append(f"class_weights={weights}")
+    keep, rest = _decimal(1 - smoothing), _decimal(smoothing)
+    whole = f"({keep}*[k == y[]] + {rest}/K)" if smoothing else "[k == y[]]"
+    share = f"({keep}*y[k] + {rest}/K)" if smoothing else "y[k]"
+    formulas = {
+        kind: "\n".join([*lines, f"J = sum(k) {weight}{part}*(l - z[k])"])
+        for kind, part in (("integer", whole), ("distribution", share))
+    }
+    name = f"softmax_cross_entropy({', '.join(settings)})"
+    return Loss(name, formulas, "K", {"integer": "", "distribution": "K"})
+
+
+def _decimal(number: float) -> str:
+    """A number of a formula, exactly that float64, without an exponent."""
+    return format(Decimal(repr(float(number))), "f")
+
+
+HUBER = huber()
 
 LOSSES: Mapping[str, Loss] = {
-    loss.name: loss for loss in (SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR)
-}
+    loss.name: loss
+    for loss in (
+        SOFTMAX_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR, PROBABILITY_CROSS_ENTROPY, KL_DIVERGENCE,
+        HINGE, HUBER,
+    )
+}  # fmt: skip
 
 
 def find(loss: str | Loss) -> Loss:
@@ -105,13 +178,19 @@ def find(loss: str | Loss) -> Loss:
 
 
 def attach(
-    program: Program, output: str, loss: str | Loss, reduction: str = "mean", label: str | None = None
+    program: Program,
+    output: str,
+    loss: str | Loss,
+    reduction: str = "mean",
+    label: str | None = None,
+    weights: bool = False,
 ) -> Program:
     """The program with a loss on one of its tensors.
 
     Adds the tensor "label" (role label; axes (N, ...) as the formula says: for an integer label the output's axes but
     the last, else the output's axes) and the statements up to "loss": no axes, or (N,) for the reduction "none". "loss"
-    becomes an output too. `label` is the kind of label, the loss' first one unless given.
+    becomes an output too. `label` is the kind of label, the loss' first one unless given. `weights` adds the tensor
+    "weight" (role label, axes (N,)), which multiplies the loss of every example.
     """
     loss = find(loss)
     kind = loss.labels[0] if label is None else label
@@ -125,11 +204,13 @@ def attach(
         raise ModelError("the program has a loss already")
     block = _per_entry(program, output, loss, kind)
     names = {"z": output, "y": LABEL, **{s.target: f"{LOSS}.{s.target}" for s in block.statements}}
-    blocks = _reductions(names[block.result.target], block.result.axes, loss.entries, reduction)
+    blocks = _reductions(names[block.result.target], block.result.axes, loss.entries, reduction, weights)
     if not blocks:
         names[block.result.target] = LOSS
     tensors = dict(program.tensors)
     tensors[LABEL] = ProgramTensor(LABEL, block.inputs["y"].axes, "label", block.inputs["y"].integer)
+    if weights:
+        tensors[WEIGHT] = ProgramTensor(WEIGHT, (Size.of(program.batch),), "label")
     statements = [
         replace(map_statement(s, lambda node: rename_tensors(node, names)), target=names[s.target])
         for s in block.statements
@@ -174,7 +255,9 @@ def _per_entry(program: Program, output: str, loss: Loss, kind: str) -> Block:
     return lift(block, {"z", "y"}, axes)
 
 
-def _reductions(entry: str, axes: tuple[Size, ...], entries: str, reduction: str) -> list[Block]:
+def _reductions(
+    entry: str, axes: tuple[Size, ...], entries: str, reduction: str, weights: bool
+) -> list[Block]:
     """From the loss of every entry to "loss": first over the entries of an example, then over the batch."""
     batch, places = str(axes[0]), [str(axis) for axis in axes[1:]]
     letters = ["n", *_LETTERS[: len(places)]]
@@ -182,11 +265,15 @@ def _reductions(entry: str, axes: tuple[Size, ...], entries: str, reduction: str
     texts: list[tuple[str, str]] = []
     count = "*".join(places)
     divided = f" / ({count})" if entries == "mean" and places else ""
+    weighted = f"{WEIGHT}[n]*{entry}[{element}]" if weights else f"{entry}[{element}]"
     if reduction == "none":
         if places:
-            texts.append((f"{LOSS}[n] = sum({inner}) {entry}[{element}]{divided}", entry))
+            texts.append((f"{LOSS}[n] = sum({inner}) {weighted}{divided}", entry))
+        elif weights:
+            texts.append((f"{LOSS}[n] = {weighted}", entry))
     else:
         divisors = ([batch] if reduction == "mean" else []) + (places if divided else [])
         scale = f" / ({'*'.join(divisors)})" if divisors else ""
-        texts.append((f"{LOSS} = sum({element}) {entry}[{element}]{scale}", entry))
-    return [read(text, axes={name: axes}) for text, name in texts]
+        texts.append((f"{LOSS} = sum({element}) {weighted}{scale}", entry))
+    own: dict[str, tuple[Size, ...]] = {WEIGHT: axes[:1]} if weights else {}
+    return [read(text, axes={name: axes, **own}) for text, name in texts]
