@@ -19,8 +19,8 @@ ORDER = (
     "errors notation calculus program identities engines formulas nn learn rewrite data diagnosis interop cli"
 ).split()
 RESERVED = {"data": {"cli"}}  # a unit that only these may import
-OPTIONAL = {"torch", "jax", "llvmlite", "mpmath", "rich"}
-HEAVY = ["torch", "jax", "scipy", "mpmath", "rich", "click", "safetensors", "llvmlite"]
+OPTIONAL = {"torch", "jax", "llvmlite", "mpmath", "rich", "PIL"}
+HEAVY = ["torch", "jax", "PIL", "scipy", "mpmath", "rich", "click", "safetensors", "llvmlite"]
 MAX_LINES = 400
 
 Place = tuple[str, ...]  # a module's name in parts: ("paperback", "notation", "parse")

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paperback.data import Dataset, load
+from paperback.data import Dataset, load, load_splits
 from paperback.errors import DataError
 
 pixels = np.arange(2 * 3 * 5, dtype=np.uint8).reshape(2, 3, 5)
 LABELS = np.array([1, 0], np.uint8)
+LAST = "put the label last, or name its column with label="
 
 
 def words(call: Callable[[], object]) -> str:
@@ -82,7 +83,7 @@ def test_npz_images(tmp_path: Path) -> None:
     [
         (b"", ": needs at least one line of numbers, found none; check that it is the right file"),
         (b"a,b\n", ": needs at least one line of numbers, found none; check that it is the right file"),
-        (b"1\n", ", line 1: needs features, then the label, with commas between, found 1; fix the line"),
+        (b"1\n", ", line 1: needs features and a label, with commas between, found 1; fix the line"),
         (b"1,2,0\n\n1,0\n", ", line 3: needs 3 columns as above, found 2; fix the line"),
         (b"1,2,0\n1,cat,0\n", ", line 2, column 2: needs a number, found 'cat'; fix the cell"),
         (b"1,2,0\n1,,0\n", ", line 2, column 2: needs a number, found ''; fix the cell"),
@@ -90,8 +91,9 @@ def test_npz_images(tmp_path: Path) -> None:
         (b"1,2,0\nnan,2,0\n", ", line 2, column 1: needs a finite float32, found 'nan'; fix the cell"),
         (b"1,-inf,0\n", ", line 1, column 2: needs a finite float32, found '-inf'; fix the cell"),
         (b"1,1e39,0\n", ", line 1, column 2: needs a finite float32, found '1e39'; fix the cell"),
-        (b"1,2,0.5\n", ", line 1, column 3: needs a label, a whole number, found '0.5'; put the label last"),
-        (b"1,2,1e30\n", ", line 1, column 3: needs a label, a whole number, found '1e30'; put the label last"),
+        (b"1,2,0.5\n", f", line 1, column 3: needs a label, a whole number, found '0.5'; {LAST}"),
+        (b"1,2,1e30\n", f", line 1, column 3: needs a label, a whole number, found '1e30'; {LAST}"),
+        (b"a,b,c\n1,0\n", ", line 2: needs 3 columns as the heading has, found 2; fix the line"),
         (b"1,2,-1\n1,2,0\n", ": labels are 0 to 0, y[0] is -1; renumber the labels"),
         (b"1,2,99999\n", ": needs 1 to 65536 classes, found 100000; renumber the labels"),
         (b"1,2,0\n\xff,2,0\n", ", line 2: needs UTF-8 text, found other bytes; save as CSV"),
@@ -195,3 +197,37 @@ def test_any_damage_is_a_typed_error(tmp_path: Path) -> None:
         assert isinstance(data, Dataset) and len(data) == 2
 
     check()
+
+
+@pytest.mark.parametrize("label", ["kind", 1, -2])
+def test_the_label_may_stand_in_any_column(tmp_path: Path, label: int | str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('height,"kind",width\n1,0,2.5\n3,2,-4\n')
+    train, held_out = load_splits(path, label=label, held_out=0.5)
+    assert sorted([*train.y.tolist(), *held_out.y.tolist()]) == [0, 2]
+    data = load(path, label=label)
+    assert isinstance(data, Dataset)
+    assert (data.x.tolist(), data.y.tolist()) == ([[1, 2.5], [3, -4]], [0, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "message"),
+    [
+        ("1,2,0\n", "kind", ": needs a heading line to find the column 'kind', found none; pass its number"),
+        ("a,b\n1,0\n", "kind", ": needs one column called 'kind', there is a, b; pass another name, or its number"),
+        ("a,b,a\n1,2,0\n", "a", ": needs one column called 'a', there are two; pass another name, or its number"),
+        ("1,2,0\n", 3, ": needs a label column from -3 to 2, found 3; the last is -1"),
+        ("1,2,0\n", -4, ": needs a label column from -3 to 2, found -4; the last is -1"),
+        ("1,0.5,0\n", 1, f", line 1, column 2: needs a label, a whole number, found '0.5'; {LAST}"),
+    ],
+)
+def test_label_columns_that_cannot_be(tmp_path: Path, text: str, label: int | str, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    assert words(lambda: load(path, label=label)) == f"{path}{message}"
+
+
+def test_only_csv_has_a_label_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    expected = f"{path}: only CSV has a label column, found another name; leave label='y' out"
+    assert words(lambda: load(path, label="y")) == expected

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback.data.digits import load_digits
 from paperback.data.idx import read_idx
+from paperback.data.images import read_images
 from paperback.data.tables import read_csv, read_npz
 from paperback.errors import DataError
 
@@ -28,12 +29,16 @@ _SEPARATORS = ("-", ".")  # train-images-idx3-ubyte, and the spelling train-imag
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Examples `x` with integer labels `y` in 0..classes-1; `x.shape[1:]` is the shape of one example."""
+    """Examples `x` with integer labels `y` in 0..classes-1; `x.shape[1:]` is the shape of one example.
+
+    `class_names` says what the classes are called, where the data says it.
+    """
 
     x: NDArray[Any]
     y: NDArray[np.int64]
     classes: int
     name: str = "data"
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.x.ndim < 2:
@@ -49,6 +54,11 @@ class Dataset:
             raise DataError(f"{self.name}: labels are whole numbers, y is {self.y.dtype}; convert y with astype(int)")
         if not 1 <= self.classes <= MAX_CLASSES:
             raise DataError(f"{self.name}: needs 1 to {MAX_CLASSES} classes, found {self.classes}; renumber the labels")
+        if self.class_names and len(self.class_names) != self.classes:
+            raise DataError(
+                f"{self.name}: needs a name for each of the {self.classes} classes, found {len(self.class_names)}; "
+                f"name all or none"
+            )
         outside = np.flatnonzero((self.y < 0) | (self.y >= self.classes))
         if outside.size:
             first = int(outside[0])
@@ -66,7 +76,7 @@ class Dataset:
 
     def take(self, indices: NDArray[np.int64], name: str | None = None) -> Dataset:
         """The examples at these places, in this order."""
-        return Dataset(self.x[indices], self.y[indices], self.classes, name or self.name)
+        return Dataset(self.x[indices], self.y[indices], self.classes, name or self.name, self.class_names)
 
     def split(self, fraction: float | Fraction, seed: int) -> tuple[Dataset, Dataset]:
         """(train, held out), with `fraction` of every class held out."""
@@ -115,16 +125,28 @@ def stratified_split(
 @overload
 def load(path: None = None) -> Dataset: ...
 @overload
-def load(path: str | os.PathLike[str]) -> Dataset | tuple[Dataset, Dataset]: ...
+def load(path: str | os.PathLike[str], *, label: int | str | None = None) -> Dataset | tuple[Dataset, Dataset]: ...
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Dataset | tuple[Dataset, Dataset]:
-    """None: the embedded digits. A folder with the four MNIST files: (train, test). Otherwise one Dataset, from an
-    IDX images file with its labels beside it, from CSV (label last), or from NPZ (keys x and y)."""
+def load(
+    path: str | os.PathLike[str] | None = None, *, label: int | str | None = None
+) -> Dataset | tuple[Dataset, Dataset]:
+    """None: the embedded digits. A folder with the four MNIST files: (train, test). A folder of folders: pictures by
+    class (see `read_images`), or (train, test) where those are its folders. Otherwise one Dataset, from an IDX images
+    file with its labels beside it, from CSV, or from NPZ (keys x and y).
+
+    label    of CSV: the column of the labels, its number or its name; the last unless given
+    """
     if path is None:
         return Dataset(*load_digits(), classes=10, name="digits")
     place = Path(path)
+    name = place.name.lower().removesuffix(".gz")
+    if label is not None and not name.endswith(".csv"):
+        raise DataError(f"{place}: only CSV has a label column, found another name; leave label={label!r} out")
     if place.is_dir():
+        inside = {entry.name for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+        if inside and not any(place.glob("train-images*")):
+            return _from_pictures(place, inside)
         train, test = (_from_idx(_find(place, f"{part}-images")) for part in ("train", "t10k"))
         if train.x.shape[1:] != test.x.shape[1:]:
             raise DataError(
@@ -136,20 +158,39 @@ def load(path: str | os.PathLike[str] | None = None) -> Dataset | tuple[Dataset,
             Dataset(train.x, train.y, classes, f"{place.name} (train)"),
             Dataset(test.x, test.y, classes, f"{place.name} (test)"),
         )
-    name = place.name.lower().removesuffix(".gz")
     if name.endswith(".csv"):
-        return _dataset(*read_csv(place), str(place))
+        return _dataset(*read_csv(place, label=-1 if label is None else label), str(place))
     if name.endswith(".npz"):
         return _dataset(*read_npz(place), str(place))
     return _from_idx(place)
 
 
 def load_splits(
-    path: str | os.PathLike[str] | None = None, *, held_out: float | Fraction = 0.2, seed: int = 0
+    path: str | os.PathLike[str] | None = None,
+    *,
+    held_out: float | Fraction = 0.2,
+    seed: int = 0,
+    label: int | str | None = None,
 ) -> tuple[Dataset, Dataset]:
     """(train, test) from anything `load` takes: the folder's own split, else a stratified and seeded one."""
-    loaded = load() if path is None else load(path)
+    loaded = load() if path is None else load(path, label=label)
     return loaded.split(held_out, seed) if isinstance(loaded, Dataset) else loaded
+
+
+def _from_pictures(place: Path, inside: set[str]) -> Dataset | tuple[Dataset, Dataset]:
+    if inside != {"train", "test"}:
+        images, labels, names = read_images(place)
+        return Dataset(images, labels, len(names), str(place), names)
+    (x, y, names), (xt, yt, others) = (read_images(place / part) for part in ("train", "test"))
+    if names != others or x.shape[1:] != xt.shape[1:]:
+        raise DataError(
+            f"{place}: train and test need the same classes and one shape, found {', '.join(names)} of {x.shape[1:]} "
+            f"and {', '.join(others)} of {xt.shape[1:]}; keep one data set in a folder"
+        )
+    return (
+        Dataset(x, y, len(names), f"{place.name} (train)", names),
+        Dataset(xt, yt, len(names), f"{place.name} (test)", names),
+    )
 
 
 def _from_idx(images: Path) -> Dataset:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from paperback.data.files import LIMIT, open_data, read_up_to, write_whole
 from paperback.errors import DataError
 
-__all__ = ["read_idx", "write_idx"]
+__all__ = ["read_idx", "read_idx_header", "write_idx"]
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 CODES = {name: code for code, name in TYPES.items()}
@@ -32,7 +32,7 @@ def read_idx(path: str | os.PathLike[str], *, limit: int = LIMIT) -> NDArray[Any
     """The array in an IDX file, gzipped or not, in this machine's byte order; `limit` bounds its bytes."""
     path = Path(path)
     with open_data(path) as source:
-        kind, shape = _read_header(path, source)
+        kind, shape = read_idx_header(path, source)
         wanted = math.prod(shape) * kind.itemsize
         # Zero extents do not excuse absurd others: NumPy refuses shapes whose nonzero extents overflow.
         size = math.prod(extent or 1 for extent in shape) * kind.itemsize
@@ -72,7 +72,8 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     write_whole(path, _gzipped(pieces) if path.name.endswith(".gz") else pieces)
 
 
-def _read_header(path: Path, source: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def read_idx_header(path: Path, source: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The type of the numbers and the extents; the source is left where the numbers begin."""
     start = bytes(read_up_to(source, 4))
     if len(start) < 4:
         raise DataError(f"{path}: an IDX file starts with 4 bytes, this one has {len(start)}; fetch it again")

@@ -1,4 +1,4 @@
-"""Tables of examples: CSV with the label in the last column, and NPZ with the keys `x` and `y`.
+"""Tables of examples: CSV with the label in one column, and NPZ with the keys `x` and `y`.
 
 Both give the numbers as they stand. Nothing is ever unpickled, and a bad cell is named by its line and column.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -15,19 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paperback.data.files import LIMIT, open_data, read_up_to
+from paperback.data.npy import read_header
 from paperback.errors import DataError
 
 __all__ = ["read_csv", "read_npz"]
 
 MAX_LINE = 1 << 24
-_MAX_HEADER = 1 << 16
 
 
-def read_csv(path: Path, *, limit: int = LIMIT) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The columns before the last, `[examples, features]`, and the last one, the labels; a heading line is skipped."""
+def read_csv(
+    path: Path, *, label: int | str = -1, limit: int = LIMIT
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The features, `[examples, columns but one]` in their order, and the labels.
+
+    label    the column of the labels: its number from 0, or from the end as -1, or its name in the heading line
+    A first line without any number is the heading; it must name every column, and none twice where a name is asked for.
+    """
     rows: list[NDArray[np.float32]] = []
     labels: list[int] = []
-    number, width, kept = 0, 0, 0
+    number, width, kept, place = 0, 0, 0, -1
+    heading: list[str] = []
     with open_data(path) as source:
         while line := source.readline(MAX_LINE + 1):
             number += 1
@@ -40,25 +46,46 @@ def read_csv(path: Path, *, limit: int = LIMIT) -> tuple[NDArray[np.float32], ND
             if cells == [""]:
                 continue
             if number == 1 and not any(map(_is_number, cells)):
-                continue  # the heading
+                heading = [cell.strip().strip('"') for cell in cells]
+                width = len(heading)
+                continue
             width = width or len(cells)
             if len(cells) != width or width < 2:
-                needed = f"{width} columns as above" if rows else "features, then the label, with commas between"
+                needed = "features and a label, with commas between"
+                if width > 1:
+                    needed = f"{width} columns as above" if rows else f"{width} columns as the heading has"
                 raise DataError(f"{path}, line {number}: needs {needed}, found {len(cells)}; fix the line")
+            if not rows:
+                place = _label_column(path, label, heading, width)
             values = [_number(path, number, column, cell) for column, cell in enumerate(cells, start=1)]
-            if values[-1] != int(values[-1]) or abs(values[-1]) >= 1 << 53:
+            target = values.pop(place)
+            if target != int(target) or abs(target) >= 1 << 53:
                 raise DataError(
-                    f"{path}, line {number}, column {width}: needs a label, a whole number, found {cells[-1]!r}; "
-                    f"put the label last"
+                    f"{path}, line {number}, column {place + 1}: needs a label, a whole number, found "
+                    f"{cells[place]!r}; put the label last, or name its column with label="
                 )
             kept += 4 * width
             if kept > limit:
                 raise DataError(f"{path}, line {number}: the table passes the limit of {limit} bytes; split the file")
-            rows.append(np.array(values[:-1], dtype=np.float32))
-            labels.append(int(values[-1]))
+            rows.append(np.array(values, dtype=np.float32))
+            labels.append(int(target))
     if not rows:
         raise DataError(f"{path}: needs at least one line of numbers, found none; check that it is the right file")
     return np.stack(rows), np.array(labels, dtype=np.int64)
+
+
+def _label_column(path: Path, label: int | str, heading: list[str], width: int) -> int:
+    """The place of the labels, from 0."""
+    if isinstance(label, str):
+        if not heading:
+            raise DataError(f"{path}: needs a heading line to find the column {label!r}, found none; pass its number")
+        if heading.count(label) != 1:
+            found = "there are two" if label in heading else f"there is {', '.join(heading[:8])}"
+            raise DataError(f"{path}: needs one column called {label!r}, {found}; pass another name, or its number")
+        return heading.index(label)
+    if not -width <= label < width:
+        raise DataError(f"{path}: needs a label column from {-width} to {width - 1}, found {label}; the last is -1")
+    return label % width
 
 
 def read_npz(path: Path, *, limit: int = LIMIT) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -97,7 +124,7 @@ def _member(path: Path, archive: zipfile.ZipFile, key: str, limit: int) -> NDArr
     try:
         with archive.open(f"{key}.npy") as opened:
             source = cast(BinaryIO, opened)
-            shape, fortran, kind = _npy_header(source)
+            shape, fortran, kind = read_header(source)
             if kind.hasobject or kind.kind not in "biuf":
                 raise DataError(f"{path}: the array {key} must hold numbers, it holds {kind}; convert it with astype")
             wanted = math.prod(shape) * kind.itemsize
@@ -117,18 +144,3 @@ def _member(path: Path, archive: zipfile.ZipFile, key: str, limit: int) -> NDArr
         )
     array: NDArray[Any] = np.frombuffer(data, dtype=kind).reshape(shape, order="F" if fortran else "C")
     return array.astype(kind.newbyteorder("="), copy=False)
-
-
-def _npy_header(source: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """The header of a `.npy` file; NumPy parses it, after its length is known to be sane."""
-    version = np.lib.format.read_magic(source)
-    length = bytes(read_up_to(source, 2 if version == (1, 0) else 4))
-    size = int.from_bytes(length, "little")
-    if version not in ((1, 0), (2, 0)) or size > _MAX_HEADER:
-        raise ValueError(f"a .npy header of version {version} and {size} bytes")
-    header = BytesIO(length + read_up_to(source, size))
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, kind = read(header)
-    if len(shape) > 32 or any(extent < 0 for extent in shape):
-        raise ValueError(f"a shape of {shape}")
-    return shape, fortran, kind
