@@ -103,6 +103,60 @@ def test_training_on_files(tmp_path: Path) -> None:
     assert result(run("train", "--data", table, "--epochs", "1", "--json"))["net"] == "mlp"
 
 
+def test_schedules_clips_and_optimizers_are_options() -> None:
+    options = ["--schedule", "onecycle", "--clip", "0.5", "--optimizer", "rmsprop"]
+    found = result(run("train", *SHORT, *options, "--json"))
+    assert found["schedule"] == "onecycle" and found["test_accuracy"] > 0.5
+    assert found["optimizer"]["class"] == "RMSProp" and found["optimizer"]["clip"] == 0.5
+    assert found["optimizer"]["weight_decay"] == 0 and found["history"]["best"] is None
+    usual = result(run("train", *SHORT, "--json"))["optimizer"]
+    assert (usual["class"], usual["weight_decay"], usual["clip"]) == ("SGD", 0.0005, None)
+
+
+def test_patience_keeps_a_tenth_aside_and_the_best_epoch(tmp_path: Path) -> None:
+    options = ["--net", "flatten, dense 10", "--epochs", "40", "--lr", "2", "--schedule", "constant", "--patience", "2"]
+    ran = run("train", *options, "--json", "--save", tmp_path / "model")
+    found = result(ran)
+    assert (found["train_examples"], found["validation_examples"], found["test_examples"]) == (1294, 144, 359)
+    losses = [epoch["val_loss"] for epoch in found["history"]["epochs"]]
+    best = found["history"]["best"]
+    assert len(losses) == best + 2 < 40 and min(losses) == losses[best - 1]
+    assert result(run("evaluate", tmp_path / "model", "--json"))["loss"] == found["test_loss"]
+    assert f"kept epoch {best} of {best + 2}, the best on 144 examples" in run("train", *options).stdout
+
+
+def test_evaluate_shows_the_table_of_classes(saved: Path) -> None:
+    found = result(run("evaluate", saved, "--confusion", "--json"))
+    table = np.array(found["confusion"])
+    assert table.shape == (10, 10) and table.sum() == 359
+    assert np.trace(table) / 359 == pytest.approx(found["accuracy"])
+    assert found["recall"][3] == pytest.approx(table[3, 3] / table[3].sum())
+    assert found["precision"][3] == pytest.approx(table[3, 3] / table[:, 3].sum())
+    lines = run("evaluate", saved, "--confusion").stdout.splitlines()[1:]
+    assert len(lines) == 12 and lines[0].split()[0] == "class" and lines[-1].startswith("precision")
+    assert [int(number) for number in lines[4].split()[1:11]] == table[3].tolist()
+
+
+def test_pictures_and_label_columns(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    random = np.random.default_rng(0)
+    for kind, low in (("dark", 0), ("light", 150)):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(low, low + 100, (6, 5), dtype=np.uint8)
+            image.fromarray(pixels).save(tmp_path / "set" / kind / f"{number}.png")
+    options = ["--data", tmp_path / "set", "--net", "flatten, dense 2", "--epochs", "20", "--save", tmp_path / "model"]
+    assert result(run("train", *options, "--json"))["test_accuracy"] == 1
+    shown = run("evaluate", tmp_path / "model", "--data", tmp_path / "set", "--confusion").stdout
+    assert "dark" in shown and "light" in shown and "100.0%" in shown
+    table = tmp_path / "table.csv"
+    table.write_text("kind,a,b\n" + "\n".join(f"{i % 2},{i % 2},{i % 7}" for i in range(40)) + "\n")
+    for label in ("kind", "0", "-3"):
+        ran = run("train", "--data", table, "--label", label, "--epochs", "30", "--json", "--save", tmp_path / "t")
+        assert result(ran)["test_accuracy"] == 1
+        assert result(run("evaluate", tmp_path / "t", "--data", table, "--label", label, "--json"))["accuracy"] == 1
+
+
 BAD: list[tuple[list[str], str]] = [
     (["train", "--net", "dens 10"], '--net, item 1 "dens 10": no layer or preset is called dens; did you mean dense?'),
     (["train", "--data", "/nowhere/at/all.csv"], "/nowhere/at/all.csv"),
@@ -118,6 +172,10 @@ BAD: list[tuple[list[str], str]] = [
     (["derive", "y[i] = x[i]", "--size", "s"], "needs name=value, found s"),
     (["derive", "y[i] = x[i]", "--size", "s=two"], "s needs a whole number, found two"),
     (["fly"], "No such command"),
+    (["train", "--clip", "0"], "Invalid value for '--clip'"),
+    (["train", "--patience", "0"], "Invalid value for '--patience'"),
+    (["train", "--schedule", "wave"], "Invalid value for '--schedule'"),
+    (["train", "--data", __file__, "--label", "kind"], "only CSV has a label column"),
 ]
 
 
@@ -172,4 +230,4 @@ def test_as_a_program_of_its_own() -> None:
 
 
 def test_the_tables_are_not_empty() -> None:
-    assert len(BAD) == 14
+    assert len(BAD) == 18

@@ -5,17 +5,17 @@ from __future__ import annotations
 __all__ = ["evaluate", "predict", "summary"]
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import click
-import numpy as np
 from numpy.typing import NDArray
 
-from paperback.cli.job import CHECK_FAILED, Say, job
+from paperback.cli.job import CHECK_FAILED, Say, job, label_column
 from paperback.cli.netspec import network
 from paperback.data.dataset import Dataset, load, load_splits
-from paperback.errors import DataError
-from paperback.learn.metrics import predicted
+from paperback.data.npy import read_npy
+from paperback.learn.metrics import plain, predicted
 from paperback.learn.model import Model
 
 _MODEL = click.argument("model_path", metavar="MODEL")
@@ -27,6 +27,8 @@ _ENGINE = click.option("--engine", help="What runs the network. Default: numpy."
 @click.option("--data", help="As in train. Default: the digits in the package.")
 @click.option("--held-out", type=click.FloatRange(0, 1, True, True), default=0.2, show_default=True, help="As train's.")
 @click.option("--all", "everything", is_flag=True, help="All examples of the file, not the held-out ones only.")
+@click.option("--label", help="As in train.")
+@click.option("--confusion", is_flag=True, help="Also the table of classes, with precision and recall.")
 @click.option("--at-least", type=click.FloatRange(0, 1), help="Exit with 1 if the accuracy is below.")
 @_ENGINE
 @job
@@ -36,6 +38,8 @@ def evaluate(
     data: str | None,
     held_out: float,
     everything: bool,
+    label: str | None,
+    confusion: bool,
     at_least: float | None,
     engine: str | None,
 ) -> tuple[dict[str, Any], int]:
@@ -45,14 +49,34 @@ def evaluate(
     """
     model = Model.load(model_path, engine=engine)
     if everything:
-        loaded = load(data) if data is not None else load()
+        loaded = load(data, label=label_column(label)) if data is not None else load()
         test = loaded if isinstance(loaded, Dataset) else loaded[1]
     else:
-        test = load_splits(data, held_out=held_out, seed=model.seed)[1]
-    reached = model.evaluate(test.x, test.y)
+        test = load_splits(data, held_out=held_out, seed=model.seed, label=label_column(label))[1]
+    reached = model.evaluate(test.x, test.y, metrics=["confusion", "precision", "recall"] if confusion else [])
     say(f"{test.name}: {len(test):,} examples, accuracy {reached['accuracy']:.2%}, loss {reached['loss']:.4f}")
-    result = {"command": "evaluate", "data": test.name, "examples": len(test), **reached}
+    if confusion:
+        for line in _table(reached, test.class_names):
+            say(line)
+    numbers = {name: plain(value) for name, value in reached.items()}
+    result = {"command": "evaluate", "data": test.name, "examples": len(test), **numbers}
     return result, CHECK_FAILED if at_least is not None and reached["accuracy"] < at_least else 0
+
+
+def _table(reached: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
+    """Rows are the classes, columns what they were taken for; precision below its column, recall behind its row."""
+    counts = reached["confusion"]
+    words = names or tuple(str(number) for number in range(len(counts)))
+    head = max(len("precision"), *map(len, words))
+    width = max(6, len(str(counts.max())), *map(len, words)) + 1
+    yield "class".ljust(head) + "".join(word.rjust(width) for word in words) + "  recall"
+    for word, row, share in zip(words, counts, reached["recall"], strict=False):
+        yield word.ljust(head) + "".join(str(number).rjust(width) for number in row) + _share(share).rjust(8)
+    yield "precision".ljust(head) + "".join(_share(share).rjust(width) for share in reached["precision"])
+
+
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.1%}"
 
 
 @click.command()
@@ -76,13 +100,7 @@ def _examples(data: str | None) -> NDArray[Any]:
     if data is None or not data.endswith(".npy"):
         loaded = load(data) if data is not None else load()
         return loaded.x if isinstance(loaded, Dataset) else loaded[1].x
-    try:
-        array = np.load(data, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{data}: needs an array of numbers, found something else; write it with numpy.save") from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{data}: needs one array, found an archive; call the file .npz, with keys x and y")
-    return array
+    return read_npy(data)
 
 
 @click.command()

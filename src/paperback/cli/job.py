@@ -10,7 +10,7 @@ With `--json` standard output is one line, a JSON object: the result, or {"error
 
 from __future__ import annotations
 
-__all__ = ["CHECK_FAILED", "INTERRUPTED", "Failure", "Say", "job"]
+__all__ = ["CHECK_FAILED", "INTERRUPTED", "Failure", "Say", "job", "label_column"]
 
 import functools
 import json
@@ -56,3 +56,8 @@ def job(command: Callable[..., tuple[dict[str, Any], int]]) -> Callable[..., Non
 
     functools.update_wrapper(run, command)
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(run)
+
+
+def label_column(text: str | None) -> int | str | None:
+    """`--label` as `data.load` takes it: a whole number is a place, anything else a name."""
+    return int(text) if text is not None and text.removeprefix("-").isdecimal() else text

@@ -9,30 +9,34 @@ from typing import Any
 
 import click
 
-from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job
+from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job, label_column
 from paperback.cli.netspec import network
 from paperback.data.dataset import Dataset, load_splits
 from paperback.learn.augment import Shift
 from paperback.learn.model import Model
-from paperback.learn.optim import SGD, Adam, AdamW, Optimizer
+from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from paperback.learn.schedules import SCHEDULES
 
 _SMALL = 10_000  # examples; fewer are gone through more often, in smaller batches
 _EPOCHS = {True: 40, False: 3}
 _BATCH = {True: 16, False: 64}
-_LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001}
+_LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001}
+_VALIDATION = 0.1  # of the training examples, held out too where --patience asks for a judge
 
 
 @click.command()
-@click.option("--data", help="MNIST folder, or IDX, CSV or NPZ file. Default: the digits in the package.")
+@click.option("--data", help="MNIST folder, folder of images by class, IDX, CSV or NPZ file. Default: the digits.")
+@click.option("--label", help="Of CSV: the column of the labels, by name or number from 0. Default: the last.")
 @click.option("--net", "spec", help='lenet, mlp, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
 @click.option("--epochs", type=click.IntRange(1), help="Times through the examples. Default 40, or 3 for large data.")
 @click.option("--batch-size", type=click.IntRange(1), help="Examples in a step. Default 16, or 64 for large data.")
 @click.option("--optimizer", type=click.Choice(list(_LR)), default="sgd", show_default=True)
 @click.option("--lr", type=click.FloatRange(0), help="Learning rate. Default 0.05 for sgd, else 0.001.")
 @click.option("--momentum", type=click.FloatRange(0), default=0.9, show_default=True, help="Of sgd.")
-@click.option("--weight-decay", type=click.FloatRange(0), default=0.0005, show_default=True, help="Of sgd and adamw.")
+@click.option("--weight-decay", type=click.FloatRange(0), help="Default 0.0005 for sgd and adamw, else 0.")
+@click.option("--clip", type=click.FloatRange(0, min_open=True), help="The largest norm that a gradient may have.")
 @click.option("--schedule", type=click.Choice(list(SCHEDULES)), default="cosine", show_default=True)
+@click.option("--patience", type=click.IntRange(1), help="Epochs to wait for a better loss on a tenth kept aside.")
 @click.option("--shift", type=click.IntRange(0), help="Move half of the training images by up to so many pixels.")
 @click.option("--held-out", type=click.FloatRange(0, 1, True, True), default=0.2, show_default=True, help="Test share.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split and all else random.")
@@ -44,14 +48,17 @@ _LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001}
 def train(
     say: Say,
     data: str | None,
+    label: str | None,
     spec: str | None,
     epochs: int | None,
     batch_size: int | None,
     optimizer: str,
     lr: float | None,
     momentum: float,
-    weight_decay: float,
+    weight_decay: float | None,
+    clip: float | None,
     schedule: str,
+    patience: int | None,
     shift: int | None,
     held_out: float,
     seed: int,
@@ -64,13 +71,17 @@ def train(
 
     Without options: the convolutional network lenet, on the 1,797 digits in the package, a fifth of them held out.
     """
-    training, test = load_splits(data, held_out=held_out, seed=seed)
+    training, test = load_splits(data, held_out=held_out, seed=seed, label=label_column(label))
+    validation = None
+    if patience is not None:
+        training, validation = training.split(_VALIDATION, seed)
     shape = training.x.shape[1:]
     spec = spec or ("lenet" if len(shape) == 3 else "mlp")
     model = Model(network(spec, shape, training.classes), shape, seed=seed, dtype=dtype, engine=engine)
     small = len(training) < _SMALL
     epochs = epochs or _EPOCHS[small]
     pixels = shift if shift is not None else int(data is None)
+    rule = _optimizer(optimizer, _LR[optimizer] if lr is None else lr, momentum, weight_decay, clip)
     parameters = sum(array.size for array in model.parameters.values())
     say(f"{training.name}: {len(training):,} examples, {test.name}: {len(test):,}")
     say(f"{spec}: {parameters:,} parameters; {epochs} epochs")
@@ -78,17 +89,22 @@ def train(
     history = model.fit(
         training.x,
         training.y,
-        optimizer=_optimizer(optimizer, _LR[optimizer] if lr is None else lr, momentum, weight_decay),
+        optimizer=rule,
         batch_size=batch_size or _BATCH[small],
         epochs=epochs,
         schedule=schedule,
         augment=Shift(pixels) if pixels else None,
+        validation=None if validation is None else (validation.x, validation.y),
+        patience=patience,
+        keep_best=patience is not None,
     )
     seconds = time.monotonic() - start
     if save_to is not None:
         model.save(save_to)
     reached = model.evaluate(test.x, test.y)
     say(f"{'interrupted after' if history.interrupted else 'trained for'} {seconds:.1f} s, {history.steps:,} steps")
+    if validation is not None and history.best is not None:
+        say(f"kept epoch {history.best.number} of {len(history)}, the best on {len(validation)} examples")
     say(_reached(reached, test))
     if save_to is not None:
         say(f"saved in {save_to}")
@@ -98,7 +114,10 @@ def train(
         "net": spec,
         "parameters": parameters,
         "train_examples": len(training),
+        "validation_examples": len(validation) if validation else 0,
         "test_examples": len(test),
+        "optimizer": rule.config(),
+        "schedule": schedule,
         "seed": seed,
         "seconds": seconds,
         "history": history.to_dict(),
@@ -112,10 +131,13 @@ def train(
     return result, CHECK_FAILED if at_least is not None and reached["accuracy"] < at_least else 0
 
 
-def _optimizer(name: str, lr: float, momentum: float, weight_decay: float) -> Optimizer:
+def _optimizer(name: str, lr: float, momentum: float, weight_decay: float | None, clip: float | None) -> Optimizer:
+    if weight_decay is None:
+        weight_decay = 0.0005 if name in ("sgd", "adamw") else 0.0
     if name == "sgd":
-        return SGD(lr, momentum=momentum, weight_decay=weight_decay)
-    return Adam(lr) if name == "adam" else AdamW(lr, weight_decay=weight_decay)
+        return SGD(lr, momentum=momentum, weight_decay=weight_decay, clip=clip)
+    kind = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSProp}[name]
+    return kind(lr, weight_decay=weight_decay, clip=clip)
 
 
 def _reached(reached: dict[str, float], test: Dataset) -> str:
