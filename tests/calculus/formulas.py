@@ -189,6 +189,10 @@ CASES = [
     Case("padded and guarded reads", "y[i] = w[i]*w[i+1] where w: 3, w pads 0", {}, {}),
     Case("ten tensors", "y[i] = a[i]*b[i]*c[i]*d[i]*e[i]*f[i]*g[i]*t[i]*u[i]*v[i] where a: H", {}, {"H": 2}),
     Case("an autocorrelation", "y[l] = sum(i) x[i]*x[i+l] where x: N, x pads 0, l < N, i < N", {}, {"N": 4}),
+    Case("a comparison that reads behind its guard",
+         "y[q,l] = max(w[2*q+2*l+2], [0 <= q+l+2 < N]*z[q+l+2]) where q < 2, l < 3, w: 10, z: N", {}, {"N": 4}),
+    Case("a guard with a common divisor",
+         "y[t] = w[t] - [0 <= 2*t < 2*N]*u[t] where t < 3, w: 3, u: N", {}, {"N": 3}),
     Case("two paddings of one tensor",
          "a[i] = sum(p<3) x[i+p-1]*x[i+2*p-2] where x: H, x pads 0, i < H\n"
          "b[i] = sum(p<3) x[i+p-1]*x[i+2*p-2] where x pads 5, i < H\ny[i] = a[i]*b[i]", {}, {"H": 4}),

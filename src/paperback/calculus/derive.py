@@ -185,9 +185,10 @@ def vjp(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
     """`dx` from `dy`: the gradient of `sum(dy * y)`; reads the inputs and the cotangent `d<result>`."""
     _check_differentiable(block, (wrt,))
     extended, gradients, cotangent, held = _swept(block, (wrt,), conventions)
-    shown = _shown(gradients, extended, block)
+    given = [Tensor(cotangent, block.result.axes)]
+    shown = _shown(gradients, extended, block, given)
     statements = live((*extended, *shown), [held[wrt]])
-    return _rebuilt(block, statements, [Tensor(cotangent, block.result.axes)])
+    return _rebuilt(block, statements, given)
 
 
 def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions = DEFAULT) -> Block:
@@ -213,7 +214,7 @@ def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions
             tangents[statement.target] = names.fresh(differentiated_name(statement.target))
             terms = [replaced(term) for term in d.terms]
             derived.append(_derived(statement, tangents[statement.target], terms, ()))
-    shown = _shown(derived, primal, block)
+    shown = _shown(derived, primal, block, given)
     statements = live((*primal, *shown), [tangents[block.result.target]])
     return _rebuilt(block, statements, given)
 
@@ -246,7 +247,7 @@ def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Bl
                     pad = None if slot.pad is None else Fraction(0)
                     terms.append(linear.term.times(Read(jacobians[slot.tensor], (*slot.indices, *letters), pad)))
             derived.append(_derived(statement, jacobians[statement.target], terms, target))
-    shown = _shown(derived, primal, block)
+    shown = _shown(derived, primal, block, ())
     statements = live((*primal, *shown), [jacobians[block.result.target]])
     return _rebuilt(block, statements, [])
 
@@ -258,26 +259,30 @@ def _derived(statement: Statement, name: str, terms: Iterable[Term], more: tuple
     return Statement(name, left, (*statement.binders, *more), expression(terms), axes, gaps)
 
 
-def _shown(derived: Sequence[Statement], known: Sequence[Statement], block: Block) -> list[Statement]:
+def _shown(
+    derived: Sequence[Statement], known: Sequence[Statement], block: Block, given: Iterable[Tensor]
+) -> list[Statement]:
     named = known_values(known)
     names = Names((*_names_in(block).taken, *(s.target for s in (*derived, *known))))
-    axes = {**{n: t.axes for n, t in block.inputs.items()}, **{s.target: s.axes for s in (*known, *derived)}}
+    axes = {tensor.name: tensor.axes for tensor in (*block.inputs.values(), *given)}
+    axes.update((statement.target, statement.axes) for statement in (*known, *derived))
     shown = (display(statement, named, block.lower, axes) for statement in derived)
-    return [_padded_alike(part) for statement in shown for part in _one_padding(statement, names)]
+    parts = (part for statement in shown for part in _one_padding(statement, names))
+    return [_padded_alike(part, Box(part.binders, block.lower, axes)) for part in parts]
 
 
-def _padded_alike(statement: Statement) -> Statement:
+def _padded_alike(statement: Statement, box: Box) -> Statement:
     """`x pads 0` holds for a whole statement: for every read of x but the bare ones, whose ranges are those of x."""
     pads = {read.tensor: read.pad for read in reads(statement.expr) if read.pad is not None}
 
-    def alike(node: Node) -> Node:
-        node = map_children(node, alike)
+    def alike(node: Node, inside: Box) -> Node:
+        within = inside.with_binders(node.binders) if isinstance(node, Reduce) else inside
+        node = map_children(node, lambda child: alike(child, within))
         if isinstance(node, Read) and node.tensor in pads:
-            bare = all(isinstance(index, Affine) and index.bare is not None for index in node.indices)
-            return Read(node.tensor, node.indices, None if bare else pads[node.tensor])
+            return Read(node.tensor, node.indices, None if inside.reads_whole(node) else pads[node.tensor])
         return node
 
-    return replace(statement, expr=alike(statement.expr)) if pads else statement
+    return replace(statement, expr=alike(statement.expr, box)) if pads else statement
 
 
 def _one_padding(statement: Statement, names: Names) -> list[Statement]:

@@ -20,7 +20,19 @@ from dataclasses import replace
 from paperback.calculus.guards import Box, simplify
 from paperback.calculus.term import Term, guard_letters, terms_of, tidy_expression
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import AffineGuard, Binder, Divides, Guard, Node, Quotient, Read, Reduce, Statement, mul
+from paperback.notation.expr import (
+    AffineGuard,
+    Binder,
+    Divides,
+    Guard,
+    Node,
+    Quotient,
+    Read,
+    Reduce,
+    Statement,
+    bracket,
+    mul,
+)
 from paperback.notation.size import Size
 from paperback.notation.walk import children, free_letters, map_children
 
@@ -109,7 +121,7 @@ def _best_pivot(term: Term, box: Box) -> Term | None:
             cost = (left, -place)  # the innermost binder is the statement's own
             if best is None or cost < best[0]:
                 solved = _substitute(term, guard, binder, value)
-                if all(_is_expressible(factor, inside) for factor in solved.factors):
+                if all(_is_expressible(node, inside) for node in (bracket(*solved.guards), *solved.factors)):
                     best = cost, solved
     return best[1] if best else None
 
@@ -117,10 +129,9 @@ def _best_pivot(term: Term, box: Box) -> Term | None:
 def _is_expressible(node: Node, box: Box) -> bool:
     """No padded read has become bare over another range than its axis: a bare read says that the ranges are equal."""
     if isinstance(node, Read) and node.pad is not None:
-        letters = [index.bare for index in node.indices if isinstance(index, Affine)]
-        axes = box.axes.get(node.tensor, ())
-        if len(letters) == len(axes) and all(letters):
-            return all(box.extents.get(l) == axis for l, axis in zip(letters, axes, strict=True) if l is not None)
+        bare = all(isinstance(index, Affine) and index.bare is not None for index in node.indices)
+        if bare and not box.reads_whole(node):
+            return False
     inside = box.with_binders(node.binders) if isinstance(node, Reduce) else box
     return all(_is_expressible(child, inside) for child in children(node))
 

@@ -14,12 +14,14 @@ from __future__ import annotations
 __all__ = ["Box", "simplify"]
 
 from collections.abc import Iterable, Mapping
+from math import gcd
 
 from paperback.calculus.term import Term
 from paperback.notation.affine import Affine
 from paperback.notation.expr import (
     AffineGuard,
     Binder,
+    Bracket,
     Call,
     Divides,
     Guard,
@@ -29,6 +31,7 @@ from paperback.notation.expr import (
     Quotient,
     Read,
     Reduce,
+    bracket,
 )
 from paperback.notation.size import Size, bounds_from_extents
 from paperback.notation.walk import children, map_children
@@ -94,6 +97,14 @@ class Box:
                 return not node.guards and self.with_binders(node.binders).is_total(node.body)
         return all(map(self.is_total, children(node)))
 
+    def reads_whole(self, read: Read) -> bool:
+        """Is every index a letter that runs over exactly its axis?"""
+        axes = self.axes.get(read.tensor, ())
+        letters = [index.bare for index in read.indices if isinstance(index, Affine)]
+        if len(letters) != len(axes) or len(letters) != len(read.indices):
+            return False
+        return all(l is not None and self.extents.get(l) == axis for l, axis in zip(letters, axes, strict=True))
+
     def _reads_inside(self, read: Read) -> bool:
         axes = self.axes.get(read.tensor, ())
         if len(axes) != len(read.indices):
@@ -143,8 +154,10 @@ _BOUNDED = frozenset("sin cos tanh sigmoid softplus relu abs sign step erf max m
 
 
 def _whole(node: Node) -> Node:
-    """Quotient indices that divide out are affine: `(2*t)/2` is t."""
+    """Quotient indices that divide out are affine, `(2*t)/2` is t, and so are the guards that are read with them."""
     node = map_children(node, _whole)
+    if isinstance(node, Bracket):
+        return bracket(*dict.fromkeys(_reduced(guard) for guard in node.guards))
     if isinstance(node, Read) and any(isinstance(index, Quotient) for index in node.indices):
         return Read(node.tensor, tuple(_divided(index) for index in node.indices), node.pad)
     return node
@@ -161,10 +174,23 @@ def _divided(index: IndexExpr) -> IndexExpr:
     return Affine(tuple((letter, over(c)) for letter, c in index.affine), over(index.affine.const))
 
 
+def _reduced(guard: Guard) -> Guard:
+    """`2*t >= 2` is `t >= 1`: integers, so the constant is rounded down after the common divisor is taken out."""
+    if not isinstance(guard, AffineGuard) or guard.relation != ">=" or not guard.affine.terms:
+        return guard
+    rest = guard.affine.const - guard.affine.const.constant
+    divisor = gcd(*(n for _, c in guard.affine for _, n in c.terms), *(n for _, n in rest.terms))
+    if divisor == 1:
+        return guard
+    parts = [(letter, c.divided_by(divisor) or c) for letter, c in guard.affine]
+    whole = rest.divided_by(divisor) or Size()
+    return AffineGuard(">=", Affine(tuple(parts), whole + guard.affine.const.constant // divisor))
+
+
 def simplify(term: Term, box: Box) -> Term | None:
     """The term without the guards that its box implies; None where a guard can never hold."""
     inside = box.with_binders(term.binders)
     if any(inside.excludes(guard) for guard in term.guards):
         return None
-    guards = tuple(g for g in term.guards if not inside.implies(g))
+    guards = tuple(dict.fromkeys(_reduced(g) for g in term.guards if not inside.implies(g)))
     return Term(term.binders, guards, tuple(_whole(factor) for factor in term.factors))

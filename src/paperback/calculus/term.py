@@ -77,17 +77,20 @@ class Term:
         binders = tuple(Binder(letters[b.letter].letters[0], b.extent) for b in self.binders)
         return Term(binders, moved.guards, moved.factors), letters
 
-    def hoisted(self, is_total: Callable[[Node], bool]) -> Hoisted:
+    def hoisted(self, is_safe: Callable[[Node, tuple[Guard, ...]], bool]) -> Hoisted:
         """The term with everything outside its sum that no binder touches: `S[j] * sum(i) dS[i]*S[i]`.
 
-        A factor leaves the guards that stay inside only where it is total: brackets win over what they multiply.
+        A factor leaves guards that stay inside only where it is safe under those outside: brackets win over what they
+        multiply.
         """
         bound = {b.letter for b in self.binders}
         if not bound:
             return Hoisted(self.guards, self.factors, ONE)
         outer = tuple(g for g in self.guards if bound.isdisjoint(guard_letters(g)))
+        if any(bound.intersection(guard_letters(g)) for g in self.guards):  # a comparison of data may need what stays
+            outer = tuple(g for g in outer if not isinstance(g, Compare) or is_safe(bracket(g), ()))
         inner = tuple(g for g in self.guards if g not in outer)
-        free = [f for f in self.factors if bound.isdisjoint(free_letters(f)) and (not inner or is_total(f))]
+        free = [f for f in self.factors if bound.isdisjoint(free_letters(f)) and (not inner or is_safe(f, outer))]
         rest = list(self.factors)
         for factor in free:
             rest.remove(factor)
@@ -131,18 +134,26 @@ def expression(terms: Iterable[Term]) -> Node:
 
 
 def tidy_expression(terms: Iterable[Term], is_total: Callable[[Node], bool]) -> Node:
-    """The sum of terms for people: factors leave the sums they do not depend on, common guards and factors come out."""
-    parts = [term.hoisted(is_total) for term in terms]
+    """The sum of terms for people: factors leave the sums they do not depend on, common guards and factors come out.
+
+    A factor may leave a bracket where it is total, or where the sum evaluates it anyway: another term has it under no
+    more guards than those that stay around it.
+    """
+    terms = list(terms)
+    first = [term.hoisted(lambda factor, outer: is_total(factor)) for term in terms]
+
+    def is_safe(factor: Node, outer: tuple[Guard, ...]) -> bool:
+        return is_total(factor) or any(factor in p.factors and set(p.guards) <= set(outer) for p in first)
+
+    parts = [term.hoisted(is_safe) for term in terms]
     if len(parts) < 2:
         return add(*(mul(bracket(*part.guards), *part.factors, part.inner) for part in parts))
     guards = tuple(g for g in parts[0].guards if all(g in part.guards for part in parts))
-    bare = all(set(part.guards) <= set(guards) for part in parts)  # nothing inside needs its bracket for protection
     common: list[Node] = []
     remaining = [list(part.factors) for part in parts]
     for factor in parts[0].factors:
-        if isinstance(factor, Const) or not (bare or is_total(factor)):
-            continue
-        if all(factor in factors for factors in remaining):
+        everywhere = all(factor in factors for factors in remaining) and not isinstance(factor, Const)
+        if everywhere and is_safe(factor, guards):
             common.append(factor)
             for factors in remaining:
                 factors.remove(factor)
