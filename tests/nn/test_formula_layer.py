@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from paperback import Model, optim
 from paperback.engines import numpy as engine
-from paperback.errors import ModelError
+from paperback.errors import EngineError, ModelError
 from paperback.nn import (
     Dense,
     Embedding,
@@ -85,3 +86,18 @@ def test_ids_come_from_the_input(net: Layer, message: str) -> None:
 def test_two_layers_may_read_the_same_ids() -> None:
     network = build(Parallel(Embedding(5, 2), Embedding(5, 3)), (4,))
     assert network.train.tensors["input"].integer and network.output_shape == (4, 5)
+
+
+def test_a_model_of_ids_learns() -> None:
+    """A word that decides the class: the ids go in as they are, and have no gradient."""
+    x = np.array([[0, 1, 2], [3, 1, 2], [0, 2, 2], [3, 4, 1]])
+    y = np.array([0, 1, 0, 1])
+    net = Sequential(Embedding(5, 3), GlobalAvgPool(), Dense(2))
+    model = Model(net, input_shape=(3,), seed=1, engine="numpy")
+    history = model.fit(x, y, loss="softmax_cross_entropy", optimizer=optim.SGD(1.0), batch_size=4, epochs=20)
+    assert history.epochs[-1].loss < history.epochs[0].loss / 2
+    assert set(model.loss_and_gradients(x, y)[1]) == {"embedding_1.w", "dense_1.w", "dense_1.b"}
+    with pytest.raises(EngineError, match="needed: integers"):
+        model.predict(x.astype(float))
+    with pytest.raises(EngineError, match="index 8 at n = 3, i = 0 is out of range"):
+        model.predict(np.where(x == 3, [[8], [0], [0], [8]], x))

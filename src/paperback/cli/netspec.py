@@ -2,10 +2,16 @@
 
     "conv 5x5x32, relu, maxpool 2, flatten, dense 128, relu, dense 10"
 
-    conv 5x5x32 [stride s] [same|valid|full|pad p] [flip] [dilation d]     a 5x5 window to 32 channels; 5x32: one axis
-    dense K                                                                K outputs
-    maxpool k [stride s]    avgpool k [stride s]                           k is 2 or 2x3
-    relu  sigmoid  tanh  softmax  flatten  batchnorm  dropout r
+    conv 5x5x32 [stride s] [same|valid|full|pad p] [flip] [dilation d] [groups g]
+                                                a 5x5 window to 32 channels; 5x32: one axis, 3x5x5x32: three
+    convtranspose 4x4x32 [stride s] [pad p] [extra e] [dilation d]
+    dense K                                     K outputs
+    maxpool k [stride s] [same|valid|pad p] [ceil], and avgpool         k is 2 (two axes), 2x3 or 2x2x3
+    globalavgpool  globalmaxpool  flatten  unflatten 4x4x2
+    relu  leakyrelu [slope]  elu  gelu  silu  softplus  hardtanh  sigmoid  tanh  step  softmax  logsoftmax
+    batchnorm  layernorm  groupnorm g  instancenorm  dropout r
+    embedding VxE  positions  attention heads [causal]
+    grey  finitedifferences  dct  blockdct N
 
 A preset (`lenet`, `mlp`) is a network by itself.
 """
@@ -20,21 +26,20 @@ from typing import Any
 from paperback.errors import ModelError
 from paperback.learn.inputs import closest
 from paperback.learn.presets import PRESETS
+from paperback.nn import layers
 from paperback.nn.layers import (
-    AvgPool2d,
     BatchNorm,
-    Conv1d,
-    Conv2d,
+    BlockDCT,
     Dense,
     Dropout,
-    Flatten,
+    Embedding,
+    GroupNorm,
     Layer,
-    MaxPool2d,
-    ReLU,
+    LeakyReLU,
+    MultiHeadAttention,
+    PositionalEncoding,
     Sequential,
-    Sigmoid,
-    Softmax,
-    Tanh,
+    Unflatten,
 )
 
 _PADDINGS = ("same", "valid", "full")
@@ -107,59 +112,107 @@ class _Item:
 
 
 def _conv(item: _Item) -> Layer:
-    *kernel, filters = item.numbers("a window and channels, as 5x5x32", (2, 3))
-    axes = len(kernel)
-
-    def each() -> int | tuple[int, ...]:
-        return item.one_or_each(axes)
-
-    def true() -> bool:
-        return True
-
-    options = item.options(stride=each, dilation=each, pad=each, flip=true, **dict.fromkeys(_PADDINGS, true))
-    kind: Any = Conv2d if axes == 2 else Conv1d
-    layer: Layer = kind(filters, tuple(kernel), **options)
+    *kernel, filters = item.numbers("a window and channels, as 5x5x32", (2, 3, 4))
+    each = _each(item, len(kernel))
+    known = {"stride": each, "dilation": each, "pad": each, "flip": _true, **dict.fromkeys(_PADDINGS, _true)}
+    options = item.options(**known, groups=lambda: item.numbers("a number of groups", (1,))[0])
+    layer: Layer = getattr(layers, f"Conv{len(kernel)}d")(filters, tuple(kernel), **options)
     return layer
 
 
-def _pool(kind: Any) -> Callable[[_Item], Layer]:
+def _transposed(item: _Item) -> Layer:
+    *kernel, filters = item.numbers("a window and channels, as 4x4x32", (2, 3))
+    each = _each(item, len(kernel))
+    options = item.options(stride=each, dilation=each, pad=each, extra=each)
+    options = {"output_padding" if name == "extra" else name: value for name, value in options.items()}
+    layer: Layer = getattr(layers, f"ConvTranspose{len(kernel)}d")(filters, tuple(kernel), **options)
+    return layer
+
+
+def _pool(kind: str) -> Callable[[_Item], Layer]:
     def make(item: _Item) -> Layer:
-        window = item.one_or_each(2)
-        layer: Layer = kind(window, **item.options(stride=lambda: item.one_or_each(2)))
+        window = item.numbers("one whole number, or 2 or 3 with x between", (1, 2, 3))
+        axes = max(len(window), 2)
+        each = _each(item, axes)
+        options = item.options(stride=each, pad=each, ceil=_true, same=_true, valid=_true)
+        layer: Layer = getattr(layers, f"{kind}{axes}d")(window[0] if len(window) == 1 else window, **options)
         return layer
 
     return make
 
 
-def _dropout(item: _Item) -> Layer:
+def _each(item: _Item, axes: int) -> Callable[[], int | tuple[int, ...]]:
+    return lambda: item.one_or_each(axes)
+
+
+def _true() -> bool:
+    return True
+
+
+def _leaky(item: _Item) -> Layer:
+    return LeakyReLU(_number(item, "a slope")) if item.words else LeakyReLU()
+
+
+def _number(item: _Item, what: str) -> float:
     word = item.words.pop(0) if item.words else ""
     try:
-        rate = float(word)
+        return float(word)
     except ValueError:
-        what = f"needs the share to leave out, found {word or 'nothing'}"
-        raise item.error(what, "write for example dropout 0.5") from None
-    return Dropout(rate)
+        raise item.error(f"needs {what}, found {word or 'nothing'}", f"write for example {item.example}") from None
+
+
+def _embedding(item: _Item) -> Layer:
+    vocabulary, features = item.numbers("a vocabulary and features, as 1000x64", (2,))
+    return Embedding(vocabulary, features)
+
+
+def _attention(item: _Item) -> Layer:
+    heads = item.numbers("the number of heads", (1,))[0]
+    return MultiHeadAttention(heads, **item.options(causal=_true))
+
+
+def _dropout(item: _Item) -> Layer:
+    return Dropout(_number(item, "the share to leave out"))
 
 
 def _plain(kind: Callable[[], Layer]) -> Callable[[_Item], Layer]:
     return lambda item: kind()
 
 
+def _counted(kind: Callable[[int], Layer], what: str) -> Callable[[_Item], Layer]:
+    return lambda item: kind(item.numbers(what, (1,))[0])
+
+
 class _ItemError(ModelError):
     """An error that names its item already."""
 
 
-_EXAMPLES = {"conv": "conv 5x5x32", "dense": "dense 10", "maxpool": "maxpool 2", "avgpool": "avgpool 2"}
+_EXAMPLES = {
+    "conv": "conv 5x5x32", "convtranspose": "convtranspose 4x4x32", "dense": "dense 10", "maxpool": "maxpool 2",
+    "avgpool": "avgpool 2", "dropout": "dropout 0.5", "leakyrelu": "leakyrelu 0.1", "groupnorm": "groupnorm 4",
+    "attention": "attention 4", "embedding": "embedding 1000x64", "unflatten": "unflatten 4x4x2",
+    "blockdct": "blockdct 8",
+}  # fmt: skip
+_PLAIN = (
+    "ELU GELU SiLU Softplus HardTanh ReLU Sigmoid Tanh Step Softmax LogSoftmax Flatten GlobalAvgPool GlobalMaxPool "
+    "LayerNorm InstanceNorm Grey"
+).split()
 _LAYERS: dict[str, Callable[[_Item], Layer]] = {
     "conv": _conv,
-    "dense": lambda item: Dense(item.numbers("the number of outputs", (1,))[0]),
-    "maxpool": _pool(MaxPool2d),
-    "avgpool": _pool(AvgPool2d),
+    "convtranspose": _transposed,
+    "dense": _counted(Dense, "the number of outputs"),
+    "maxpool": _pool("MaxPool"),
+    "avgpool": _pool("AvgPool"),
     "dropout": _dropout,
-    "relu": _plain(ReLU),
-    "sigmoid": _plain(Sigmoid),
-    "tanh": _plain(Tanh),
-    "softmax": _plain(Softmax),
-    "flatten": _plain(Flatten),
     "batchnorm": _plain(BatchNorm),
+    **{kind.lower(): _plain(getattr(layers, kind)) for kind in _PLAIN},
+    "leakyrelu": _leaky,
+    "groupnorm": _counted(GroupNorm, "the number of groups"),
+    "attention": _attention,
+    "positions": _plain(PositionalEncoding),
+    "embedding": _embedding,
+    "unflatten": lambda item: Unflatten(item.numbers("a shape, as 4x4x2", (1, 2, 3, 4))),
+    "finitedifferences": _plain(layers.FiniteDifferences),
+    "dct": _plain(layers.DCT2d),
+    "blockdct": _counted(BlockDCT, "the size of a block"),
 }

@@ -176,7 +176,7 @@ class Predictor:
         examples = self._examples("predict", x)
         run, _ = self._compiled("predict", lambda: (self.network.predict, {}))
         parts = [
-            run({**self._state.tensors, INPUT: self._inside(examples[i : i + size])})[self.network.output]
+            run({**self._state.tensors, INPUT: self._input(examples[i : i + size])})[self.network.output]
             for i in range(0, len(examples), size)
         ]
         return channels_first(np.concatenate(parts), self.layout)
@@ -204,7 +204,7 @@ class Predictor:
         total = 0.0
         measured: dict[Metric, Array] = {}
         for i in range(0, len(examples), size):
-            batch, label = self._inside(examples[i : i + size]), self._label(labels[i : i + size])
+            batch, label = self._input(examples[i : i + size]), self._label(labels[i : i + size])
             result = run({**self._state.tensors, INPUT: batch, LABEL: label})
             total += float(result[LOSS]) * len(batch)
             for judge in dict.fromkeys(judges):
@@ -224,7 +224,7 @@ class Predictor:
         examples, labels, kind = self.check_batch("loss_and_gradients", x, y, loss)
         key = ("gradients", loss, kind, training)
         run, names = self._compiled(key, lambda: programs.gradient_program(self.network, loss, kind, training))
-        given = {**self._state.tensors, INPUT: self._inside(examples), LABEL: self._label(labels)}
+        given = {**self._state.tensors, INPUT: self._input(examples), LABEL: self._label(labels)}
         result = run({**given, **self._masks(len(examples), training)})
         return float(result[LOSS]), self._outside({name: result[tensor] for name, tensor in names.items()})
 
@@ -237,7 +237,7 @@ class Predictor:
             raise ModelError(f"vjp: v needs the output's shape {needed}, found {cotangent.shape}; one number each")
         check_values("vjp", "v", cotangent, self.dtype)
         run, names = self._compiled(("vjp", training), lambda: programs.vjp_program(self.network, training))
-        given = {**self._state.tensors, INPUT: self._inside(examples), programs.COTANGENT: self._inside(cotangent)}
+        given = {**self._state.tensors, INPUT: self._input(examples), programs.COTANGENT: self._inside(cotangent)}
         result = run({**given, **self._masks(len(examples), training)})
         output = channels_first(result[self.network.output], self.layout)
         return output, self._outside({name: result[tensor] for name, tensor in names.items()})
@@ -290,6 +290,10 @@ class Predictor:
 
     def _inside(self, array: Array) -> Array:
         return np.ascontiguousarray(array, dtype=self.dtype)
+
+    def _input(self, array: Array) -> Array:
+        """Examples as the engine takes them: in the type of everything inside, ids as they are."""
+        return array if self.network.train.tensors[INPUT].integer else self._inside(array)
 
     def _label(self, array: Array) -> Array:
         return array if array.dtype == np.int64 else self._inside(array)

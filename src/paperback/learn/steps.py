@@ -49,15 +49,20 @@ def evaluation_program(network: Network, loss: Loss, label: str) -> Program:
 def gradient_program(network: Network, loss: Loss, label: str, training: bool) -> tuple[Program, dict[str, str]]:
     """The loss and its gradients by every parameter and by the input, and what those tensors are called."""
     program = attach(network.train if training else network.predict, network.output, loss, label=label)
-    program, names = gradients(program, LOSS, [*network.parameters, INPUT])
+    program, names = gradients(program, LOSS, differentiable(network))
     return prune(replace(program, outputs=(LOSS, *names.values()), updates={})), names
 
 
 def vjp_program(network: Network, training: bool) -> tuple[Program, dict[str, str]]:
     """The output, and the pullback of a cotangent on it by every parameter and by the input."""
     program = network.train if training else network.predict
-    program, names = gradients(program, network.output, [*network.parameters, INPUT], cotangent=COTANGENT)
+    program, names = gradients(program, network.output, differentiable(network), cotangent=COTANGENT)
     return prune(replace(program, outputs=(network.output, *names.values()), updates={})), names
+
+
+def differentiable(network: Network) -> list[str]:
+    """What has a gradient: every parameter, and the input where it holds no ids."""
+    return [*network.parameters, *(() if network.train.tensors[INPUT].integer else (INPUT,))]
 
 
 def draw_masks(network: Network, count: int, seed: int, step: int, dtype: np.dtype[Any]) -> dict[str, Array]:

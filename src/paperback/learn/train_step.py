@@ -63,7 +63,7 @@ class TrainStep:
             **kept,
             **replace(self.optimizer, lr=self.optimizer.lr * factor).values(taken + 1),
             **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
-            INPUT: model._inside(examples),
+            INPUT: model._input(examples),
             LABEL: model._label(labels),
         }
         with np.errstate(over="ignore", invalid="ignore"):  # what is no number any more is refused by name
