@@ -235,3 +235,13 @@ def test_a_runner_can_be_made_by_hand():
     program = Program({"x": ProgramTensor("x", (Size.of(3),), "input")}, (), ("x",))
     assert Runner(program, "float64")({"x": [1, 2, 3]})["x"].tolist() == [1, 2, 3]
     assert block.result.target == "y"
+
+
+def test_an_empty_loop_of_a_program_is_an_error():
+    block = read("y[n,i] = x[n,i+1] where x: N H, i < H-1").at({"H": 1})
+    tensors = {"x": ProgramTensor("x", (Size.of("N"), Size.of(1)), "input")}
+    tensors["y"] = ProgramTensor("y", block.result.axes, "output")
+    step = compile(Program(tensors, block.statements, ("y",)))
+    for batch, words in ((0, "the batch is empty"), (2, "index i of y has 0 values")):
+        with pytest.raises(EngineError, match=words):
+            step({"x": np.ones((batch, 1))})
