@@ -262,3 +262,14 @@ def test_idx_files_that_do_not_fit(tmp_path: Path) -> None:
         f"{tmp_path}: train and test images need one shape, found (3, 5, 1) and (2, 5, 1); "
         f"keep one data set in a folder"
     )
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1023, 1), (1024, 0), (2499, 1)])
+def test_the_first_number_that_is_none_is_named_wherever_it_is(place: tuple[int, int]) -> None:
+    x = np.zeros((2500, 2))
+    x[place] = x[2499, 1] = np.inf
+    with pytest.raises(DataError) as caught:
+        Dataset(x, np.zeros(2500, int), 1)
+    assert str(caught.value) == (
+        f"data: needs finite numbers, x[{place[0]}, {place[1]}] is inf; remove or replace the example"
+    )

@@ -345,3 +345,9 @@ def test_settings_that_need_held_out_examples(settings: dict[str, Any], message:
     with pytest.raises(ModelError) as error:
         model.fit(x, y, **settings)
     assert str(error.value) == message and model.steps == 0
+
+
+def test_losses_that_are_no_numbers_are_null_in_json() -> None:
+    record = Epoch(1, 0.5, None, float("inf"), None, 1.0, 2.0)
+    data = json.loads(History((record, Epoch(2, 0.5, None, float("nan"), None, 1.0, 2.0))).to_json())
+    assert [epoch["val_loss"] for epoch in data["epochs"]] == [None, None] and data["epochs"][0]["loss"] == 0.5

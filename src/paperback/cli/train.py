@@ -13,6 +13,7 @@ from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job, label_column
 from paperback.cli.netspec import network
 from paperback.data.dataset import Dataset, load_splits
 from paperback.learn.augment import Shift
+from paperback.learn.metrics import plain
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from paperback.learn.schedules import SCHEDULES
@@ -122,7 +123,7 @@ def train(
         "seconds": seconds,
         "history": history.to_dict(),
         "interrupted": history.interrupted,
-        "test_loss": reached["loss"],
+        "test_loss": plain(reached["loss"]),
         "test_accuracy": reached["accuracy"],
         "saved": save_to,
     }

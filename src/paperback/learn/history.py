@@ -1,7 +1,8 @@
 """What training did: one frozen record for each epoch, and a History of them that turns into JSON.
 
-Losses are means over examples; accuracies are fractions of examples, None where labels are no classes. The training
-loss and accuracy are those of the steps as they were taken, with the parameters of that moment.
+Losses are means over examples (None in JSON where they are no finite number); accuracies are fractions of examples,
+None where labels are no classes. The training loss and accuracy are those of the steps as they were taken, with the
+parameters of that moment.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
+
+from paperback.learn.metrics import plain
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Epoch:
     val_metrics: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value if isinstance(value, dict) else plain(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)

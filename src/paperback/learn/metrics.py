@@ -269,7 +269,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value.tolist()]
     if isinstance(value, list):
         return [plain(item) for item in value]
-    return value if isinstance(value, int) or math.isfinite(value) else None
+    return value if value is None or isinstance(value, int) or math.isfinite(value) else None
 
 
 def _ratios(part: Array, whole: Array) -> Array:
