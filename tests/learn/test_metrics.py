@@ -25,6 +25,7 @@ from paperback.learn.metrics import (
     plain,
 )
 from paperback.learn.model import Model
+from paperback.learn.optim import SGD
 
 RANDOM = np.random.default_rng(0)
 SCORES = RANDOM.integers(0, 4, (60, 6)).astype(float)  # with many ties
@@ -179,3 +180,24 @@ def test_k_is_a_count() -> None:
     with pytest.raises(ModelError) as error:
         TopK(0)
     assert str(error.value) == "TopK: k is a whole number from 1 on, found 0; pass k=1"
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "probability_cross_entropy", "hinge"])
+def test_one_output_is_judged_by_what_its_loss_takes_it_for(loss: str) -> None:
+    """A logit and a margin say yes above 0, a probability above 1/2."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40, 3))
+    yes = x[:, 0] > 0.8  # few
+    layers = [nn.Dense(1), nn.Sigmoid()] if loss == "probability_cross_entropy" else [nn.Dense(1)]
+    model = Model(nn.Sequential(*layers), (3,), dtype="float64")
+    y = np.where(yes, 1.0, -1.0 if loss == "hinge" else 0.0)
+    history = model.fit(x, y, loss, SGD(0.0), batch_size=16)
+    output = model.predict(x)[:, 0]
+    said = output > (0.5 if loss == "probability_cross_entropy" else 0)
+    assert 5 < said.sum() < 35
+    found = model.evaluate(x, y, loss, metrics=["confusion", "mean_absolute_error"])
+    assert found["accuracy"] == history[0].accuracy == np.mean(said == yes)
+    assert found["confusion"].tolist() == [
+        [sum(~yes & ~said), sum(~yes & said)], [sum(yes & ~said), sum(yes & said)]
+    ]  # fmt: skip
+    assert found["mean_absolute_error"] == pytest.approx(np.abs(output - y).mean())

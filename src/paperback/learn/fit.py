@@ -27,7 +27,7 @@ from paperback.errors import ModelError
 from paperback.learn.augment import Augment
 from paperback.learn.history import Epoch, History
 from paperback.learn.inputs import check_batch_size, check_count
-from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right
+from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right, scores
 from paperback.learn.optim import Optimizer
 from paperback.learn.predictor import Predictor
 from paperback.learn.progress import progress_for
@@ -115,7 +115,7 @@ def fit(
                 steps += 1
                 seen += len(chosen)
                 total += value * len(chosen)
-                hits += right(output, label) if judged else 0
+                hits += right(scores(loss, output), label) if judged else 0
                 watcher.step(round_, epochs, seen, count, total / seen, hits / (seen * places) if judged else None)
             model._state = replace(model._state, epochs=number)
             seconds = time.monotonic() - start

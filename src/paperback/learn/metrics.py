@@ -17,20 +17,21 @@ from __future__ import annotations
 
 __all__ = [
     "METRICS", "R2", "Accuracy", "Confusion", "MeanAbsoluteError", "Metric", "Precision", "Recall", "TopK", "accuracy",
-    "find_metrics", "has_accuracy", "plain", "predicted", "right",
+    "find_metrics", "has_accuracy", "plain", "predicted", "right", "scores",
 ]  # fmt: skip
 
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paperback.errors import ModelError
 from paperback.learn.inputs import check_count, closest
+from paperback.nn.losses import PROBABILITY_CROSS_ENTROPY, Loss
 
 Array = NDArray[Any]
 
@@ -44,7 +45,7 @@ def predicted(output: Array) -> NDArray[np.int64]:
 
 
 def _classes(output: Array, label: Array) -> Array:
-    """Labels as classes `[N, ...]`; of a distribution `[N, ..., K]` the largest entry counts."""
+    """Labels as classes `[N, ...]`; the largest entry of a distribution, of a sign whether it is 1."""
     if label.ndim == output.ndim and label.shape[-1] == output.shape[-1]:
         label = np.argmax(label, axis=-1) if label.shape[-1] > 1 else label[..., 0] > 0.5
     return label.astype(np.int64)
@@ -56,8 +57,14 @@ def right(output: Array, label: Array) -> int:
 
 
 def has_accuracy(kind: str, output_shape: tuple[int, ...]) -> bool:
-    """Do labels of this kind say which answer is right? Classes and distributions, and one probability."""
-    return kind in ("integer", "distribution") or (kind == "probability" and output_shape[-1:] == (1,))
+    """Do labels of this kind say which answer is right? Classes and distributions, one probability, one sign."""
+    return kind in ("integer", "distribution") or (kind in ("probability", "sign") and output_shape[-1:] == (1,))
+
+
+def scores(loss: Loss, output: Array) -> Array:
+    """The output, such that a single one is above 0 for class 1: a probability is, above 1/2."""
+    shifted: Array = output - 0.5 if loss is PROBABILITY_CROSS_ENTROPY and output.shape[-1] == 1 else output
+    return shifted
 
 
 def accuracy(output: Array, label: Array) -> float:
@@ -67,7 +74,12 @@ def accuracy(output: Array, label: Array) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """Metrics are immutable: what was measured goes through them. `metric(output, label)` is that of one batch."""
+    """Metrics are immutable: what was measured goes through them. `metric(output, label)` is that of one batch.
+
+    of_classes    it looks at which class is given: `scores` are its outputs
+    """
+
+    of_classes: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -94,6 +106,8 @@ class Metric:
 
 
 class _OfClasses(Metric):
+    of_classes = True
+
     def check(self, kind: str, output_shape: tuple[int, ...]) -> None:
         if not has_accuracy(kind, output_shape):
             raise ModelError(

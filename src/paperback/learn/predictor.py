@@ -38,7 +38,7 @@ from paperback.learn.inputs import (
     example_array,
     labels_for,
 )
-from paperback.learn.metrics import Metric, find_metrics, has_accuracy
+from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.state import State, sealed
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, Loss, find
@@ -207,8 +207,9 @@ class Predictor:
             batch, label = self._input(examples[i : i + size]), self._label(labels[i : i + size])
             result = run({**self._state.tensors, INPUT: batch, LABEL: label})
             total += float(result[LOSS]) * len(batch)
+            output = result[self.network.output]
             for judge in dict.fromkeys(judges):
-                new = judge.measure(result[self.network.output], label)
+                new = judge.measure(scores(loss, output) if judge.of_classes else output, label)
                 measured[judge] = judge.join(measured[judge], new) if judge in measured else new
         return {"loss": total / len(examples), **{judge.name: judge.value(measured[judge]) for judge in judges}}
 
