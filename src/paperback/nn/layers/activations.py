@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from paperback.calculus.conventions import Conventions
 from paperback.errors import ModelError
-from paperback.nn.layers.layer import Layer
+from paperback.nn.layers.layer import Layer, real
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,6 +93,9 @@ class LeakyReLU(Layer):
 
     slope: float = 0.01
 
+    def __post_init__(self) -> None:
+        real(self, "slope", self.slope)
+
     @property
     def formula(self) -> str:
         return "y = max(slope*x[], x[])" if self.slope <= 1 else "y = min(slope*x[], x[])"
@@ -114,6 +117,9 @@ class ELU(Layer):
     alpha: float = 1.0
 
     formula = "y = relu(x[]) + alpha*expm1(min(x[], 0))"
+
+    def __post_init__(self) -> None:
+        real(self, "alpha", self.alpha)
 
     @property
     def constants(self) -> Mapping[str, float]:
@@ -168,7 +174,7 @@ class HardTanh(Layer):
     formula = "y = min(high, max(low, x[]))"
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
+        if not real(self, "low", self.low) < real(self, "high", self.high):
             raise ModelError(f"HardTanh: low must be less than high, not {self.low!r} and {self.high!r}")
 
     @property

@@ -141,7 +141,7 @@ class Parallel(_Branches):
         terms = []
         for place, name in enumerate(self.branches):
             low, high = "+".join(sizes[:place]), "+".join(sizes[: place + 1])
-            place_in = f"c-({low})" if low else "c"
+            place_in = "-".join(["c", *sizes[:place]])
             terms.append(f"[{low or 0} <= c < {high}]*{name}[{place_in}]")
         return f"y[c] = {' + '.join(terms)} where c < {'+'.join(sizes)}"
 

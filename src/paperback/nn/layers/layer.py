@@ -26,11 +26,12 @@ program that runs are all made from what stands here.
 
 from __future__ import annotations
 
-__all__ = ["BATCH", "Layer", "Shape", "Text", "natural"]
+__all__ = ["BATCH", "Layer", "Shape", "Text", "natural", "real"]
 
 import operator
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from math import isfinite
 from typing import Any
 
 from paperback.calculus.conventions import Conventions
@@ -152,3 +153,10 @@ def natural(layer: Layer, name: str, value: object, least: int = 1) -> int:
     if isinstance(value, bool) or number < least:
         raise ModelError(f"{type(layer).__name__}: {name} must be a whole number >= {least}, not {value!r}")
     return number
+
+
+def real(layer: Layer, name: str, value: object) -> float:
+    """A setting that must be a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ModelError(f"{type(layer).__name__}: {name} must be a finite number, not {value!r}")
+    return value

@@ -55,7 +55,7 @@ class Pooling(Layer):
         if self.output is not None and (self.window, self.stride, self.padding) != (None, None, "valid"):
             raise ModelError(f"{type(self).__name__}: give output=, or window, stride and padding, not both")
         if self.output is not None:
-            one_per_axis(self, "output", self.output, self.rank)
+            _ = self._counts()
         _ = self.windows(())
 
     @property
@@ -66,7 +66,7 @@ class Pooling(Layer):
         """The windows over x of this shape."""
         window = 2 if self.window is None else self.window
         if self.output is not None and shape:
-            counts = one_per_axis(self, "output", self.output, self.rank)
+            counts = self._counts()
             if any(n % count for n, count in zip(shape, counts, strict=False)):
                 came, wanted = ("x".join(map(str, numbers)) for numbers in (shape[: self.rank], counts))
                 raise ModelError(f"an output of {wanted} does not divide the input's {came}: change output, or window=")
@@ -82,18 +82,22 @@ class Pooling(Layer):
             shape = ()
         names, axes = NAMES[self.rank], self.windows(shape)
         lows: list[int | str] = [axis.pads(n)[0] for axis, n in zip(axes, shape, strict=False)]
-        lows = lows or [
-            0 if pads == (0, 0) else low for pads, low in zip((w.fixed_pads() for w in axes), names.lows, strict=True)
-        ]
+        known = [axis.fixed_pads() for axis in axes]
+        lows = lows or [low if pads is None else pads[0] for pads, low in zip(known, names.lows, strict=True)]
         outputs = [str(self.count(axis, n)) for axis, n in zip(axes, shape, strict=False)] or names.outputs
         indices = [w.index(*at) for w, at in zip(axes, zip(names.letters, names.taps, lows, strict=True), strict=True)]
-        partial = self.ceil or any(axis.fixed_pads() != (0, 0) for axis in axes)
+        partial = self.ceil or any(pads != (0, 0) for pads in known)
         extents = [f"{letter} < {count}" for letter, count in zip(names.letters, outputs, strict=True)]
         taps = ",".join(f"{tap}<{axis.size}" for tap, axis in zip(names.taps, axes, strict=True))
         if self.output is not None and not shape:
             indices = [f"{k}*{i}+{p}" for k, i, p in zip(names.kernels, names.letters, names.taps, strict=True)]
             taps = ",".join(f"{tap}<{kernel}" for tap, kernel in zip(names.taps, names.kernels, strict=True))
+            extents = [f"{i} < {n}" for i, n in zip(names.letters, self._counts(), strict=True)]
+            return Text(f"{self.pooled(taps, indices, [])} where {', '.join(extents)}", self.axes)
         return Text(self.pooled(taps, indices, extents if partial else []), self.axes)
+
+    def _counts(self) -> tuple[int, ...]:
+        return one_per_axis(self, "output", self.output, self.rank)
 
     def count(self, window: Window, n: int) -> int:
         return window.count_with_rest(n) if self.ceil else window.count(n)
@@ -142,7 +146,7 @@ class AveragePooling(Pooling):
         place, read = ",".join(names.letters), f"x[{', '.join(indices)}, c]"
         if not extents:
             count = "*".join(tap.split("<")[1] for tap in taps.split(","))
-            return f"y[{place},c] = sum({taps}) {read} / ({count})"
+            return f"y[{place},c] = sum({taps}) {read} / {f'({count})' if '*' in count else count}"
         inside = " and ".join(f"0 <= {index} < {n}" for index, n in zip(indices, names.lengths, strict=True))
         return (
             f"count[{place}] = sum({taps}) [{inside}] where {', '.join(extents)}\n"

@@ -80,7 +80,8 @@ class TransposedConvolution(Layer):
         for a, (window, extra) in enumerate(zip(self.windows, self.extra, strict=True)):
             low, high = window.pads(0)
             places.append(f"{out[a]} == {window.index(names.letters[a], names.taps[a], low)}")
-            extent = f"{window.stride}*({names.lengths[a]}-1)+{window.dilation}*({names.kernels[a]}-1)"
+            spread, reach = (window.stride, names.lengths[a]), (window.dilation, names.kernels[a])
+            extent = "+".join(f"({size}-1)" if n == 1 else f"{n}*({size}-1)" for n, size in (spread, reach))
             extents.append(f"{out[a]} < {extent}{1 + extra - low - high:+d}")
         letters, taps = ",".join(names.letters), ",".join(names.taps)
         body = f"sum({letters},{taps},r) [{' and '.join(places)}] * x[{letters},r] * w[{taps},r,k]"
