@@ -12,8 +12,9 @@ from paperback.errors import FormulaError
 from paperback.notation.bind import holds
 from paperback.notation.block import Block
 from paperback.notation.expr import Affine, AffineGuard, Divides, Guard, Letter, Quotient, Size
+from paperback.notation.ranges import normal
 from paperback.notation.read import read
-from paperback.notation.size import evaluate
+from paperback.notation.size import ceil_div, evaluate, floor_div
 from paperback.notation.uses import binders_of, uses_of
 
 EXTENTS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
@@ -197,3 +198,49 @@ def test_left_sides_are_bijections_by_brute_force(n: int) -> None:
         except FormulaError:
             assert codes != list(range(len(codes))), text
     assert count >= 2
+
+
+def test_constraints_are_exactly_that_extents_are_positive_and_reads_inside() -> None:
+    """Against brute force at small sizes: the constraint that makes an extent >= 1 may not prove itself away."""
+    extents = ("floor((H-P)/2)+1", "ceil((H-P)/2)", "floor((H-P)/s)+1", "ceil((H-P)/s)", "floor(H/(P-1))", "2*H-3*P")
+    count = met = 0
+    for index, extent in itertools.product(("i", "-2*i", "2*i", "i-1", "H-1-i", "2*i+1"), extents):
+        try:
+            block = read(f"y[i] = x[{index}] where x: H, w: P, i < {extent}, s size")
+        except FormulaError:
+            continue
+        for h, p, s in itertools.product(range(1, 7), range(1, 5), (1, 2, 3)):
+            sizes = {"H": h, "P": p, "s": s}
+            good = all(holds(fact, sizes) for fact in block.facts)
+            if "(P-1)" in extent and p == 1:
+                assert not good
+                continue
+            runs = evaluate(block.result.axes[0], sizes)
+            places = [_index(index, i, h) for i in range(runs)]
+            assert good == (runs >= 1 and all(0 <= place < h for place in places)), (index, extent, sizes)
+            count, met = count + 1, met + good
+    assert count >= 1000 and met >= 100
+
+
+def _index(text: str, i: int, h: int) -> int:
+    return {"i": i, "-2*i": -2 * i, "2*i": 2 * i, "i-1": i - 1, "H-1-i": h - 1 - i, "2*i+1": 2 * i + 1}[text]
+
+
+def test_quotients_are_bounded_only_where_the_divisor_is_positive() -> None:
+    assert floor_div("H", "P").is_nonnegative() and ceil_div("H", Size.of("P") + 2).is_nonnegative()
+    assert not floor_div("H", Size.of("P") - 3).is_nonnegative()
+    assert not (Size.of("H") - floor_div("H", Size.of("P") - 3) * (Size.of("P") - 3)).is_nonnegative()
+    assert floor_div("H", Size.of("P") - 3).is_nonnegative({"P": 4})
+    block = read("y[i] = x[i]*floor(H/(P-3)) where x: H, P size")
+    assert [str(fact) for fact in block.facts] == ["P-4 >= 0"]
+
+
+def test_normal_is_nonnegative_where_the_size_is() -> None:
+    count = 0
+    for divide, c, k, d in itertools.product((floor_div, ceil_div), range(-3, 4), (-3, -2, -1, 1, 2, 3), (2, 3, 5)):
+        size = divide(Size.of("H") - "P", d) * k + c
+        for h, p in itertools.product(range(1, 9), (1, 4, 9)):
+            at = {"H": h, "P": p}
+            assert (evaluate(size, at) >= 0) == (evaluate(normal(size), at) >= 0), (size, at)
+            count += 1
+    assert count == 6048

@@ -21,7 +21,7 @@ from paperback.notation.infer import Extents, greatest
 from paperback.notation.ranges import normal, proved
 from paperback.notation.size import bounds_from_extents
 from paperback.notation.spell import affine_text
-from paperback.notation.uses import Use
+from paperback.notation.uses import Use, sizes_in
 from paperback.notation.walk import free_letters, nodes
 
 Range = tuple[int | None, int | None]
@@ -88,17 +88,23 @@ class _Checker:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def require(self, size: Size, why: str) -> bool:
-        """Take `size >= 0` as a constraint where it is not proved; False where no sizes meet it."""
+    def require(self, size: Size, why: str, lower: dict[str, int] | None = None) -> bool:
+        """Take `size >= 0` as a constraint where it is not proved; False where no sizes meet it.
+
+        `lower` is what the proof may take for granted: that extents are >= 1, where not given. A constraint is dropped
+        only for a stronger one, never because of that assumption, which may rest on it.
+        """
         size = normal(size)
-        if size.is_nonnegative(self.lower):
+        granted = self.lower if lower is None else lower
+        if size.is_nonnegative(granted):
             return True
-        if (-size - 1).is_nonnegative(self.lower):
+        if (-size - 1).is_nonnegative(granted):
             return False
         for fact in self.facts:
-            if fact.relation == ">=" and (size - fact.size).is_nonnegative(self.lower):
+            if fact.relation == ">=" and (size - fact.size).is_nonnegative(granted):
                 return True
-        self.facts = [f for f in self.facts if f.relation != ">=" or not (f.size - size).is_nonnegative(self.lower)]
+        bare = self.solver.lower
+        self.facts = [f for f in self.facts if f.relation != ">=" or not (f.size - size).is_nonnegative(bare)]
         self.facts.append(Fact(">=", size, why=why))
         return True
 
@@ -134,6 +140,10 @@ class _Checker:
                     why = "; padded and guarded reads give none" if any(u.padded or u.guarded for u in reads) else ""
                     message = f"nothing gives the extent of index {letter.name}{why}"
                     self.complain(message, self.span(letter), f"write `{bound}`")
+        if not self.problems:
+            letter = next(letter for letter in self.solver.letters if letter in open_letters)
+            message, hint = f"nothing gives the extent of index {letter.name}", f"write `where {letter.name} < n`"
+            self.complain(message, self.span(letter), hint)
 
     def misread(self, letter: Letter) -> bool:
         """`w[P-p]` for an axis P: reversed as in 1-based texts; says so."""
@@ -145,10 +155,26 @@ class _Checker:
         return False
 
     def positive(self) -> None:
-        """Every extent is >= 1."""
+        """Every extent is >= 1, and so is what is divided by: proved without assuming it."""
+        bare = dict(self.solver.lower)
+        for divisor in sorted({d for size in self.sizes() for d in size.divisors}, key=str):
+            if not self.require(divisor - 1, f"{divisor} divides", bare):
+                self.complain(f"division by {divisor}, which is never positive", (None, None))
         for letter, extent in self.extents.items():
-            if extent is not None and not self.require(extent - 1, f"index {letter.name} has at least one value"):
+            why = f"index {letter.name} has at least one value"
+            if extent is not None and not self.require(extent - 1, why, bare):
                 self.no_values(letter, extent)
+
+    def sizes(self) -> Iterable[Size]:
+        """Every size that is known or written."""
+        yield from (extent for extent in self.extents.values() if extent is not None)
+        yield from (axis for name in self.solver.ranks for axis in self.solver.axes(name) if axis is not None)
+        yield from (fact.size for fact in self.facts)
+        for statement in self.solver.statements:
+            for index in statement.left:
+                yield from (index.const, *(slope for _, slope in index))
+            for node in nodes(statement.expr):
+                yield from sizes_in(node)
 
     def no_values(self, letter: Letter, extent: Size) -> None:
         for use in self.solver.uses:

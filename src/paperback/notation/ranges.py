@@ -59,14 +59,21 @@ def _factors(affine: Affine, guard: Affine) -> list[Size]:
 
 
 def normal(size: Size) -> Size:
-    """A size that is >= 0 exactly where this one is: `floor(n/d) + c` becomes `n + c*d`; common factors go."""
-    while len(size.atoms) == 1 and len(size.terms) - bool(size.constant) == 1:
-        ((monomial, slope), *_) = size.terms
+    """A size that is >= 0 exactly where this one is, for d >= 1: common factors go, and so does one rounding.
+
+    floor(n/d) + c >= 0   where   n + c*d >= 0             c - floor(n/d) >= 0   where   (c+1)*d - n - 1 >= 0
+    ceil(n/d) + c >= 0    where   n + (c+1)*d - 1 >= 0     c - ceil(n/d) >= 0    where   c*d - n >= 0
+    """
+    while True:
+        slopes = [c for monomial, c in size.terms if monomial]
+        common = gcd(*slopes) if slopes else 1
+        rest = Size(tuple((monomial, c // common) for monomial, c in size.terms if monomial))
+        constant = size.constant // common
+        if len(rest.terms) != 1:
+            return rest + constant
+        ((monomial, slope),) = rest.terms
         atom = monomial[0]
-        if not isinstance(atom, Rounded) or len(monomial) != 1 or slope != 1 or atom.kind != "floor":
-            break
-        size = atom.numerator + atom.denominator * size.constant
-    slopes = [c for monomial, c in size.terms if monomial]
-    common = gcd(*slopes) if slopes else 1
-    rest = Size(tuple((monomial, c // common) for monomial, c in size.terms if monomial))
-    return rest + size.constant // common
+        if len(monomial) != 1 or not isinstance(atom, Rounded):
+            return rest + constant
+        strict = (slope == 1) == (atom.kind == "ceil")  # the rounding goes the way that makes one more place fit
+        size = atom.numerator * slope + atom.denominator * (constant + strict) - strict

@@ -5,7 +5,7 @@ atoms are names (`H`) and rounded quotients (`floor((H-P)/s)`). Two sizes are eq
 
 The one question asked of sizes is "can this be negative?". It is answered by
 
-    floor: n = d*F + rest with rest >= 0   (the atom H of n is replaced by d*F + rest + ...)
+    floor: n = d*F + rest, rest >= 0 where d > 0   (the atom H of n is replaced by d*F + rest + ...)
     bound: H = 1 + H', H' >= 0             (a pad: its bound is 0)
 
 and then by looking at the coefficients: all >= 0 proves it. The test is sufficient and never wrong.
@@ -139,6 +139,15 @@ class Size:
         return frozenset(found)
 
     @cached_property
+    def divisors(self) -> frozenset[Size]:
+        """The denominators of all rounded quotients, those inside others too."""
+        found: set[Size] = set()
+        for atom in self.atoms:
+            if isinstance(atom, Rounded):
+                found |= {atom.denominator} | atom.numerator.divisors | atom.denominator.divisors
+        return frozenset(found)
+
+    @cached_property
     def atoms(self) -> frozenset[Atom]:
         return frozenset(atom for monomial, _ in self.terms for atom in monomial)
 
@@ -248,32 +257,37 @@ def evaluate(size: Size, sizes: Mapping[str, int]) -> int:
     return int(total)
 
 
+Bounds: TypeAlias = "tuple[tuple[str, int | None], ...]"  # name, least value; None: of either sign
+
+
 @lru_cache(maxsize=65536)
-def _nonnegative(size: Size, lower: tuple[tuple[str, int], ...]) -> bool:
+def _nonnegative(size: Size, lower: Bounds) -> bool:
     bounds = dict(lower)
     rounded = sorted((a for a in size.atoms if isinstance(a, Rounded)), key=lambda a: -len(str(a)))
     if rounded:
         return any(_nonnegative(_open(size, r, h, s), _extend(lower, r)) for r in rounded for h, s in _handles(r))
-    unsigned = {name for name, bound in lower if bound < _NO_BOUND // 2}
-    shift = {a: Size.of(a) + (0 if a in unsigned else bounds.get(a, 1)) for a in size.atoms if isinstance(a, str)}
+    unsigned = {name for name, bound in lower if bound is None}
+    shift = {a: Size.of(a) + (bounds.get(a, 1) or 0) for a in size.atoms if isinstance(a, str)}
     shifted = size.substitute(shift)
     return all(c >= 0 and unsigned.isdisjoint(monomial) for monomial, c in shifted.terms)
-
-
-_NO_BOUND = -(10**9)
 
 
 def _fresh_names(rounded: Rounded) -> tuple[str, str]:
     return f"<{rounded}>", f"<rest of {rounded}>"
 
 
-def _extend(lower: tuple[tuple[str, int], ...], rounded: Rounded) -> tuple[tuple[str, int], ...]:
-    """Bounds of the names that open a quotient: the rest is >= 0, the quotient as known (see `bounds_from_extents`)."""
+def _extend(lower: Bounds, rounded: Rounded) -> Bounds:
+    """Bounds of the names that open a quotient. Where d > 0 is proved, the rest is >= 0, and the quotient where n is.
+
+    What is known of the quotient (see `bounds_from_extents`) holds for every d.
+    """
     quotient, rest = _fresh_names(rounded)
     known = dict(lower)
+    divides = _nonnegative(rounded.denominator - 1, lower)
     if quotient not in known:
-        known[quotient] = 0 if _nonnegative(rounded.numerator, lower) else _NO_BOUND
-    return tuple(sorted({**known, rest: 0}.items()))
+        known[quotient] = 0 if divides and _nonnegative(rounded.numerator, lower) else None
+    known[rest] = 0 if divides else None
+    return tuple(sorted(known.items(), key=lambda bound: bound[0]))
 
 
 def bounds_from_extents(extents: Iterable[Size], lower: Mapping[str, int] | None = None) -> dict[str, int]:
@@ -283,7 +297,8 @@ def bounds_from_extents(extents: Iterable[Size], lower: Mapping[str, int] | None
         rounded = [(m[0], c) for m, c in extent.terms if len(m) == 1 and isinstance(m[0], Rounded)]
         if len(rounded) == 1 and rounded[0][1] == 1 and (extent - Size.atom(rounded[0][0])).is_int:
             name = _fresh_names(rounded[0][0])[0]
-            known[name] = max(known.get(name, _NO_BOUND), 1 - extent.constant)
+            least = 1 - extent.constant
+            known[name] = max(known.get(name, least), least)
     return known
 
 
