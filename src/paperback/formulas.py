@@ -28,7 +28,6 @@ from paperback.notation.block import Block
 from paperback.notation.expr import Tensor
 from paperback.notation.read import read
 from paperback.notation.show import show
-from paperback.notation.size import Size
 
 Array = np.ndarray[Any, Any]
 Axes = str | Sequence[str | int]
@@ -86,7 +85,7 @@ class Formula:
     @property
     def constraints(self) -> list[str]:
         """What sizes must still satisfy; checked before anything runs."""
-        return [_show_fact(fact.relation, fact.size, fact.modulus) for fact in self._block.facts]
+        return [str(fact) for fact in self._block.facts]
 
     @property
     def inputs(self) -> dict[str, tuple[str, ...]]:
@@ -178,8 +177,7 @@ class Formula:
         block = self._block
         known = set(block.inputs) | set(block.scalars)
         unread = set(self._candidates)  # a derivative takes, and ignores, what its formula reads and it does not
-        size_names = {n for t in block.inputs.values() for axis in t.axes for n in axis.names}
-        size_names |= {n for s in block.statements for axis in s.axes for n in axis.names}
+        size_names = block.size_names
         sizes = {name: int(value) for name, value in arrays.items() if name in size_names - known}
         for name in arrays:
             if name not in known | size_names | unread:
@@ -187,8 +185,4 @@ class Formula:
                 fix = f"did you mean {near[0]}?" if near else f"its inputs are {', '.join(sorted(known))}"
                 raise EngineError(f"{name} is neither an input nor a size of this formula; {fix}")
         return {name: value for name, value in arrays.items() if name in known}, sizes
-
-
-def _show_fact(relation: str, size: Size, modulus: Size) -> str:
-    return f"{modulus} | {size}" if relation == "|" else f"{size} {relation} 0"
 

@@ -2,8 +2,8 @@
 
     x: H W R, shape (28, 28, 1)    ->    H = 28, W = 28, R = 1
 
-An axis that is one name binds it; every other axis and every fact is then checked. An axis with one unknown name of
-coefficient 1 (`H+2`) is solved. All of it happens before anything is computed.
+An axis that is one name binds it; every other axis and every fact is then checked. An axis in which one unknown name
+is linear (`H+2`, `2*G`) is solved. All of it happens before anything is computed.
 """
 
 from __future__ import annotations
@@ -72,15 +72,20 @@ def _paired(tensor: Tensor, shape: Sequence[int]) -> list[tuple[Size, int]]:
 
 
 def _solve(axis: Size, name: str, extent: int, known: Mapping[str, int]) -> int | None:
-    """The value of a name that occurs once, with coefficient 1, in an axis."""
-    rest = axis - Size.of(name)
-    return None if name in rest.names else extent - evaluate(rest, known)
+    """The value of a name that occurs linearly in an axis, `coefficient*name + rest`; None where it does not."""
+    one = Size.of(name)
+    slope = axis.substitute({name: 1}) - axis.substitute({name: 0})
+    rest = axis.substitute({name: 0})
+    if axis != slope * one + rest or not (by := evaluate(slope, known)):
+        return None
+    value, remainder = divmod(extent - evaluate(rest, known), by)
+    if remainder:
+        raise EngineError(f"an axis {axis} has {extent} entries; no whole number {name} gives that")
+    return value
 
 
 def _check(block: Block, known: Mapping[str, int]) -> None:
-    wanted = {name for s in block.statements for axis in s.axes for name in axis.names}
-    wanted |= {name for tensor in block.inputs.values() for axis in tensor.axes for name in axis.names}
-    missing = sorted(wanted - set(known))
+    missing = sorted(block.size_names - set(known))
     if missing:
         raise EngineError(f"no array gives the size {missing[0]}; pass {missing[0]}=...")
     for name, value in known.items():
@@ -104,6 +109,5 @@ def holds(fact: Fact, sizes: Mapping[str, int]) -> bool:
 def _broken(fact: Fact, sizes: Mapping[str, int]) -> str:
     names = sorted(fact.size.names | fact.modulus.names)
     at = ", ".join(f"{name} = {sizes[name]}" for name in names)
-    told = f"{fact.modulus} | {fact.size}" if fact.relation == "|" else f"{fact.size} {fact.relation} 0"
     why = f" ({fact.why})" if fact.why else ""
-    return f"sizes must satisfy {told}{why}; here {at}"
+    return f"sizes must satisfy {fact}{why}; here {at}"

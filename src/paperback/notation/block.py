@@ -9,11 +9,13 @@ __all__ = ["Block", "Fact"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from paperback.notation.affine import Affine
 from paperback.notation.expr import Statement, Tensor
 from paperback.notation.size import Size, SizeLike
-from paperback.notation.walk import map_statement, same, with_sizes
+from paperback.notation.uses import binders_of, sizes_in
+from paperback.notation.walk import map_statement, nodes, same, with_sizes
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Fact:
     size: Size
     modulus: Size = Size.of(1)
     why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.modulus} | {self.size}" if self.relation == "|" else f"{self.size} {self.relation} 0"
 
     @property
     def holds(self) -> bool:
@@ -64,6 +69,17 @@ class Block:
             if statement.target == name:
                 return Tensor(name, statement.axes, integer=_is_integer(statement))
         return self.inputs[name]
+
+    @cached_property
+    def size_names(self) -> frozenset[str]:
+        """Every name of a size that occurs: in axes, extents, indices, guards, values and facts."""
+        sizes = [axis for tensor in self.inputs.values() for axis in tensor.axes]
+        sizes += [size for fact in self.facts for size in (fact.size, fact.modulus)]
+        for statement in self.statements:
+            sizes += [*statement.axes, *(b.extent for b in binders_of(statement))]
+            sizes += [size for index in statement.left for size in (index.const, *(slope for _, slope in index))]
+            sizes += [size for node in nodes(statement.expr) for size in sizes_in(node)]
+        return frozenset(name for size in sizes for name in size.names)
 
     def at(self, sizes: Mapping[str, SizeLike]) -> Block:
         """The block with sizes put for names, everywhere; facts that became true are dropped."""
