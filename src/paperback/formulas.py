@@ -12,7 +12,8 @@ from __future__ import annotations
 
 __all__ = ["Formula", "formula"]
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -50,9 +51,25 @@ def formula(
 
     Raises FormulaError, with a caret and a fix, for a text that is no sentence of the notation.
     """
-    sizes = {name: value for name, value in declared.items() if isinstance(value, int)}
-    axes = {name: value for name, value in declared.items() if not isinstance(value, int)}
+    if not isinstance(text, str):
+        raise FormulaError("", Problem(f"a formula is a text, not {text!r}", hint='write it as "y[i] = x[i]^2"'))
+    sizes: dict[str, int] = {}
+    axes: dict[str, Axes] = {}
+    for name, value in declared.items():
+        if isinstance(value, str | Sequence):
+            axes[name] = value
+        else:
+            sizes[name] = _whole(name, value)
     return Formula(read(text, axes=axes, sizes=sizes, integers=integers, scalars=scalars), conventions)
+
+
+def _whole(name: str, value: Any) -> int:
+    """A size is a whole number."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        message = f"{name} is given as {value!r}, which is neither a size (a whole number) nor axes"
+        raise FormulaError("", Problem(message, hint=f'write {name}=2 or {name}="H W"')) from None
 
 
 class Formula:
@@ -61,9 +78,17 @@ class Formula:
     A Formula prints as text that reads back to itself, and so does every derivative of it.
     """
 
-    def __init__(self, block: Block, conventions: Conventions = DEFAULT, *, origin: Formula | None = None) -> None:
+    def __init__(
+        self,
+        block: Block,
+        conventions: Conventions = DEFAULT,
+        *,
+        origin: Formula | None = None,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
         self._block = block
         self._conventions = conventions
+        self._functions = dict(functions or {})
         self._origin = origin  # the formula that this is a derivative of
         self._backward: dict[tuple[tuple[str, ...], tuple[tuple[str, int], ...]], derive.Backward] = {}
 
@@ -119,7 +144,7 @@ class Formula:
         return self._derived(derive.jvp(self._over(*wrt), wrt or None, self._conventions))
 
     def _derived(self, block: Block) -> Formula:
-        return Formula(block, self._conventions, origin=self)
+        return Formula(block, self._conventions, origin=self, functions=self._functions)
 
     def _over(self, *names: str) -> Block:
         """The block with these inputs declared: a derivative may not read what its formula reads, and is then 0."""
@@ -128,9 +153,12 @@ class Formula:
             tensor = candidates.get(name)
             if tensor is None or tensor.integer:
                 floats = [n for n, t in candidates.items() if not t.integer]
-                what = f"{name} holds integers" if tensor else f"{name} is no input of this formula"
-                near = get_close_matches(name, floats, 1)
-                hint = f"did you mean {near[0]}?" if near else f"its inputs are {', '.join(floats) or 'none'}"
+                what = f"{name} holds integers" if tensor else f"{name} is no tensor of this formula"
+                near = get_close_matches(str(name), floats, 1)
+                hint = f"did you mean {near[0]}?" if near else f"its tensors are {', '.join(floats) or 'none'}"
+                if name in self._block.scalars:
+                    what = f"{name} is a scalar"
+                    hint = f"write {name}[], a tensor without axes, to have its derivative"
                 raise FormulaError("", Problem(f"{what}; there is no derivative by it", hint=hint))
         return replace(self._block, inputs={**self._block.inputs, **{name: candidates[name] for name in names}})
 
@@ -143,6 +171,15 @@ class Formula:
 
     # ---------------------------------------------------------------------------------------------------- running
 
+    def with_functions(self, functions: Mapping[str, Callable[..., Any]]) -> Formula:
+        """The formula with functions for the names that `where phi function` leaves open; derivatives call `phi'`.
+
+        A function takes and gives arrays of the engine that runs.
+        """
+        return Formula(
+            self._block, self._conventions, origin=self._origin, functions={**self._functions, **functions}
+        )
+
     def __call__(self, /, **arrays: Any) -> Array:
         """The result for these arrays, numbers for scalars, and ints for sizes that no array gives.
 
@@ -154,7 +191,7 @@ class Formula:
     def all(self, /, **arrays: Any) -> dict[str, Array]:
         """Every statement's value by name."""
         given, sizes = self._sort(arrays)
-        return engines.run(self._block, given, sizes)
+        return engines.run(self._block, given, sizes, functions=self._functions)
 
     def gradients(
         self, arrays: Mapping[str, Any], cotangent: Any, wrt: Iterable[str] | None = None
@@ -169,7 +206,8 @@ class Formula:
         if key not in self._backward:
             self._backward[key] = derive.backward(block.at(sizes), names, self._conventions)
         backward = self._backward[key]
-        results = engines.run(backward.block, {**given, backward.cotangent: cotangent}, sizes)
+        given[backward.cotangent] = cotangent
+        results = engines.run(backward.block, given, sizes, functions=self._functions)
         return {name: results[backward.gradients[name]] for name in names}
 
     def _sort(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
@@ -178,7 +216,7 @@ class Formula:
         known = set(block.inputs) | set(block.scalars)
         unread = set(self._candidates)  # a derivative takes, and ignores, what its formula reads and it does not
         size_names = block.size_names
-        sizes = {name: int(value) for name, value in arrays.items() if name in size_names - known}
+        sizes = {name: _count(name, value) for name, value in arrays.items() if name in size_names - known}
         for name in arrays:
             if name not in known | size_names | unread:
                 near = get_close_matches(name, [*known, *size_names], 1)
@@ -186,3 +224,9 @@ class Formula:
                 raise EngineError(f"{name} is neither an input nor a size of this formula; {fix}")
         return {name: value for name, value in arrays.items() if name in known}, sizes
 
+
+def _count(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise EngineError(f"the size {name} must be a whole number; got {value!r}") from None

@@ -18,6 +18,8 @@ __all__ = ["DEFAULT", "Conventions"]
 from dataclasses import dataclass
 from fractions import Fraction
 
+from paperback.errors import FormulaError, Problem
+
 TIES = ("first", "split", "all")
 
 
@@ -25,7 +27,7 @@ TIES = ("first", "split", "all")
 class Conventions:
     """What a derivative is where there is none.
 
-    Raises ValueError for a slope outside the subgradient or an unknown rule for ties.
+    Raises FormulaError for a slope outside the subgradient or an unknown rule for ties.
     """
 
     relu_at_zero: Fraction = Fraction(0)
@@ -36,11 +38,15 @@ class Conventions:
         object.__setattr__(self, "relu_at_zero", Fraction(self.relu_at_zero))
         object.__setattr__(self, "abs_at_zero", Fraction(self.abs_at_zero))
         if not 0 <= self.relu_at_zero <= 1:
-            raise ValueError(f"relu_at_zero must lie in [0, 1], the subgradient of relu at 0; got {self.relu_at_zero}")
+            raise _bad(f"relu_at_zero must lie in [0, 1], the subgradient of relu at 0; got {self.relu_at_zero}")
         if not -1 <= self.abs_at_zero <= 1:
-            raise ValueError(f"abs_at_zero must lie in [-1, 1], the subgradient of abs at 0; got {self.abs_at_zero}")
+            raise _bad(f"abs_at_zero must lie in [-1, 1], the subgradient of abs at 0; got {self.abs_at_zero}")
         if self.ties not in TIES:
-            raise ValueError(f"ties must be one of {', '.join(TIES)}; got {self.ties!r}")
+            raise _bad(f"ties must be one of {', '.join(TIES)}; got {self.ties!r}")
+
+
+def _bad(message: str) -> FormulaError:
+    return FormulaError("", Problem(message))
 
 
 DEFAULT = Conventions()

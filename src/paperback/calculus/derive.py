@@ -112,8 +112,7 @@ def _names_in(block: Block) -> Names:
     sums = [n for s in block.statements for n in nodes(s.expr) if isinstance(n, Reduce)]
     bound = [b for s in block.statements for b in s.binders] + [b for n in sums for b in n.binders]
     letters = {b.letter.name for b in bound}
-    sizes = {name for t in block.inputs.values() for axis in t.axes for name in axis.names}
-    return Names(taken | letters | sizes)
+    return Names(taken | letters | block.size_names)
 
 
 def _rebuilt(block: Block, statements: Sequence[Statement], extra: Sequence[Tensor]) -> Block:

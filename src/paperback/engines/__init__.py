@@ -55,8 +55,13 @@ def compile_program(program: Program, dtype: str = "float32", engine: str | None
 
 
 def run(
-    block: Block, arrays: Mapping[str, Any], sizes: Mapping[str, int] | None = None, engine: str | None = None
+    block: Block,
+    arrays: Mapping[str, Any],
+    sizes: Mapping[str, int] | None = None,
+    engine: str | None = None,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Every statement's value by name."""
-    values: dict[str, np.ndarray[Any, Any]] = _MODULES[choose(engine)].run(block, arrays, sizes)
+    engine_run = _MODULES[choose(engine)].run
+    values: dict[str, np.ndarray[Any, Any]] = engine_run(block, arrays, sizes, functions=functions or {})
     return values

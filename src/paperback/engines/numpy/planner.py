@@ -215,7 +215,7 @@ class Planner:
         if function is None:
             raise EngineError(
                 f"{node.function} is a function without a definition\n"
-                f'  give one: functions={{"{node.function}": callable on arrays}}'
+                f'  give one: formula.with_functions({{"{node.function}": callable on arrays}})'
             )
         return run.Call(function, arguments, self._union(arguments), self.item, known is not None)
 
