@@ -315,7 +315,7 @@ class Closures:
             else:  # a comparison of data may rely on every guard before it
                 tests[(reached if isinstance(guard, Compare) else depth) + 1].append(self.guard(guard, inner))
         code = None
-        if node.op in ("argmax", "argmin"):
+        if node.is_position:
             extents = [self.scene.size(b.extent) for b in binders]
             strides = [prod(extents[d + 1 :]) for d in range(len(extents))]
             code = [(self.place(letter), stride) for letter, stride in zip(letters, strides, strict=True)]

@@ -33,7 +33,7 @@ def _active(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
     """The tensors that depend on `wrt` through values (an argmax or an index depends on nothing)."""
     active = set(wrt)
     for statement in statements:
-        if isinstance(statement.expr, Reduce) and statement.expr.op in ("argmax", "argmin"):
+        if statement.is_position:
             continue
         if any(read.tensor in active for read in reads(statement.expr)):
             active.add(statement.target)

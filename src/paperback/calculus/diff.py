@@ -22,7 +22,7 @@ from fractions import Fraction
 
 from paperback.calculus.conventions import Conventions
 from paperback.calculus.functions import partial_derivatives
-from paperback.calculus.term import Term, guard_letters, substitute_guard
+from paperback.calculus.term import Term, substitute_guard
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     Add,
@@ -45,7 +45,7 @@ from paperback.notation.expr import (
     power,
     scale,
 )  # fmt: skip
-from paperback.notation.walk import free_letters, fresh, reads, substitute
+from paperback.notation.walk import free_letters, fresh, guard_letters, reads, substitute
 
 
 class Names:
@@ -129,7 +129,7 @@ class Differential:
         return found
 
     def _reduction(self, node: Reduce, scope: _Scope) -> list[LinearTerm]:
-        if node.op in ("argmax", "argmin"):
+        if node.is_position:
             return []
         opened = fresh(node)
         assert isinstance(opened, Reduce)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from paperback.calculus.guards import Box, simplify
-from paperback.calculus.term import Term, guard_letters, terms_of, tidy_expression
+from paperback.calculus.term import Term, terms_of, tidy_expression
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     AffineGuard,
@@ -34,7 +34,7 @@ from paperback.notation.expr import (
     mul,
 )
 from paperback.notation.size import Size
-from paperback.notation.walk import children, free_letters, map_children
+from paperback.notation.walk import children, free_letters, guard_letters, map_children
 
 _ONE = Size.of(1)
 

@@ -38,7 +38,6 @@ from paperback.notation.expr import (
     Mul,
     Node,
     Pow,
-    Quotient,
     Read,
     Reduce,
     Statement,
@@ -46,7 +45,7 @@ from paperback.notation.expr import (
     bracket,
     mul,
 )  # fmt: skip
-from paperback.notation.walk import children, fresh, map_children, map_guard, nodes
+from paperback.notation.walk import children, fresh, guard_letters, map_children, map_guard, nodes
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -146,32 +145,13 @@ def _join(parts: Sequence[_Opened]) -> _Opened:
 
 def _close(nest: Nest, shapes: Shapes | None) -> Node:
     """The term of a nest; guards without bound letters stand outside its sum."""
-    inside = tuple(g for g in nest.guards if _touches(g, nest.bound))
+    inside = tuple(g for g in nest.guards if not set(nest.bound).isdisjoint(guard_letters(g)))
     outside = tuple(g for g in nest.guards if g not in inside)
     factors = mul(*(_inside(divide_out(f), nest.extents, shapes) for f in nest.factors))
     if not nest.bound:
         return mul(factors, bracket(*nest.guards))
     body: Node = Reduce("sum", nest.binders(nest.bound), inside, factors)
     return mul(bracket(*outside), body)
-
-
-def _touches(guard: Guard, letters: tuple[Letter, ...]) -> bool:
-    probe: Node = Bracket((guard,))
-    from_guard = {l for n in nodes(probe) for l in _letters(n)}
-    return any(letter in from_guard for letter in letters)
-
-
-def _letters(node: Node) -> Iterator[Letter]:
-    if isinstance(node, Read):
-        for index in node.indices:
-            if not isinstance(index, Read):
-                yield from (index.affine if isinstance(index, Quotient) else index).letters
-    elif isinstance(node, Bracket | Reduce):
-        for guard in node.guards:
-            if not isinstance(guard, Compare):
-                yield from guard.affine.letters
-    elif hasattr(node, "affine"):
-        yield from node.affine.letters
 
 
 def _inside(node: Node, extents: Extents, shapes: Shapes | None) -> Node:

@@ -7,7 +7,7 @@ A sum of terms is an expression again through `expression`.
 
 from __future__ import annotations
 
-__all__ = ["Term", "expression", "guard_letters", "substitute_guard", "terms_of", "tidy_expression"]
+__all__ = ["Term", "expression", "substitute_guard", "terms_of", "tidy_expression"]
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from paperback.notation.expr import (
     bracket,
     mul,
 )
-from paperback.notation.walk import free_letters, map_guard, substitute
+from paperback.notation.walk import free_letters, guard_letters, map_guard, substitute
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,6 @@ class Hoisted:
 
 def substitute_guard(guard: Guard, letters: Mapping[Letter, Affine]) -> Guard:
     return map_guard(guard, lambda node: substitute(node, letters), lambda affine: affine.substitute(letters))
-
-
-def guard_letters(guard: Guard) -> tuple[Letter, ...]:
-    """The free letters of a guard."""
-    if isinstance(guard, Compare):
-        return tuple(dict.fromkeys((*free_letters(guard.left), *free_letters(guard.right))))
-    return guard.affine.letters
 
 
 def terms_of(node: Node) -> list[Term]:

@@ -67,7 +67,7 @@ class Block:
         """Axes of an input or of a statement's target; KeyError for a stranger."""
         for statement in self.statements:
             if statement.target == name:
-                return Tensor(name, statement.axes, integer=_is_integer(statement))
+                return Tensor(name, statement.axes, integer=statement.is_position)
         return self.inputs[name]
 
     @cached_property
@@ -116,6 +116,3 @@ class Block:
     def __hash__(self) -> int:
         return hash(tuple(s.target for s in self.statements))
 
-
-def _is_integer(statement: Statement) -> bool:
-    return getattr(statement.expr, "op", "") in ("argmax", "argmin")

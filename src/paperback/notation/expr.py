@@ -156,6 +156,12 @@ class Reduce(Node):
 
     __slots__ = _fields = ("op", "binders", "guards", "body")
     op: str
+
+    @property
+    def is_position(self) -> bool:
+        """Is it an argmax or argmin: a whole number that depends on values and has no derivative?"""
+        return self.op in ("argmax", "argmin")
+
     binders: tuple[Binder, ...]
     guards: tuple[Guard, ...]
     body: Node
@@ -247,6 +253,11 @@ class Statement:
     @property
     def letters(self) -> tuple[Letter, ...]:
         return tuple(b.letter for b in self.binders)
+
+    @property
+    def is_position(self) -> bool:
+        """Does it compute positions (whole numbers)?"""
+        return isinstance(self.expr, Reduce) and self.expr.is_position
 
     @property
     def is_plain(self) -> bool:

@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 __all__ = [
-    "canonical", "children", "free_letters", "fresh", "map_children", "map_guard", "map_statement", "nodes", "reads",
-    "rename_tensors", "same", "substitute", "with_sizes",
+    "canonical", "children", "free_letters", "fresh", "guard_letters", "map_children", "map_guard", "map_statement",
+    "nodes", "reads", "rename_tensors", "same", "substitute", "with_sizes",
 ]  # fmt: skip
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -163,6 +163,13 @@ def free_letters(node: Node) -> tuple[Letter, ...]:
         for binder in node.binders:
             found.pop(binder.letter, None)
     return tuple(found)
+
+
+def guard_letters(guard: Guard) -> tuple[Letter, ...]:
+    """The free letters of a guard."""
+    if isinstance(guard, Compare):
+        return tuple(dict.fromkeys((*free_letters(guard.left), *free_letters(guard.right))))
+    return guard.affine.letters
 
 
 def substitute(node: Node, letters: Mapping[Letter, Affine]) -> Node:

@@ -49,8 +49,8 @@ def gradients(
     statements = (*extended, *adjoints)
     for statement in statements:
         if statement.target not in tensors:
-            integer = getattr(statement.expr, "op", "") in ("argmax", "argmin")
-            tensors[statement.target] = ProgramTensor(statement.target, statement.axes, "intermediate", integer)
+            kind = "intermediate", statement.is_position
+            tensors[statement.target] = ProgramTensor(statement.target, statement.axes, *kind)
     targets = (*program.adjoints, *(s.target for s in adjoints))
     return replace(program, tensors=tensors, statements=statements, adjoints=targets), held
 

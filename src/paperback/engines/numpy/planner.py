@@ -247,7 +247,7 @@ class Planner:
         if node.op in ("max", "min"):
             made = extreme = Extreme(1 if node.op == "max" else -1, binders, body, mask, self.rank, self.item)
             steps = extreme.steps
-        elif node.op in ("argmax", "argmin"):
+        elif node.is_position:
             made = code = ArgExtreme(1 if node.op == "argmax" else -1, binders, body, mask, self.rank, 8)
             steps = code.steps
         else:
