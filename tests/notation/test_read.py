@@ -31,6 +31,7 @@ from paperback.notation.expr import (
     Size,
 )
 from paperback.notation.read import read
+from paperback.notation.show import show
 from paperback.notation.walk import nodes, reads
 
 
@@ -330,3 +331,20 @@ def test_attention() -> None:
 def test_functions() -> None:
     block = read("y[i] = phi(x[i])*phi'(x[i])*psi(x[i]) where phi function, phi' function, psi increasing")
     assert dict(block.functions) == {"phi": False, "phi'": False, "psi": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("y[i] = 0*x[i] + z[i]", "y[i] = z[i] where z: I, x: I"),
+        ("y[i] = z[i] - 0*x[i]*z[i]", "y[i] = z[i] where z: I, x: I"),
+        ("y[i] = x[i]^0", "y[i] = 1 where i < I, x: I"),
+        ("y[i] = (0*x[i])^0/x[i]^0", "y[i] = 1 where i < I, x: I"),
+        ("y[i] = -(-0)*x[i]", "y[i] = 0 where i < I, x: I"),
+        ("y[i] = z[i] + sum(p) 0*x[i+p]*w[p]", "y[i] = z[i] + sum(p<P) 0 where z: I, w: P, x: (I+P-1)"),
+    ],
+)
+def test_a_factor_zero_leaves_the_axes_of_what_it_multiplies(text: str, plain: str) -> None:
+    block = read(text)
+    assert block == read(plain)
+    assert read(show(block)) == block

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from paperback.notation.expr import (
+    ONE,
     Affine,
     Binder,
     Letter,
+    Node,
     Read,
     Size,
     Statement,
@@ -52,16 +54,23 @@ class Elaborator(ValueReader):
         self.check_target(syntax)
         left = self.left_side(syntax)
         if len(self.problems) > before:
+            self.fails(syntax.target, ONE)
             return None
         letters = tuple(self.scope.letters.values())
         value = self.value(syntax.value)
         self.check_clauses(syntax)
-        self.computed[syntax.target] = value
         if len(self.problems) > before:
+            self.fails(syntax.target, value)
             return None
+        self.computed[syntax.target] = value
         binders = tuple(Binder(letter, hole(letter)) for letter in letters)
         statement = Statement(syntax.target, left, binders, value, (), self.pads.get(syntax.target))
         return Draft(statement, self.fixed, self.spans, syntax)
+
+    def fails(self, target: str, value: Node) -> None:
+        """A statement that has problems still computes its target: what reads it is not blamed for that."""
+        self.computed.setdefault(target, value)
+        self.failed.add(target)
 
     def check_target(self, syntax: StatementSyntax) -> None:
         start, end = syntax.name_span

@@ -26,6 +26,7 @@ from paperback.notation.expr import (
     Bracket,
     Call,
     Compare,
+    Const,
     Divides,
     Guard,
     IndexExpr,
@@ -66,8 +67,10 @@ from paperback.notation.syntax import (
     SumSyntax,
     Syntax,
 )
+from paperback.notation.walk import reads, with_sizes
 from paperback.notation.words import FUNCTIONS, REDUCERS, ROUNDINGS
 
+MINUS_ONE = const(-1)
 Span = tuple[int, int, int]  # start of the name, end of the name, end of all of it
 
 
@@ -83,6 +86,7 @@ class ValueReader:
     targets    number of axes of every statement's target
     computed   the targets above, with their values
     ranks      number of axes of the inputs, in order of first use
+    failed     the targets above whose statements have problems
     """
 
     names: Names
@@ -92,6 +96,7 @@ class ValueReader:
     ranks: dict[str, int] = field(default_factory=dict)
     used_scalars: dict[str, None] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
 
     def open(self, syntax: StatementSyntax) -> None:
         """Begin a statement: nothing is in scope."""
@@ -157,14 +162,14 @@ class ValueReader:
                 return self.call(syntax)
             case SumSyntax():
                 terms = [(sign, self.value(term)) for sign, term in syntax.terms]
-                return add(*(scale(-1, term) if sign == "-" else term for sign, term in terms))
+                return add(*(_product(MINUS_ONE, term) if sign == "-" else term for sign, term in terms))
             case ProductSyntax():
                 return self.product(syntax)
             case PowerSyntax():
                 base = self.value(syntax.base)
                 if syntax.exponent < 0:
                     self.check_divisor(base, syntax.base)
-                return power(base, syntax.exponent)
+                return _kept(power(base, syntax.exponent), Pow(base, syntax.exponent))
             case ReductionSyntax():
                 return self.reduction(syntax)
             case BracketSyntax():
@@ -177,12 +182,12 @@ class ValueReader:
             value = self.value(factor)
             if operator == "/":
                 self.check_divisor(value, factor)
-                value = power(value, -1)
+                value = _kept(power(value, -1), Pow(value, Fraction(-1)))
             factors.append(value)
-        return softmax(mul(*factors))
+        return softmax(_product(*factors))
 
     def check_divisor(self, value: Node, syntax: Syntax) -> None:
-        if value is ZERO:
+        if with_sizes(value, {}) is ZERO:
             self.complain("division by zero", syntax.start, syntax.end)
         factors = value.factors if isinstance(value, Mul) else (value,)
         if any(isinstance(factor, Bracket) for factor in factors):
@@ -296,6 +301,7 @@ class ValueReader:
         assert isinstance(inner, Read)
         selected = self.computed.get(inner.tensor)
         whole = inner.tensor in self.names.integers or getattr(selected, "op", "") in ("argmax", "argmin")
+        whole = whole or inner.tensor in self.failed
         if not whole:
             computed = inner.tensor in self.computed
             hint = "only an argmax computes integers" if computed else f"declare it: where {inner.tensor} int"
@@ -350,6 +356,15 @@ def _guard(left: Node, relation: str, right: Node) -> Guard:
         case ">=":
             return AffineGuard(">=", a - b)
     return AffineGuard(relation, a - b)
+
+
+def _product(*factors: Node) -> Node:
+    return _kept(mul(*factors), Mul(factors))
+
+
+def _kept(folded: Node, whole: Node) -> Node:
+    """`0*x[i]` and `x[i]^0` are numbers, but x has axes: they stay whole until the extents are known."""
+    return whole if isinstance(folded, Const) and next(reads(whole), None) else folded
 
 
 def _sum_of_exponentials(node: Node) -> Node | None:
