@@ -40,6 +40,12 @@ EXTENTS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("y[row] = x[row]", {}, {"row": "ROW"}),
     ("y[i] = w[3-i]", {}, {"i": "4"}),
     ("y[i] = x[i]", {"axes": {"y": "M"}}, {"i": "M"}),
+    (
+        "y[t] = sum(i,p) [t == i+p]*x[i]*w[P-1-p] where t < L+P-1",
+        {"axes": {"x": "L", "w": "P"}},
+        {"t": "L+P-1", "i": "L", "p": "P"},
+    ),
+    ("y[t] = sum(p) [p <= t]*w[P-1-p] where t < 9", {"axes": {"w": "P"}}, {"t": "9", "p": "P"}),
 ]
 
 

@@ -174,7 +174,7 @@ class Extents:
     def _reversed(self, use: Use) -> bool:
         """`w[P-1-p]`: p runs over all of w where that axis is P (an axis nobody declared becomes P)."""
         index = use.index
-        if not isinstance(index, Affine) or use.padded or use.guarded or len(index.terms) != 1:
+        if not isinstance(index, Affine) or use.padded or use.limited or len(index.terms) != 1:
             return False
         letter, slope = index.terms[0]
         axis = (use.read.tensor, use.axis)

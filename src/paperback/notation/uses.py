@@ -64,13 +64,21 @@ class Use:
         """Does an index guard restrict it, so that it says nothing about extents?
 
         A bare index is restricted by an upper bound of its own only: in `[m <= q] * s[q,m]` m runs over all of s.
+        So is a reversed one, which `infer` asks for by `limited`.
         """
         if not isinstance(self.index, Affine):
             return False
         if self.bare is not None:
-            return any(_bounds(guard, self.bare) for guard in self.guards)
+            return self.limited
         letters = set(self.index.letters)
         return any(not isinstance(g, Compare) and not letters.isdisjoint(g.affine.letters) for g in self.guards)
+
+    @cached_property
+    def limited(self) -> bool:
+        """Has its only letter (bare, or reversed: `w[P-1-p]`) an upper bound of its own among the guards?"""
+        if not isinstance(self.index, Affine) or len(self.index.letters) != 1:
+            return False
+        return any(_bounds(guard, self.index.letters[0]) for guard in self.guards)
 
 
 def _bounds(guard: Guard, letter: Letter) -> bool:
