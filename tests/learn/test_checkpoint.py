@@ -111,6 +111,30 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_place_that_takes_no_file_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    missing, folder, inside, name = tmp_path / "none" / "a", tmp_path, tmp_path / "file" / "a", tmp_path / ("a" * 300)
+    refused = {
+        missing: f"cannot write {missing}: there is no folder {tmp_path / 'none'}; make it, or choose another path",
+        folder: f"cannot write {folder}: it is a folder; add the name of a file",
+        inside: f"cannot write {inside}: there is no folder {tmp_path / 'file'}; make it, or choose another path",
+        name: f"cannot write {name}: File name too long; choose another path",
+    }
+    x, y = data((5,))
+    for path, message in refused.items():
+        model = Model(*NETS[0])
+        with pytest.raises(ModelError) as error:
+            model.save(path)
+        assert str(error.value) == f"save: {message}"
+        with pytest.raises(ModelError) as error:
+            model.fit(x, y, checkpoint=path)
+        assert str(error.value) == f"fit, checkpoint: {message}"
+        assert model.steps == 0
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    checkpoint.check_target("save", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_numbers_that_are_none_are_not_saved(tmp_path: Path) -> None:
     model = Model(*NETS[0])
     tensors = {name: np.full_like(a, np.nan) if name == "dense_1.w" else a for name, a in model._state.tensors.items()}

@@ -13,6 +13,7 @@ from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job, label_column
 from paperback.cli.netspec import network
 from paperback.data.dataset import Dataset, load_splits
 from paperback.learn.augment import Shift
+from paperback.learn.checkpoint import check_target
 from paperback.learn.metrics import plain
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp
@@ -72,6 +73,8 @@ def train(
 
     Without options: the convolutional network lenet, on the 1,797 digits in the package, a fifth of them held out.
     """
+    if save_to is not None:
+        check_target("--save", save_to)  # before anything is computed, not after
     training, test = load_splits(data, held_out=held_out, seed=seed, label=label_column(label))
     validation = None
     if patience is not None:

@@ -10,7 +10,7 @@ array is made. Writing is atomic: a temporary file beside the target, fsync, rep
 
 from __future__ import annotations
 
-__all__ = ["Checkpoint", "read", "write"]
+__all__ = ["Checkpoint", "check_target", "read", "write"]
 
 import json
 import os
@@ -61,8 +61,32 @@ class Checkpoint:
     tensors: Mapping[str, Array]
 
 
+def check_target(where: str, path: str | os.PathLike[str]) -> None:
+    """ModelError unless a file can be put at `path`: its folder is there and takes files, and it is no folder itself.
+
+    `where` begins the message. Nothing is left behind, and a file that is there stays as it is.
+    """
+    target = Path(path)
+    if os.path.isdir(target):
+        raise ModelError(f"{where}: cannot write {target}: it is a folder; add the name of a file")
+    temporary = _beside(target)
+    try:
+        temporary.touch(exist_ok=False)
+        temporary.unlink()
+    except OSError as error:
+        if not target.parent.is_dir():
+            raise ModelError(
+                f"{where}: cannot write {target}: there is no folder {target.parent}; make it, or choose another path"
+            ) from None
+        raise ModelError(f"{where}: cannot write {target}: {error.strerror or error}; choose another path") from error
+
+
 def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
-    """Write a checkpoint to `path`, atomically; the same model gives the same bytes. OSError where it cannot be."""
+    """Write a checkpoint to `path`, atomically; the same model gives the same bytes.
+
+    ModelError where no file can be put there (see `check_target`), OSError for a disk that fails while it is written.
+    """
+    check_target("save", path)
     network = to_config(checkpoint.net)
     layer_from_config(network)  # what cannot be read back is refused before it is written
     description = {
@@ -88,7 +112,7 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
 
 def _replace(target: Path, data: bytes) -> None:
     """Put `data` in the place of `target`: all of it or nothing, on the disk when this returns."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    temporary = _beside(target)
     try:
         with open(temporary, "xb") as file:
             file.write(data)
@@ -104,6 +128,11 @@ def _replace(target: Path, data: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _beside(target: Path) -> Path:
+    """A name for a temporary file in the folder of `target`."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback.errors import ModelError
 from paperback.learn.augment import Augment
+from paperback.learn.checkpoint import check_target
 from paperback.learn.history import Epoch, History
 from paperback.learn.inputs import check_batch_size, check_count
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right, scores
@@ -76,6 +77,8 @@ def fit(
 ) -> History:
     """See `Model.fit`."""
     batch_size, epochs = check_count("fit", "batch_size", batch_size), check_count("fit", "epochs", epochs)
+    if checkpoint is not None:
+        check_target("fit, checkpoint", checkpoint)
     factor = find_schedule(schedule)
     examples, labels, kind = model.check_batch("fit", x, y, loss)
     count = len(examples)
