@@ -111,6 +111,47 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
 
 
+class Swish(nn.Layer):
+    formula = "y = x[] * sigmoid(x[])"
+
+
+class Keeps(Swish):
+    def __init__(self, slope: float) -> None:
+        self.slope = slope
+
+
+def test_a_layer_of_your_own_is_saved_and_loaded_by_its_class(tmp_path: Path) -> None:
+    x, _ = data((5,))
+    path = tmp_path / "model"
+    model = Model(nn.Sequential(nn.Dense(4), nn.Residual(Swish()), nn.Dense(2)), (5,))
+    model.save(path)
+    back = load(path, kinds=[Swish])
+    assert back.predict(x).tobytes() == model.predict(x).tobytes()
+    wrong: list[Any] = [(), [3]]
+    refused = [
+        f"load: {path} describes no model: no layer is called 'Swish'; if the class is your own, pass kinds=[Swish]",
+        "load: kinds are classes of layers, found 3; pass kinds=[YourLayer]",
+    ]
+    for kinds, message in zip(wrong, refused, strict=True):
+        with pytest.raises(ModelError) as error:
+            load(path, kinds=kinds)
+        assert str(error.value) == message
+
+
+def test_a_layer_of_your_own_that_would_not_come_back_is_not_saved(tmp_path: Path) -> None:
+    other = type("Dense", (Swish,), {})
+    refused = {
+        Keeps(2.0): "Keeps keeps slope, which no file can hold; make it a dataclass, with "
+        "@dataclass(frozen=True, repr=False)",
+        other(): "two kinds of layer are called Dense; give the class another name",
+    }
+    for layer, message in refused.items():
+        with pytest.raises(ModelError) as error:
+            Model(nn.Sequential(layer), (5,)).save(tmp_path / "model")
+        assert str(error.value) == message
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_place_that_takes_no_file_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     missing, folder, inside, name = tmp_path / "none" / "a", tmp_path, tmp_path / "file" / "a", tmp_path / ("a" * 300)

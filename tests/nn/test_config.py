@@ -32,7 +32,7 @@ def test_only_what_differs_is_written() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"kind": "Popen"}, "no layer is called 'Popen': give its class in `kinds`"),
+        ({"kind": "Popen"}, "no layer is called 'Popen'; if the class is your own, pass kinds=[Popen]"),
         ({"units": 3}, "a layer is described by a dictionary with a kind, not by {'units': 3}"),
         ({"kind": "HeNormal"}, "'HeNormal' is no layer"),
         ({"kind": "Dense", "units": -3}, "Dense: units must be a whole number >= 1, not -3"),

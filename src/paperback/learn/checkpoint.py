@@ -15,7 +15,7 @@ __all__ = ["Checkpoint", "check_target", "read", "write"]
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,7 +29,7 @@ from paperback.errors import ModelError
 from paperback.learn.inputs import LAYOUTS
 from paperback.learn.optim import Optimizer, from_config
 from paperback.nn.config import from_config as layer_from_config
-from paperback.nn.config import to_config
+from paperback.nn.config import kinds_of, to_config
 from paperback.nn.layers.layer import Layer
 from paperback.nn.network import Network, build
 
@@ -88,7 +88,7 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """
     check_target("save", path)
     network = to_config(checkpoint.net)
-    layer_from_config(network)  # what cannot be read back is refused before it is written
+    layer_from_config(network, kinds_of(checkpoint.net))  # what cannot be read back is refused before it is written
     description = {
         "format": FORMAT,
         "network": network,
@@ -135,14 +135,21 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
 
 
-def read(path: str | os.PathLike[str]) -> Checkpoint:
-    """The checkpoint in a file; ModelError, before any array is made, for a file that is none or does not fit."""
+def read(path: str | os.PathLike[str], kinds: Iterable[type] = ()) -> Checkpoint:
+    """The checkpoint in a file; ModelError, before any array is made, for a file that is none or does not fit.
+
+    `kinds` are layers of the caller's own that the network may name.
+    """
+    kinds = (kinds,) if isinstance(kinds, type) else tuple(kinds)
+    for kind in kinds:
+        if not isinstance(kind, type):
+            raise ModelError(f"load: kinds are classes of layers, found {kind!r}; pass kinds=[YourLayer]")
     place = os.fspath(path)
     try:
         with safe_open(place, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             found = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
-            saved = _described(place, (file.metadata() or {}).get(KEY))
+            saved = _described(place, (file.metadata() or {}).get(KEY), kinds)
             _check_tensors(place, saved, found)
             tensors = {name: file.get_tensor(name) for name in found}
     except SafetensorError as error:
@@ -165,7 +172,7 @@ def _refuse(place: str, needed: str, fix: str = "the file is damaged, or Model.s
     raise ModelError(f"load: {place} needs {needed}; {fix}")
 
 
-def _described(place: str, text: str | None) -> dict[str, Any]:
+def _described(place: str, text: str | None, kinds: tuple[type, ...]) -> dict[str, Any]:
     """The metadata as the fields of a Checkpoint, every one checked."""
     if text is None:
         _refuse(place, f'the model under "{KEY}" in its metadata, found nothing', "pass a file that Model.save wrote")
@@ -195,7 +202,7 @@ def _described(place: str, text: str | None) -> dict[str, Any]:
     if not isinstance(frozen, list) or not all(isinstance(name, str) for name in frozen):
         _refuse(place, f"frozen as a list of names, found {frozen!r}")
     try:
-        net = layer_from_config(data["network"])
+        net = layer_from_config(data["network"], kinds)
         rule = None if data["optimizer"] is None else from_config(data["optimizer"])
     except (ModelError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"load: {place} describes no model: {error or type(error).__name__}") from error

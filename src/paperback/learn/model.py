@@ -107,6 +107,11 @@ class Model(Predictor):
         return programs.training_program(self.network, loss, label or loss.labels[0], optimizer or SGD(), trainable)
 
 
-def load(path: str | os.PathLike[str], engine: str | None = None, threads: int | None = None) -> Model:
+def load(
+    path: str | os.PathLike[str],
+    engine: str | None = None,
+    threads: int | None = None,
+    kinds: Iterable[type] = (),
+) -> Model:
     """See `Model.load`."""
-    return Model.load(path, engine, threads)
+    return Model.load(path, engine, threads, kinds)

@@ -261,9 +261,18 @@ class Predictor:
         )  # fmt: skip
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], engine: str | None = None, threads: int | None = None) -> Self:
-        """What a checkpoint holds, ready to predict and to train on; ModelError for a file that is none."""
-        saved = checkpoints.read(path)
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        engine: str | None = None,
+        threads: int | None = None,
+        kinds: Iterable[type] = (),
+    ) -> Self:
+        """What a checkpoint holds, ready to predict and to train on; ModelError for a file that is none.
+
+        kinds    the classes of your own (layers, initialisers) in the network: a file has only their names
+        """
+        saved = checkpoints.read(path, kinds)
         model = cls.__new__(cls)
         model._describe(saved.net, saved.input_shape, saved.seed, saved.dtype, engine, threads, saved.layout)
         own = [*model.network.parameters, *model.network.state]

@@ -9,7 +9,7 @@ that reading cannot run anything: a kind that is not in the table is refused.
 
 from __future__ import annotations
 
-__all__ = ["from_config", "to_config"]
+__all__ = ["from_config", "kinds_of", "to_config"]
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -50,6 +50,35 @@ def from_config(config: Mapping[str, Any], kinds: Iterable[type] = ()) -> Layer:
     return layer
 
 
+def kinds_of(layer: object) -> set[type]:
+    """The classes beyond the library's in a layer: what `from_config` needs as `kinds`.
+
+    Raises ModelError for one that has a name of the library's, or keeps settings that are no dataclass fields.
+    """
+    if isinstance(layer, Mapping):
+        return kinds_of(tuple(layer.values()))
+    if isinstance(layer, tuple | list):
+        return set().union(*map(kinds_of, layer))
+    if isinstance(layer, Composite):
+        inner = kinds_of(layer.layers)
+    elif is_dataclass(layer) or isinstance(layer, Layer):
+        inner = kinds_of([getattr(layer, setting.name) for setting in fields(layer)] if is_dataclass(layer) else [])
+        if not is_dataclass(layer) and vars(layer):
+            raise ModelError(
+                f"{type(layer).__name__} keeps {', '.join(vars(layer))}, which no file can hold; make it a dataclass, "
+                f"with @dataclass(frozen=True, repr=False)"
+            )
+    else:
+        return set()
+    kind, name = type(layer), type(layer).__name__
+    home = getattr(layers, name, None) if name in layers.__all__ else getattr(init, name, None)
+    if home is kind:
+        return inner
+    if home is not None or any(other.__name__ == name and other is not kind for other in inner):
+        raise ModelError(f"two kinds of layer are called {name}; give the class another name")
+    return inner | {kind}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
@@ -65,7 +94,9 @@ def _make(config: object, known: Mapping[str, type]) -> Any:
         raise ModelError(f"a layer is described by a dictionary with a kind, not by {config!r}")
     kind = known.get(config["kind"])
     if kind is None:
-        raise ModelError(f"no layer is called {config['kind']!r}: give its class in `kinds`")
+        raise ModelError(
+            f"no layer is called {config['kind']!r}; if the class is your own, pass kinds=[{config['kind']}]"
+        )
     settings = {name: _value(value, known) for name, value in config.items() if name != "kind"}
     inner = settings.pop("layers", ()) if issubclass(kind, Composite) else ()
     try:
