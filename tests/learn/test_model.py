@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from paperback import nn
-from paperback.errors import ModelError
+from paperback.engines import use
+from paperback.errors import EngineError, ModelError
 from paperback.learn.model import Model, load
 from paperback.learn.optim import SGD, Adam
 
@@ -262,6 +263,20 @@ def test_the_summary_names_layers_shapes_and_counts() -> None:
         assert part in text, part
 
 
+def test_the_exact_engine_trains_to_what_numpy_does() -> None:
+    net = nn.Sequential(nn.Dense(2), nn.ReLU(), nn.Dense(2))
+    exact, floats = (Model(net, (3,), dtype="float64", engine=engine) for engine in ("exact", "numpy"))
+    x, y = np.arange(12.0).reshape(4, 3) / 8, [0, 1, 0, 1]
+    for model in (exact, floats):
+        model.fit(x, y, optimizer=SGD(0.1, momentum=0.5), batch_size=2, epochs=2, validation=(x, y))
+    assert exact.steps == floats.steps == 4
+    for name in floats.parameters:
+        assert exact.parameters[name].dtype == np.float64
+        np.testing.assert_allclose(exact.parameters[name], floats.parameters[name], rtol=1e-12, err_msg=name)
+    np.testing.assert_allclose(exact.predict(x), floats.predict(x), rtol=1e-12)
+    assert exact.evaluate(x, y)["loss"] == pytest.approx(floats.evaluate(x, y)["loss"], rel=1e-14)
+
+
 X, Y = images()
 
 
@@ -365,6 +380,15 @@ def test_threads_are_refused_where_no_engine_has_them(tmp_path: Path) -> None:
             "Model: no engine has threads of its own, found threads=2; leave it out, and set OPENBLAS_NUM_THREADS "
             "before the start for those of NumPy's matrix products"
         )
+
+
+def test_threads_are_refused_by_use_too() -> None:
+    with pytest.raises(EngineError) as error:
+        use(threads=2)
+    assert str(error.value) == (
+        "use: no engine has threads of its own, found threads=2; leave it out, and set OPENBLAS_NUM_THREADS "
+        "before the start for those of NumPy's matrix products"
+    )
 
 
 def test_the_parts_of_learning_import_one_way() -> None:

@@ -30,11 +30,14 @@ Runner = Callable[[Mapping[str, Any]], dict[str, "np.ndarray[Any, Any]"]]
 def use(*, engine: str | None = None, threads: int | None = None) -> None:
     """Choose the engine ("numpy" or "exact") for formulas and for models that do not name one.
 
-    `threads` is accepted for engines that manage threads of their own; NumPy's are set by its BLAS. Raises EngineError
-    for a name that is no engine, and for threads < 1.
+    `threads` is refused: no engine has threads of its own yet; NumPy's are set by its BLAS. Raises EngineError for it,
+    and for a name that is no engine.
     """
-    if threads is not None and threads < 1:
-        raise EngineError(f"threads must be at least 1; got {threads}")
+    if threads is not None:
+        raise EngineError(
+            f"use: no engine has threads of its own, found threads={threads!r}; leave it out, and set "
+            f"OPENBLAS_NUM_THREADS before the start for those of NumPy's matrix products"
+        )
     if engine is not None:
         _chosen["engine"] = choose(engine)
 

@@ -314,12 +314,21 @@ class Predictor:
     def _masks(self, count: int, training: bool = True) -> dict[str, Array]:
         return programs.draw_masks(self.network, count, self.seed, self.steps, self.dtype) if training else {}
 
+    def _rounded(self, array: Array) -> Array:
+        """What the exact engine found (fractions, intervals) as the nearest floats of the type of everything inside."""
+        return array.astype(self.dtype) if array.dtype == object else array
+
     def _compiled(self, key: Hashable, make: Callable[[], tuple[Program, Names]]) -> tuple[engines.Runner, Names]:
         """The runner of a Program, made once for each engine, and the names of its gradients."""
         place = key, engines.choose(self.engine)
         if place not in self._runners:
             program, names = make()
-            self._runners[place] = engines.compile_program(program, self.dtype.name, self.engine), names
+            runner = engines.compile_program(program, self.dtype.name, self.engine)
+
+            def run(arrays: Mapping[str, Any]) -> dict[str, Array]:
+                return {name: self._rounded(array) for name, array in runner(arrays).items()}
+
+            self._runners[place] = run, names
         return self._runners[place]
 
 
