@@ -45,6 +45,7 @@ EXTENTS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
         {"axes": {"x": "L", "w": "P"}},
         {"t": "L+P-1", "i": "L", "p": "P"},
     ),
+    ("z[g] = x[2*g] + x[2*g+1] where C = 2*G", {"axes": {"x": "C"}}, {"g": "G"}),
     ("y[t] = sum(p) [p <= t]*w[P-1-p] where t < 9", {"axes": {"w": "P"}}, {"t": "9", "p": "P"}),
 ]
 
@@ -250,3 +251,16 @@ def test_normal_is_nonnegative_where_the_size_is() -> None:
             assert (evaluate(size, at) >= 0) == (evaluate(normal(size), at) >= 0), (size, at)
             count += 1
     assert count == 6048
+
+
+def test_the_bound_that_is_offered_is_the_one_that_fits() -> None:
+    """Readings that disagree: the hint's bound is read, and no length that has room for one step is refused."""
+    for text in ("z[g] = x[2*g] + x[2*g+1]", "z[g] = x[2*g+1] + x[2*g]", "z[g] = x[3*g+2] + x[3*g]"):
+        with pytest.raises(FormulaError) as caught:
+            read(text, axes={"x": "C"})
+        bound = caught.value.hint.split("`")[1]
+        block = read(f"{text} {bound}", axes={"x": "C"})
+        step = int(text[9])
+        for c in range(step, 12):
+            assert all(holds(fact, {"C": c}) for fact in block.facts)
+            assert evaluate(block.result.axes[0], {"C": c}) == c // step

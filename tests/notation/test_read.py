@@ -202,7 +202,8 @@ def facts(block: Block) -> list[str]:
 FACTS: list[tuple[str, str, list[str]]] = [
     ("x: N, N = 2*M, z: M", "2*M", []),
     ("x: N, M = 2*N, z: M", "N", []),
-    ("x: N, N = 2*M", "N", ["N-2*floor(N/2) == 0", "N-2 >= 0"]),
+    ("x: N, N = 2*M", "2*M", []),
+    ("x: N, 2*M = N, N = 6", "6", []),
     ("x: N, z: P Q, P*Q = N", "P*Q", []),
     ("x: N, z: P Q, P*Q = 6", "N", ["P*Q-6 == 0"]),
     ("x: N, N = 6", "6", []),

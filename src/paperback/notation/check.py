@@ -18,7 +18,7 @@ from paperback.errors import Problem
 from paperback.notation.block import Fact
 from paperback.notation.expr import Affine, Divides, Letter, Quotient, Read, Reduce, Size, Statement
 from paperback.notation.infer import Extents, greatest
-from paperback.notation.ranges import normal, proved
+from paperback.notation.ranges import normal, proved, smaller
 from paperback.notation.size import bounds_from_extents
 from paperback.notation.spell import affine_text
 from paperback.notation.uses import Use, sizes_in
@@ -132,18 +132,25 @@ class _Checker:
                 if letter in statement.letters and letter not in inside:
                     hint = f"nothing is broadcast implicitly: write `where {letter.name} < n` to repeat values"
                     message = f"the left index {letter.name} does not occur on the right"
-                    self.complain(message, self.span(letter), hint)
+                    self.complain(message, self.span(letter), self.bound_above(letter) or hint)
                 elif letter in statement.letters or letter in ops:
                     name = letter.name
                     bound = f"where {name} < n" if letter in statement.letters else f"{ops[letter]}({name}<n)"
                     reads = [u for u in self.solver.uses if _mentions(u, letter)]
                     why = "; padded and guarded reads give none" if any(u.padded or u.guarded for u in reads) else ""
                     message = f"nothing gives the extent of index {letter.name}{why}"
-                    self.complain(message, self.span(letter), f"write `{bound}`")
+                    self.complain(message, self.span(letter), self.bound_above(letter) or f"write `{bound}`")
         if not self.problems:
             letter = next(letter for letter in self.solver.letters if letter in open_letters)
             message, hint = f"nothing gives the extent of index {letter.name}", f"write `where {letter.name} < n`"
             self.complain(message, self.span(letter), hint)
+
+    def bound_above(self, letter: Letter) -> str:
+        """A bound of an index of this name in a statement above: it does not hold here."""
+        size = self.solver.bound_above(letter)
+        if size is None:
+            return ""
+        return f"a bound holds for its statement only: write `where {letter.name} < {size}` here"
 
     def misread(self, letter: Letter) -> bool:
         """`w[P-p]` for an axis P: reversed as in 1-based texts; says so."""
@@ -197,9 +204,10 @@ class _Checker:
         if found is not None:
             letter, fitting = found
             runs, (x, k) = self.extents[letter], (use.read.tensor, use.axis)
+            assert runs is not None
             message = f"index {letter.name} runs over {runs}, but {fitting} fit into axis {k} of {x}"
-            hint = f"nothing is clipped: write `where {letter.name} < {runs}` if that is meant"
-            self.complain(message, self.span(use.read, whole=True), hint)
+            hint = f"nothing is clipped: write `where {letter.name} < {smaller(runs, fitting)}` if that is meant"
+            self.complain(message, self.span(use.read, whole=True), self.bound_above(letter) or hint)
 
     def in_range(self, use: Use) -> None:
         index, size = use.index, self.solver.value((use.read.tensor, use.axis))

@@ -2,7 +2,7 @@
 
     x: H W R        axes; every name in them is a size
     s = 2           a fact about sizes: with one unknown name it solves it, otherwise it is used to eliminate a name
-                    (H = s*(I-1) + P + rest), and what is left is a constraint
+                    (H = s*(I-1) + P + rest; C = 2*G with an unknown G too), and what is left is a constraint
     x int, t scalar, phi function, phi increasing, H size
 
 All of these hold for the whole formula. Extents (`i < n`) and `pads` hold for their statement and are read there.
@@ -228,6 +228,10 @@ class _Solver:
         while waiting:
             later = [equation for equation in waiting if not self._use(equation)]
             if len(later) == len(waiting):
+                multiple = next((equation for equation in later if self._multiple(equation, put=True)), None)
+                if multiple is not None:
+                    waiting = [equation for equation in later if equation is not multiple]
+                    continue
                 for equation in later:
                     self._open(equation)
                 return
@@ -247,7 +251,7 @@ class _Solver:
         try:
             left, right = self._difference(equation)
             unknown = self._unknown(left - right)
-            if len(unknown) > 1:
+            if len(unknown) > 1 or self._multiple(equation):
                 return False
             for name in unknown:
                 self._put(name, self._solve(equation, left - right, name))
@@ -256,6 +260,27 @@ class _Solver:
         except UnreadableError as error:
             self.names.problems.append(error.problem)
         return True
+
+    def _multiple(self, equation: EquationClause, put: bool = False) -> bool:
+        """Is it `C = 2*G` for a declared C and an unknown G? It waits for what else gives one of them.
+
+        Then C is `put` as 2*G, which says too that it is even; G = floor(C/2) would not.
+        """
+        try:
+            left, right = self._difference(equation)
+        except UnreadableError:
+            return False
+        for whole, multiple in ((left, right), (right, left)):
+            axis = str(whole)
+            ((monomial, slope),) = multiple.terms if len(multiple.terms) == 1 else (((), 0),)
+            name = str(monomial[0]) if len(monomial) == 1 else ""
+            known = self.names.sizes
+            if slope > 1 and multiple == Size.of(name) * slope and name not in known and known.get(axis) == whole:
+                if put and whole == Size.of(axis):
+                    known[name] = Size.of(name)
+                    self._put(axis, multiple)
+                return whole == Size.of(axis)
+        return False
 
     def _solve(self, equation: EquationClause, difference: Size, name: str) -> Size:
         """The value of `name` where `difference == 0`."""

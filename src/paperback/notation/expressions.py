@@ -16,6 +16,7 @@ __all__ = ["KINDS", "RELATIONS", "ExpressionParser", "UnreadableError"]
 from fractions import Fraction
 
 from paperback.errors import Problem
+from paperback.notation.habits import LOGIC, side_by_side
 from paperback.notation.syntax import (
     BinderSyntax,
     BracketSyntax,
@@ -160,7 +161,7 @@ class ExpressionParser:
                 break
             factors.append((operator, self.power()))
         if (self.here.kind in ("number", "name") and not self.at(*KEYWORDS)) or self.at("(", "["):
-            raise self.wrong(f"an operator is missing before {self.shown}", "write * for a product")
+            raise UnreadableError(*side_by_side(self.source, self.tokens, self.place, factors[-1][1]))
         return factors[0][1] if len(factors) == 1 else ProductSyntax(start, self.last_end, tuple(factors))
 
     def check_reach(self, reduction: ReductionSyntax) -> None:
@@ -233,6 +234,8 @@ class ExpressionParser:
         if token.kind == "name" and token.text not in KEYWORDS:
             return self.named()
         hint = "put a negative factor in parentheses: (-x)" if token.text == "-" else ""
+        if token.text == "*" and self.tokens[self.place - 1].text == "*":
+            raise self.wrong("** is no operator", "a power is written x^2", self.tokens[self.place - 1])
         raise self.wrong(f"a value is missing here, {self.found}", hint)
 
     def named(self) -> Syntax:
@@ -247,6 +250,8 @@ class ExpressionParser:
             indices = self.indices("an index")
             return ReadSyntax(token.start, self.last_end, token.text, tuple(indices), token.end)
         if self.at("("):
+            if token.text in LOGIC:
+                raise self.wrong(f"{token.text} is no word of the notation", LOGIC[token.text], token)
             return self.call(token)
         if token.text in RESERVED:
             if token.text in REDUCERS and token.text not in FUNCTIONS:

@@ -137,7 +137,21 @@ class Extents:
         tensor, k = use.read.tensor, use.axis
         has, runs = self.value((tensor, k)), self.value(letter)
         message = f"index {letter.name} runs over {runs} elsewhere, but axis {k} of {tensor} has {has}"
-        self._blame(message, use, letter, "sizes must be equal; nothing is clipped or broadcast")
+        hint = "sizes must be equal; nothing is clipped or broadcast"
+        bound = self.bound_above(letter)
+        if bound is not None:
+            hint = f"a bound holds for its statement only: write `where {letter.name} < {bound}` here"
+        self._blame(message, use, letter, hint)
+
+    def bound_above(self, letter: Letter) -> Size | None:
+        """What an index of this name was bounded by in a statement above."""
+        found = None
+        for statement in self.statements:
+            letters = [b.letter for b in binders_of(statement)]
+            if letter in letters:
+                return None if letter in self.fixed else found
+            found = next((self.fixed[l] for l in letters if l.name == letter.name and l in self.fixed), found)
+        return None
 
     def _differ_left(self, statement: Statement, letter: Letter, k: int) -> None:
         start, end, _ = self.spans.get(letter, (None, None, None))

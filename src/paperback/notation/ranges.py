@@ -9,7 +9,7 @@ k is chosen so that a letter cancels; at most three guards are used. Sufficient,
 
 from __future__ import annotations
 
-__all__ = ["normal", "proved"]
+__all__ = ["normal", "proved", "smaller"]
 
 from collections.abc import Callable, Mapping, Sequence
 from math import gcd
@@ -77,3 +77,19 @@ def normal(size: Size) -> Size:
             return rest + constant
         strict = (slope == 1) == (atom.kind == "ceil")  # the rounding goes the way that makes one more place fit
         size = atom.numerator * slope + atom.denominator * (constant + strict) - strict
+
+
+def smaller(a: Size, b: Size) -> Size:
+    """The smaller of two sizes where that can be told, else the first: floor(n/d) grows with n."""
+    (high, d), (low, e) = _over(a), _over(b)
+    return b if (high * e - low * d).is_nonnegative() else a
+
+
+def _over(size: Size) -> tuple[Size, int]:
+    """`floor(n/d) + c` as n + c*d over d, any other size over 1."""
+    for monomial, slope in size.terms:
+        if len(monomial) == 1 and isinstance(atom := monomial[0], Rounded) and atom.kind == "floor":
+            rest = size - Size(((monomial, 1),))
+            if slope == 1 and atom.denominator.is_int and rest.is_int:
+                return atom.numerator + rest * atom.denominator, atom.denominator.value
+    return size, 1

@@ -76,6 +76,7 @@ def _stray(source: str, place: int, problems: list[Problem]) -> int:
         "}": "use ( )",
         "@": "write the indices: sum(k) a[i,k]*b[k,j]",
         "%": "write the remainder out",
+        "#": "a formula has no comments: put them beside it",
     }
     problems.append(
         Problem(f"the character {source[place]} has no meaning here", place, hint=hints.get(source[place], ""))

@@ -49,6 +49,7 @@ from paperback.notation.expr import (
     scale,
 )
 from paperback.notation.expressions import UnreadableError
+from paperback.notation.habits import ELSEWHERE
 from paperback.notation.indices import Scope
 from paperback.notation.syntax import (
     BoundClause,
@@ -230,6 +231,7 @@ class ValueReader:
             kind = "tensor" if function in (*self.targets, *self.ranks) else self.names.kind(function)
             near = get_close_matches(function, [*FUNCTIONS, *REDUCERS, *self.names.functions], 1)
             hint = f"did you mean {near[0]}?" if near else f"declare an unknown one: where {function} function"
+            hint = ELSEWHERE.get(function, hint)
             if kind == "tensor":
                 hint = f"read a tensor with brackets: {function}[...]"
             elif kind or function in self.scope.letters:
