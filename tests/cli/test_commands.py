@@ -172,6 +172,9 @@ BAD: list[tuple[list[str], str]] = [
     (["derive", "y[i] = x[i]", "--size", "s"], "needs name=value, found s"),
     (["derive", "y[i] = x[i]", "--size", "s=two"], "s needs a whole number, found two"),
     (["fly"], "No such command"),
+    (["train", "--optimizer", "adam", "--momentum", "0.3"], "--momentum: is of sgd, adam takes none; leave it out"),
+    (["train", "--label", "kind"], "--label: is of a CSV file, the digits have none; pass --data too"),
+    (["train", "--net", ""], "--net: needs a preset or layers, found nothing; leave it out"),
     (["train", "--save", "/nowhere/a"], "--save: cannot write /nowhere/a: there is no folder /nowhere; make it, or"),
     (["train", "--clip", "0"], "Invalid value for '--clip'"),
     (["train", "--patience", "0"], "Invalid value for '--patience'"),
@@ -231,4 +234,4 @@ def test_as_a_program_of_its_own() -> None:
 
 
 def test_the_tables_are_not_empty() -> None:
-    assert len(BAD) == 19
+    assert len(BAD) == 22

@@ -34,7 +34,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--batch-size", type=click.IntRange(1), help="Examples in a step. Default 16, or 64 for large data.")
 @click.option("--optimizer", type=click.Choice(list(_LR)), default="sgd", show_default=True)
 @click.option("--lr", type=click.FloatRange(0), help="Learning rate. Default 0.05 for sgd, else 0.001.")
-@click.option("--momentum", type=click.FloatRange(0), default=0.9, show_default=True, help="Of sgd.")
+@click.option("--momentum", type=click.FloatRange(0), help="Of sgd. Default 0.9.")
 @click.option("--weight-decay", type=click.FloatRange(0), help="Default 0.0005 for sgd and adamw, else 0.")
 @click.option("--clip", type=click.FloatRange(0, min_open=True), help="The largest norm that a gradient may have.")
 @click.option("--schedule", type=click.Choice(list(SCHEDULES)), default="cosine", show_default=True)
@@ -56,7 +56,7 @@ def train(
     batch_size: int | None,
     optimizer: str,
     lr: float | None,
-    momentum: float,
+    momentum: float | None,
     weight_decay: float | None,
     clip: float | None,
     schedule: str,
@@ -73,6 +73,12 @@ def train(
 
     Without options: the convolutional network lenet, on the 1,797 digits in the package, a fifth of them held out.
     """
+    if momentum is not None and optimizer != "sgd":
+        raise click.BadParameter(f"is of sgd, {optimizer} takes none; leave it out", param_hint="--momentum")
+    if label is not None and data is None:
+        raise click.BadParameter("is of a CSV file, the digits have none; pass --data too", param_hint="--label")
+    if spec is not None and not spec.strip():
+        raise click.BadParameter("needs a preset or layers, found nothing; leave it out", param_hint="--net")
     if save_to is not None:
         check_target("--save", save_to)  # before anything is computed, not after
     training, test = load_splits(data, held_out=held_out, seed=seed, label=label_column(label))
@@ -135,11 +141,13 @@ def train(
     return result, CHECK_FAILED if at_least is not None and reached["accuracy"] < at_least else 0
 
 
-def _optimizer(name: str, lr: float, momentum: float, weight_decay: float | None, clip: float | None) -> Optimizer:
+def _optimizer(
+    name: str, lr: float, momentum: float | None, weight_decay: float | None, clip: float | None
+) -> Optimizer:
     if weight_decay is None:
         weight_decay = 0.0005 if name in ("sgd", "adamw") else 0.0
     if name == "sgd":
-        return SGD(lr, momentum=momentum, weight_decay=weight_decay, clip=clip)
+        return SGD(lr, momentum=0.9 if momentum is None else momentum, weight_decay=weight_decay, clip=clip)
     kind = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSProp}[name]
     return kind(lr, weight_decay=weight_decay, clip=clip)
 
