@@ -382,6 +382,36 @@ def test_threads_are_refused_where_no_engine_has_them(tmp_path: Path) -> None:
         )
 
 
+def test_arguments_of_another_type_are_refused_with_the_fix() -> None:
+    model = conv_model()
+    wrong: list[tuple[Callable[[], object], str]] = [
+        (
+            lambda: model.fit(X, Y, optimizer="adam"),  # type: ignore[arg-type]
+            "fit: optimizer is an optimizer, found 'adam'; pass optimizer=SGD()",
+        ),
+        (
+            lambda: model.fit(X, Y, optimizer=Adam),  # type: ignore[arg-type]
+            "fit: optimizer is an optimizer, found <class 'paperback.learn.optim.Adam'>; pass optimizer=Adam()",
+        ),
+        (
+            lambda: Model(nn.Dense(3), 3),  # type: ignore[arg-type]
+            "Model: input_shape is a tuple, found 3; pass (3,)",
+        ),
+        (
+            lambda: model.set_parameters([1]),  # type: ignore[arg-type]
+            "set_parameters: needs arrays by name, found [1]; pass {name: array}",
+        ),
+        (
+            lambda: model.fit(X, Y, loss=3),  # type: ignore[arg-type]
+            "no loss is called 3: there are",
+        ),
+    ]
+    for call, message in wrong:
+        with pytest.raises(ModelError) as error:
+            call()
+        assert str(error.value).startswith(message)
+
+
 def test_threads_are_refused_by_use_too() -> None:
     with pytest.raises(EngineError) as error:
         use(threads=2)

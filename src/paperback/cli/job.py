@@ -46,6 +46,8 @@ def job(command: Callable[..., tuple[dict[str, Any], int]]) -> Callable[..., Non
 
         try:
             result, code = command(say=say, **options)
+        except BrokenPipeError:
+            raise  # nobody reads any more: click ends quietly
         except (PaperbackError, OSError) as error:
             if as_json:
                 click.echo(json.dumps({"error": str(error)}))

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from numpy.typing import ArrayLike
 
+from paperback.errors import ModelError
 from paperback.learn import fit as loop
 from paperback.learn import rates
 from paperback.learn import steps as programs
@@ -70,6 +71,9 @@ class Model(Predictor):
         The last batch may be smaller, its mean is over its own size. ModelError for anything that does not fit, before
         anything is computed, and for a loss that stops being a number; the parameters are those before that step.
         """
+        if not isinstance(optimizer, Optimizer | None):
+            name = optimizer.__name__ if isinstance(optimizer, type) else "SGD"
+            raise ModelError(f"fit: optimizer is an optimizer, found {optimizer!r}; pass optimizer={name}()")
         return loop.fit(
             self, x, y, find(loss), optimizer or SGD(), batch_size, epochs, validation, shuffle, callbacks, progress,
             checkpoint, schedule, augment, patience, keep_best, metrics,

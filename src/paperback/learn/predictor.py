@@ -99,6 +99,8 @@ class Predictor:
                 f"Model: no engine has threads of its own, found threads={threads!r}; leave it out, and set "
                 f"OPENBLAS_NUM_THREADS before the start for those of NumPy's matrix products"
             )
+        if not isinstance(input_shape, Iterable):
+            raise ModelError(f"Model: input_shape is a tuple, found {input_shape!r}; pass ({input_shape!r},)")
         self.input_shape = tuple(input_shape)
         inside = self.input_shape
         if layout == "NCHW" and len(inside) > 1:
@@ -136,6 +138,8 @@ class Predictor:
 
     def set_parameters(self, values: Mapping[str, ArrayLike]) -> None:
         """Replace parameters or running statistics: all of these, or, where one does not fit, none (ModelError)."""
+        if not isinstance(values, Mapping):
+            raise ModelError(f"set_parameters: needs arrays by name, found {values!r}; pass {{name: array}}")
         new = dict(self._state.tensors)
         for name, value in values.items():
             if name not in new:
