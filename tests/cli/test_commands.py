@@ -197,7 +197,11 @@ def test_errors_are_json_too() -> None:
 
 
 def test_a_failed_check_is_exit_code_1(saved: Path) -> None:
-    assert run("evaluate", saved, "--at-least", "0.999999").exit_code == 1
+    failed = run("evaluate", saved, "--at-least", "0.999999")
+    assert failed.exit_code == 1
+    accuracy = result(run("evaluate", saved, "--json"))["accuracy"]
+    expected = f"check failed: the accuracy {accuracy:.4f} is below --at-least 0.999999"
+    assert failed.stdout.splitlines()[-1] == expected
     assert run("evaluate", saved, "--at-least", "0.1").exit_code == 0
     assert run("train", *SHORT, "--at-least", "1").exit_code == 1
 

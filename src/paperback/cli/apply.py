@@ -60,7 +60,10 @@ def evaluate(
             say(line)
     numbers = {name: plain(value) for name, value in reached.items()}
     result = {"command": "evaluate", "data": test.name, "examples": len(test), **numbers}
-    return result, CHECK_FAILED if at_least is not None and reached["accuracy"] < at_least else 0
+    if at_least is not None and reached["accuracy"] < at_least:
+        say(f"check failed: the accuracy {reached['accuracy']:.4f} is below --at-least {at_least:g}")
+        return result, CHECK_FAILED
+    return result, 0
 
 
 def _table(reached: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:

@@ -138,7 +138,10 @@ def train(
     }
     if history.interrupted:
         return result, INTERRUPTED
-    return result, CHECK_FAILED if at_least is not None and reached["accuracy"] < at_least else 0
+    if at_least is not None and reached["accuracy"] < at_least:
+        say(f"check failed: the accuracy {reached['accuracy']:.4f} is below --at-least {at_least:g}")
+        return result, CHECK_FAILED
+    return result, 0
 
 
 def _optimizer(
