@@ -193,6 +193,7 @@ CASES = [
          "y[q,l] = max(w[2*q+2*l+2], [0 <= q+l+2 < N]*z[q+l+2]) where q < 2, l < 3, w: 10, z: N", {}, {"N": 4}),
     Case("a guard with a common divisor",
          "y[t] = w[t] - [0 <= 2*t < 2*N]*u[t] where t < 3, w: 3, u: N", {}, {"N": 3}),
+    Case("a constraint that a guard carries", "y[l] = u[l+1]*z[l+2] where u: 3, z: 5, l<K, w: K", {}, {"K": 2}),
     Case("two paddings of one tensor",
          "a[i] = sum(p<3) x[i+p-1]*x[i+2*p-2] where x: H, x pads 0, i < H\n"
          "b[i] = sum(p<3) x[i+p-1]*x[i+2*p-2] where x pads 5, i < H\ny[i] = a[i]*b[i]", {}, {"H": 4}),

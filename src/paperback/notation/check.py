@@ -18,7 +18,7 @@ from paperback.errors import Problem
 from paperback.notation.block import Fact
 from paperback.notation.expr import Affine, Divides, Letter, Quotient, Read, Reduce, Size, Statement
 from paperback.notation.infer import Extents, greatest
-from paperback.notation.ranges import normal, proved, smaller
+from paperback.notation.ranges import least_values, normal, proved, smaller
 from paperback.notation.size import bounds_from_extents
 from paperback.notation.spell import affine_text
 from paperback.notation.uses import Use, sizes_in
@@ -243,7 +243,8 @@ class _Checker:
                 continue
             least = greatest(form, self.solver.value, self.lower, sign=-1)
             why = f"{text} stays inside axis {k} of {x}"
-            if least is not None and self.require(least, why):
+            possible = least_values(form, self.solver.value, use.guards, self.lower)
+            if any(self.require(value, why) for value in possible if not value.is_int):
                 continue
             if least is None:
                 message = f"{text} cannot be shown to stay inside axis {k} of {x}"

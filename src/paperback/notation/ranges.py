@@ -9,9 +9,9 @@ k is chosen so that a letter cancels; at most three guards are used. Sufficient,
 
 from __future__ import annotations
 
-__all__ = ["normal", "proved", "smaller"]
+__all__ = ["least_values", "normal", "proved", "smaller"]
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import gcd
 
 from paperback.notation.expr import Affine, AffineGuard, Guard, Letter, Size
@@ -40,6 +40,22 @@ def proved(
             if usable and proved(affine - guard.affine * factor, extents, rest, lower, depth - 1):
                 return True
     return False
+
+
+def least_values(
+    affine: Affine, extents: Extents, guards: Sequence[Guard], lower: Mapping[str, int], depth: int = _DEPTH
+) -> Iterator[Size]:
+    """Sizes that the form is never less than where the guards hold; those that need no guard first."""
+    least = greatest(affine, extents, lower, sign=-1)
+    if least is not None:
+        yield least
+    for number, guard in enumerate(guards if depth else ()):
+        if not isinstance(guard, AffineGuard) or guard.relation == "!=":
+            continue
+        rest = [*guards[:number], *guards[number + 1 :]]
+        for factor in _factors(affine, guard.affine):
+            if guard.relation == "==" or factor.is_nonnegative(lower):
+                yield from least_values(affine - guard.affine * factor, extents, rest, lower, depth - 1)
 
 
 def _factors(affine: Affine, guard: Affine) -> list[Size]:
