@@ -20,8 +20,22 @@ from paperback.nn.layers.layer import Layer, Shape, Text, natural
 from paperback.nn.layers.places import Places
 
 
+class Normalisation(Layer):
+    """What the layers here share: eps in the formula, and a scale and a shift to learn."""
+
+    eps: float
+
+    @property
+    def parameters(self) -> Mapping[str, Initializer]:
+        return {"scale": Ones(), "shift": Zeros()}
+
+    @property
+    def constants(self) -> Mapping[str, float]:
+        return {"eps": self.eps}
+
+
 @dataclass(frozen=True, repr=False)
-class LayerNorm(Layer):
+class LayerNorm(Normalisation):
     """y[c] = (x[c] - m) * (v + eps)^(-1/2) * scale[c] + shift[c], m and v the mean and variance of x over c.
 
     Derivative: through m and v too, so that dx sums to 0 over c.
@@ -40,14 +54,6 @@ class LayerNorm(Layer):
         _check_eps(self, self.eps)
 
     @property
-    def parameters(self) -> Mapping[str, Initializer]:
-        return {"scale": Ones(), "shift": Zeros()}
-
-    @property
-    def constants(self) -> Mapping[str, float]:
-        return {"eps": self.eps}
-
-    @property
     def formula(self) -> str:
         return f"""m = sum(c) x[c] / C
             v = sum(c) (x[c] - m)^2 / C
@@ -55,7 +61,7 @@ class LayerNorm(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class InstanceNorm(Layer):
+class InstanceNorm(Normalisation):
     """y[i,j,c] = (x[i,j,c] - m[c]) * (v[c] + eps)^(-1/2), m and v the mean and variance of x over i, j.
 
     Derivative: through m and v too, so that dx sums to 0 over every channel.
@@ -69,14 +75,6 @@ class InstanceNorm(Layer):
 
     def __post_init__(self) -> None:
         _check_eps(self, self.eps)
-
-    @property
-    def parameters(self) -> Mapping[str, Initializer]:
-        return {"scale": Ones(), "shift": Zeros()}
-
-    @property
-    def constants(self) -> Mapping[str, float]:
-        return {"eps": self.eps}
 
     @property
     def formula(self) -> str:
@@ -98,7 +96,7 @@ class InstanceNorm(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class GroupNorm(Layer):
+class GroupNorm(Normalisation):
     """y[i,j,R*g+r] = (x[i,j,R*g+r] - m[g]) * (v[g] + eps)^(-1/2) * scale[R*g+r] + shift[R*g+r].
 
     m[g] and v[g] are the mean and variance over i, j and the R = C/G channels r of a group g < G.
@@ -119,14 +117,6 @@ class GroupNorm(Layer):
     @property
     def sizes(self) -> Mapping[str, int]:
         return {"G": self.groups}
-
-    @property
-    def parameters(self) -> Mapping[str, Initializer]:
-        return {"scale": Ones(), "shift": Zeros()}
-
-    @property
-    def constants(self) -> Mapping[str, float]:
-        return {"eps": self.eps}
 
     @property
     def formula(self) -> str:
