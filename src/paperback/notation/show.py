@@ -8,15 +8,15 @@ Axes, kinds and functions are written where a name is used first; extents only w
 
 from __future__ import annotations
 
-__all__ = ["show", "show_expr", "show_statement"]
+__all__ = ["Line", "block_lines", "show", "show_expr", "show_statement", "statement_line"]
 
-from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from paperback.notation.block import Block, Fact
+from paperback.notation.block import Block
 from paperback.notation.bounds import odd_targets, written
 from paperback.notation.expr import Call, Letter, Node, Read, Reduce, Scalar, Size, Statement
-from paperback.notation.spell import Speller, number_text, size_text
+from paperback.notation.spell import Speller
 from paperback.notation.uses import binders_of, sizes_in
 from paperback.notation.walk import nodes, reads
 from paperback.notation.words import RESERVED
@@ -29,35 +29,60 @@ def show_expr(node: Node, names: Mapping[Letter, str] | None = None, plain: Iter
 
 def show_statement(statement: Statement, clauses: bool = True, plain: Iterable[str] = ()) -> str:
     """One statement by itself; with `clauses`, all extents and pads are written."""
-    letters = {b.letter for b in binders_of(statement)} if clauses else set()
-    speller = Speller(taken=_taken([statement.expr], statement), bounded=letters, plain=plain)
-    text = _equation(statement, speller)
-    wheres = [*_pads(statement), *_bounds(statement, speller, letters)] if clauses else []
-    return text + (f" where {', '.join(wheres)}" if wheres else "")
+    return _text(statement_line(statement, clauses, plain))
 
 
 def show(block: Block, *, bounded: bool = False) -> str:
     """The text of a block, one statement a line: `read(show(block)) == block`."""
+    return "\n".join(map(_text, block_lines(block, bounded)))
+
+
+def _text(line: Line) -> str:
+    return f"{line.left} = {line.right}" + (f" where {', '.join(line.clauses)}" if line.clauses else "")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement, written: `left = right where clauses`."""
+
+    left: str
+    right: str
+    clauses: list[str]
+
+
+Writing = Callable[..., Speller]  # takes what a Speller takes
+
+
+def statement_line(
+    statement: Statement, clauses: bool = True, plain: Iterable[str] = (), writing: Writing = Speller
+) -> Line:
+    """One statement by itself; see `show_statement`."""
+    letters = {b.letter for b in binders_of(statement)} if clauses else set()
+    speller = writing(taken=_taken([statement.expr], statement), bounded=letters, plain=plain)
+    left, right = _equation(statement, speller)
+    return Line(left, right, [*_pads(statement, speller), *_bounds(statement, speller)] if clauses else [])
+
+
+def block_lines(block: Block, bounded: bool = False, writing: Writing = Speller) -> list[Line]:
+    """The statements of a block, with the clauses from which the block can be found again; see `show`."""
     first = [letter for s in block.statements for letter in s.letters] if bounded else []
     axes = {name: tensor.axes for name, tensor in block.inputs.items()} | odd_targets(block.statements, block.lower)
     needed = written(block.statements, axes, lower=block.lower, first=first)
     taken = _taken((s.expr for s in block.statements), *block.statements)
     taken |= {*block.inputs, *block.scalars, *block.functions}
     taken |= {name for tensor in block.inputs.values() for axis in tensor.axes for name in axis.names}
-    declarations = _Declarations(block, axes)
-    lines: list[str] = []
+    declarations = _Declarations(block, axes, writing())
+    lines: list[Line] = []
     plain: set[str] = set()
     for statement in block.statements:
-        speller = Speller(taken=taken, bounded=needed, plain=plain)
-        text = _equation(statement, speller)
-        clauses = [*declarations.of(statement), *_pads(statement), *_bounds(statement, speller, needed)]
-        lines.append(text + (f" where {', '.join(clauses)}" if clauses else ""))
+        speller = writing(taken=taken, bounded=needed, plain=plain)
+        left, right = _equation(statement, speller)
+        clauses = [*declarations.of(statement), *_pads(statement, speller), *_bounds(statement, speller)]
+        lines.append(Line(left, right, clauses))
         if not statement.axes and statement.target not in block.inputs:
             plain.add(statement.target)
-    rest = declarations.rest()
-    if rest:
-        lines[-1] += (", " if " where " in lines[-1] else " where ") + ", ".join(rest)
-    return "\n".join(lines)
+    lines[-1].clauses.extend(declarations.rest())
+    return lines
 
 
 def _taken(expressions: Iterable[Node], *statements: Statement) -> set[str]:
@@ -78,35 +103,29 @@ def _taken(expressions: Iterable[Node], *statements: Statement) -> set[str]:
     return taken | {name for size in sizes for name in size.names}
 
 
-def _equation(statement: Statement, speller: Speller) -> str:
+def _equation(statement: Statement, speller: Speller) -> tuple[str, str]:
     for letter in statement.letters:
         speller.bind(letter)
-    left = ",".join(speller.affine(index) for index in statement.left)
-    return f"{statement.target}{f'[{left}]' if left else ''} = {speller.expr(statement.expr)}"
+    left = speller.indexed(statement.target, statement.left) if statement.left else speller.named(statement.target)
+    return left, speller.expr(statement.expr)
 
 
-def _value_text(value: Fraction | float) -> str:
-    if isinstance(value, float):
-        return "inf" if value > 0 else "-inf"
-    return ("-" if value < 0 else "") + number_text(abs(value))
-
-
-def _pads(statement: Statement) -> Iterator[str]:
+def _pads(statement: Statement, speller: Speller) -> Iterator[str]:
     pads = {read.tensor: read.pad for read in reads(statement.expr) if read.pad is not None}
     if statement.pad is not None:
         pads[statement.target] = statement.pad
-    yield from (f"{tensor} pads {_value_text(value)}" for tensor, value in pads.items())
+    yield from (speller.pads(tensor, value) for tensor, value in pads.items())
 
 
-def _bounds(statement: Statement, speller: Speller, needed: set[Letter]) -> Iterator[str]:
-    yield from (f"{speller.name(b.letter)} < {b.extent}" for b in statement.binders if b.letter in needed)
+def _bounds(statement: Statement, speller: Speller) -> Iterator[str]:
+    yield from (speller.extent(binder) for binder in statement.binders if binder.letter in speller.bounded)
 
 
 class _Declarations:
     """The clauses that hold for the whole formula, each given out once."""
 
-    def __init__(self, block: Block, axes: Mapping[str, tuple[Size, ...]]) -> None:
-        self.block, self.axes = block, axes
+    def __init__(self, block: Block, axes: Mapping[str, tuple[Size, ...]], speller: Speller) -> None:
+        self.block, self.axes, self.speller = block, axes, speller
         self.tensors = dict.fromkeys([*block.inputs, *axes])
         self.scalars = dict.fromkeys(block.scalars)
         self.functions = dict(block.functions)
@@ -122,33 +141,33 @@ class _Declarations:
         for node in inside:
             if isinstance(node, Scalar) and node.name in self.scalars:
                 del self.scalars[node.name]
-                yield f"{node.name} scalar"
+                yield self.speller.scalar(node.name)
             elif isinstance(node, Call) and node.function in self.functions:
                 yield self.function(node.function)
 
-    def tensor(self, name: str) -> Iterator[str]:
-        if self.axes[name]:
-            yield f"{name}: {' '.join(size_text(axis) for axis in self.axes[name])}"
-        if name in self.block.inputs and self.block.inputs[name].integer:
-            yield f"{name} int"
+    def tensor(self, name: str, unused: bool = False) -> Iterator[str]:
+        integer = name in self.block.inputs and self.block.inputs[name].integer
+        return self.speller.declared(name, self.axes[name], integer, unused)
 
     def function(self, name: str) -> str:
-        return f"{name} {'increasing' if self.functions.pop(name) else 'function'}"
+        return self.speller.function(name, self.functions.pop(name))
 
     def rest(self) -> list[str]:
         """What no statement used: tensors and sizes that are only declared, and facts."""
-        found = []
-        for name in self.tensors:
-            found += [f"{name}: ()"] if not self.axes[name] else []
-            found += self.tensor(name)
-        found += [f"{name} scalar" for name in self.scalars]
+        found = [clause for name in self.tensors for clause in self.tensor(name, unused=True)]
+        found += [self.speller.scalar(name) for name in self.scalars]
         found += [self.function(name) for name in list(self.functions)]
         declared = {name for axes in self.axes.values() for axis in axes for name in axis.names}
         facts = [fact for fact in self.block.facts if fact.relation == "=="]
         used = {name for s in self.block.statements for size in _sizes_of(s) for name in size.names}
         used |= {name for fact in facts for name in fact.size.names}
-        found += [f"{name} size" for name in sorted(used - declared)]
-        return found + [_fact_text(fact) for fact in facts]
+        found += [self.speller.free_size(name) for name in sorted(used - declared)]
+        return found + [self.fact(fact.size) for fact in facts]
+
+    def fact(self, zero: Size) -> str:
+        """`zero == 0`, with what is positive on the left."""
+        above = Size(tuple((m, c) for m, c in zero.terms if c > 0))
+        return self.speller.equal_sizes(above, above - zero)
 
 
 def _sizes_of(statement: Statement) -> Iterator[Size]:
@@ -159,8 +178,3 @@ def _sizes_of(statement: Statement) -> Iterator[Size]:
         yield index.const
     for node in nodes(statement.expr):
         yield from sizes_in(node)
-
-
-def _fact_text(fact: Fact) -> str:
-    above = Size(tuple((m, c) for m, c in fact.size.terms if c > 0))
-    return f"{above} = {above - fact.size}"

@@ -190,21 +190,23 @@ class Size:
     def is_positive(self, lower: Mapping[str, int] | None = None) -> bool:
         return (self - 1).is_nonnegative(lower)
 
+    @property
+    def in_order(self) -> tuple[tuple[Monomial, int], ...]:
+        """The terms as they are written: `W-Q+1`, not `-Q+W+1`; `1-P`, not `-P+1`."""
+        if not self.terms or self.terms[0][1] > 0:
+            return self.terms
+        last = any(c > 0 for monomial, c in self.terms if monomial)
+        return tuple(sorted(self.terms, key=lambda term: (last and not term[0], term[1] < 0)))
+
     def __str__(self) -> str:
-        if not self.terms:
-            return "0"
         text = ""
-        terms = self.terms
-        if terms[0][1] < 0:  # `W-Q+1`, not `-Q+W+1`; `1-P`, not `-P+1`
-            last = any(c > 0 for monomial, c in terms if monomial)
-            terms = tuple(sorted(terms, key=lambda term: (last and not term[0], term[1] < 0)))
-        for monomial, coefficient in terms:
+        for monomial, coefficient in self.in_order:
             factors = [str(atom) for atom in monomial]
             if abs(coefficient) != 1 or not factors:
                 factors.insert(0, str(abs(coefficient)))
             sign = "-" if coefficient < 0 else "+" if text else ""
             text += sign + "*".join(factors)
-        return text
+        return text or "0"
 
     __repr__ = __str__
 

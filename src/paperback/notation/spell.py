@@ -6,13 +6,16 @@
 
 The order of terms and factors is kept, so that what is read back is the same tree; only a constant moves to the front
 of a sum that would begin with a minus or a function.
+
+What needs parentheses, which sign a term has, which guards make a chain: that is decided here for every way of writing.
+What a product, a power or a read looks like is a method of its own, which `typeset` replaces for LaTeX and MathML.
 """
 
 from __future__ import annotations
 
 __all__ = ["Speller", "affine_text", "number_text", "size_text"]
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from paperback.notation.expr import (
@@ -38,65 +41,21 @@ from paperback.notation.expr import (
     Scalar,
     Size,
 )  # fmt: skip
-
-Names = Callable[[Letter], str]
-_MIRRORED = {">=": "<="}
+from paperback.notation.numerals import number_text
 
 
-def number_text(value: Fraction) -> str:
-    """A number that is not negative: a whole one, a short decimal, or a fraction."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    rest, twos, fives = value.denominator, 0, 0
-    while rest % 2 == 0:
-        rest, twos = rest // 2, twos + 1
-    while rest % 5 == 0:
-        rest, fives = rest // 5, fives + 1
-    if rest != 1 or not twos or not fives:
-        return f"{value.numerator}/{value.denominator}"
-    places = max(twos, fives)
-    digits = str(value.numerator * 10**places // value.denominator)
-    if places - len(digits) > 3:
-        mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
-        return f"{mantissa}e-{places - len(digits) + 1}"
-    digits = digits.rjust(places + 1, "0")
-    return f"{digits[:-places]}.{digits[-places:]}"
+def is_factor(size: Size) -> bool:
+    """Can it stand in a product as it is: one name, one number, one rounded quotient?"""
+    return len(size.terms) <= 1 and all(c > 0 and len(m) + (c != 1) <= 1 for m, c in size.terms)
 
 
 def size_text(size: Size) -> str:
     """A size as a factor: in parentheses where it is a sum or a product."""
-    text = str(size)
-    atomic = len(size.terms) <= 1 and all(len(m) + (c != 1) <= 1 for m, c in size.terms if m) and text[0] != "-"
-    return text if atomic else f"({text})"
-
-
-def _slope_text(slope: Size, name: str) -> str:
-    """`2*i`, `J*K*i`, `(P+1)*i`."""
-    if slope == Size.of(1):
-        return name
-    return f"{slope if len(slope.terms) == 1 else size_text(slope)}*{name}"
+    return Speller().size_factor(size)
 
 
 def _is_negative(size: Size) -> bool:
     return bool(size.terms) and all(c < 0 for _, c in size.terms)
-
-
-def affine_terms(affine: Affine, name: Names) -> list[tuple[int, str]]:
-    """Signed terms: letters with positive slopes, then what is left, sizes before the letters they are reduced by."""
-    terms = [(-1 if _is_negative(c) else 1, _slope_text(-c if _is_negative(c) else c, name(l))) for l, c in affine]
-    ups, downs = [t for t in terms if t[0] > 0], [t for t in terms if t[0] < 0]
-    sizes = [(1 if c > 0 else -1, str(Size(((m, abs(c)),)))) for m, c in affine.const.terms]
-    if not ups and sizes and sizes[0][0] > 0:
-        return sizes + downs
-    ordered = ups + downs + sizes
-    return sorted(ordered, key=lambda term: -term[0]) if ordered and ordered[0][0] < 0 else ordered
-
-
-def _joined(terms: Iterable[tuple[int, str]], space: str = "") -> str:
-    text = ""
-    for sign, term in terms:
-        text += f"{space}{'+' if sign > 0 else '-'}{space}{term}" if text else f"{'-' if sign < 0 else ''}{term}"
-    return text or "0"
 
 
 def _begins_with_call(node: Node) -> bool:
@@ -109,13 +68,9 @@ def _is_atom(affine: Affine) -> bool:
     return affine.is_size and len(affine.const.atoms) == 1 and affine.const == Size.atom(next(iter(affine.const.atoms)))
 
 
-def _own_name(letter: Letter) -> str:
-    return letter.name
-
-
-def affine_text(affine: Affine, name: Names = _own_name) -> str:
+def affine_text(affine: Affine) -> str:
     """`2*i-t+P-1`."""
-    return _joined(affine_terms(affine, name))
+    return Speller().affine(affine)
 
 
 class Speller:
@@ -149,8 +104,76 @@ class Speller:
         self.names[letter] = free
         return free
 
-    def affine(self, affine: Affine) -> str:
-        return affine_text(affine, self.name)
+    # ------------------------------------------------------------------------------------------------ pieces
+
+    def letter(self, letter: Letter) -> str:
+        return self.name(letter)
+
+    def named(self, name: str) -> str:
+        """A tensor, a scalar or a size."""
+        return name
+
+    def number(self, value: Fraction) -> str:
+        return number_text(value)
+
+    def parens(self, text: str) -> str:
+        return f"({text})"
+
+    def joined(self, terms: Iterable[tuple[int, str]], space: str = "") -> str:
+        """Signed terms, one after the other."""
+        text = ""
+        for sign, term in terms:
+            text += f"{space}{'+' if sign > 0 else '-'}{space}{term}" if text else f"{'-' if sign < 0 else ''}{term}"
+        return text or "0"
+
+    def times(self, factors: Sequence[str]) -> str:
+        return "*".join(factors)
+
+    def related(self, *pieces: str) -> str:
+        """`0 <= i < H`: values, with relations between them."""
+        return " ".join(pieces)
+
+    def all_of(self, conditions: Sequence[str]) -> str:
+        return " and ".join(conditions)
+
+    # ------------------------------------------------------------------------------------- sizes and indices
+
+    def size(self, size: Size) -> str:
+        return str(size)
+
+    def size_factor(self, size: Size) -> str:
+        return self.size(size) if is_factor(size) else self.parens(self.size(size))
+
+    def slope(self, slope: Size, letter: Letter) -> str:
+        """`2*i`, `J*K*i`, `(P+1)*i`."""
+        if slope == Size.of(1):
+            return self.letter(letter)
+        return self.times([self.size(slope) if len(slope.terms) == 1 else self.size_factor(slope), self.letter(letter)])
+
+    def affine(self, affine: Affine, space: str = "") -> str:
+        return self.joined(self.affine_terms(affine), space)
+
+    def affine_terms(self, affine: Affine) -> list[tuple[int, str]]:
+        """Signed terms: letters with positive slopes, then what is left, sizes before letters they are reduced by."""
+        signed = [(-1 if _is_negative(slope) else 1, letter, slope) for letter, slope in affine]
+        terms = [(sign, self.slope(slope * sign, letter)) for sign, letter, slope in signed]
+        ups, downs = [t for t in terms if t[0] > 0], [t for t in terms if t[0] < 0]
+        sizes = [(1 if c > 0 else -1, self.size(Size(((m, abs(c)),)))) for m, c in affine.const.terms]
+        if not ups and sizes and sizes[0][0] > 0:
+            return sizes + downs
+        ordered = ups + downs + sizes
+        return sorted(ordered, key=lambda term: -term[0]) if ordered and ordered[0][0] < 0 else ordered
+
+    def index(self, index: IndexExpr) -> str:
+        if isinstance(index, Affine):
+            return self.affine(index)
+        if isinstance(index, Quotient):
+            return f"({self.affine(index.affine)})/{self.size_factor(index.divisor)}"
+        return self.primary(index)
+
+    def indexed(self, tensor: str, indices: Sequence[IndexExpr]) -> str:
+        """A read, or the left side of a statement."""
+        return f"{tensor}[{','.join(self.index(i) for i in indices)}]"
 
     # ------------------------------------------------------------------------------------------- arithmetic
 
@@ -162,22 +185,22 @@ class Speller:
         turned = signed[0][0] < 0 or _begins_with_call(terms[0])
         if turned and len(terms) > 1 and isinstance(last, Const) and last.value > 0:
             signed.insert(0, signed.pop())
-        return _joined(signed, " ")
+        return self.joined(signed, " ")
 
     def signed(self, node: Node, alone: bool) -> tuple[int, str]:
         """Sign and text of a term of a sum."""
         if isinstance(node, Const):
-            return (-1 if node.value < 0 else 1), number_text(abs(node.value))
+            return (-1 if node.value < 0 else 1), self.number(abs(node.value))
         if isinstance(node, Mul) and isinstance(node.factors[0], Const):
             coefficient = node.factors[0].value
             return (-1 if coefficient < 0 else 1), self.product(abs(coefficient), node.factors[1:])
         if isinstance(node, Mul):
             return 1, self.product(Fraction(1), node.factors)
         if isinstance(node, Index):
-            terms = affine_terms(node.affine, self.name)
+            terms = self.affine_terms(node.affine)
             if len(terms) == 1:
                 return terms[0]
-            return 1, (_joined(terms, " ") if alone else f"({_joined(terms, ' ')})")
+            return 1, (self.joined(terms, " ") if alone else self.parens(self.joined(terms, " ")))
         return 1, self.product(Fraction(1), (node,))
 
     def product(self, coefficient: Fraction, factors: Sequence[Node]) -> str:
@@ -202,62 +225,72 @@ class Speller:
 
     def factor(self, node: Node) -> str:
         """Something that can stand between * and /."""
-        if isinstance(node, Pow):
-            if node.exponent == Fraction(1, 2):
-                return f"sqrt({self.expr(node.base)})"
-            if node.exponent.denominator != 1:
-                return f"{self.primary(node.base)}^({node.exponent})"
-            if node.exponent > 0:
-                return f"{self.primary(node.base)}^{node.exponent}"
-            return f"({self.expr(node)})"
-        return self.primary(node)
+        if not isinstance(node, Pow):
+            return self.primary(node)
+        if node.exponent == Fraction(1, 2):
+            return self.root(node.base)
+        if node.exponent < 0 and node.exponent.denominator == 1:
+            return self.parens(self.expr(node))
+        return self.raised(node.base, node.exponent)
+
+    def root(self, node: Node) -> str:
+        return f"sqrt({self.expr(node)})"
+
+    def raised(self, base: Node, exponent: Fraction) -> str:
+        return f"{self.primary(base)}^{exponent if exponent.denominator == 1 else f'({exponent})'}"
 
     def primary(self, node: Node) -> str:
+        """Something that a power can be taken of."""
         match node:
-            case Const():
-                text = number_text(abs(node.value))
-                return text if node.value >= 0 and "/" not in text else f"({self.expr(node)})"
+            case Const() if node.value >= 0 and "/" not in number_text(node.value):
+                return self.number(node.value)
             case Scalar():
-                return node.name
+                return self.named(node.name)
+            case Read() if not node.indices and node.tensor in self.plain:
+                return self.named(node.tensor)
             case Read():
-                if not node.indices and node.tensor in self.plain:
-                    return node.tensor
-                return f"{node.tensor}[{','.join(self.index(i) for i in node.indices)}]"
+                return self.indexed(node.tensor, node.indices)
             case Call():
-                return f"{node.function}({', '.join(self.expr(a) for a in node.arguments)})"
+                return self.call(node)
             case Bracket():
-                return f"[{self.condition(node.guards)}]"
+                return self.bracket(node.guards)
             case Index() if node.affine.bare is not None or _is_atom(node.affine):
                 return self.affine(node.affine)
             case Pow() if node.exponent == Fraction(1, 2):
-                return self.factor(node)
-        return f"({self.expr(node)})"
+                return self.root(node.base)
+        return self.parens(self.expr(node))
 
-    def index(self, index: IndexExpr) -> str:
-        if isinstance(index, Affine):
-            return self.affine(index)
-        if isinstance(index, Quotient):
-            return f"({self.affine(index.affine)})/{size_text(index.divisor)}"
-        return self.primary(index)
+    def call(self, node: Call) -> str:
+        return f"{node.function}({', '.join(self.expr(a) for a in node.arguments)})"
+
+    def bracket(self, guards: Sequence[Guard]) -> str:
+        return f"[{self.condition(guards)}]"
 
     def reduction(self, node: Reduce) -> str:
+        """A reducer and what it takes; its letters are named inside it only."""
         outer = dict(self.names)
-        names = [self.bind(b.letter) for b in node.binders]
-        binders = [self.binder(b, name) for b, name in zip(node.binders, names, strict=True)]
-        condition = f" | {self.condition(node.guards)}" if node.guards else ""
-        text = f"{node.op}({','.join(binders)}{condition}) {self.body(node.body)}"
+        for binder in node.binders:
+            self.bind(binder.letter)
+        text = self.reduced(self.reducer(node), self.body(node.body))
         self.names = outer
         return text
 
-    def binder(self, binder: Binder, name: str) -> str:
-        return f"{name}<{binder.extent}" if binder.letter in self.bounded else name
+    def reducer(self, node: Reduce) -> str:
+        binders = [
+            f"{self.name(b.letter)}<{b.extent}" if b.letter in self.bounded else self.name(b.letter)
+            for b in node.binders
+        ]
+        return f"{node.op}({','.join(binders)}{f' | {self.condition(node.guards)}' if node.guards else ''})"
+
+    def reduced(self, reducer: str, body: str) -> str:
+        return f"{reducer} {body}"
 
     def body(self, node: Node) -> str:
         """What a reducer takes: a product that does not begin with a minus."""
         if isinstance(node, Add):
-            return f"({self.expr(node)})"
+            return self.parens(self.expr(node))
         sign, text = self.signed(node, alone=False)
-        return text if sign > 0 else f"(-{text})"
+        return text if sign > 0 else self.parens(self.joined([(sign, text)]))
 
     # ------------------------------------------------------------------------------------------- conditions
 
@@ -269,7 +302,7 @@ class Speller:
             chain = self.chain(guard, after) if after is not None else None
             texts.append(chain or self.guard(guard))
             place += 2 if chain else 1
-        return " and ".join(texts)
+        return self.all_of(texts)
 
     def chain(self, guard: Guard, after: Guard) -> str | None:
         if not (isinstance(guard, AffineGuard) and isinstance(after, AffineGuard)):
@@ -280,25 +313,60 @@ class Speller:
         form, least = guard.affine, 0
         if len(form.terms) == 1 and form.terms[0][1] == Size.of(1) and form.const.is_int:
             least = max(0, -form.const.value)
-        return f"{least} <= {self.affine(form + least)} < {total.const + least + 1}"
+        lowest, top = self.size(Size.of(least)), self.size(total.const + least + 1)
+        return self.related(lowest, "<=", self.affine(form + least), "<", top)
 
     def guard(self, guard: Guard) -> str:
         if isinstance(guard, Compare):
-            return f"{self.expr(guard.left)} {guard.relation} {self.expr(guard.right)}"
+            return self.related(self.expr(guard.left), guard.relation, self.expr(guard.right))
         if isinstance(guard, Divides):
-            return f"{guard.modulus} | {self.affine(guard.affine)}"
+            return self.related(self.size(guard.modulus), "|", self.affine(guard.affine))
         above, below = _sides(guard.affine)
         if guard.relation != ">=":
-            return f"{self.affine(above)} {guard.relation} {self.affine(below)}"
+            return self.related(self.affine(above), guard.relation, self.affine(below))
         # above - below >= 0, written with < or > where that saves a 1
         if not above.terms and above.const.is_int and below.terms:
-            return f"{self.affine(below)} < {self.affine(above + 1)}"
+            return self.related(self.affine(below), "<", self.affine(above + 1))
         strict = above.const.constant - below.const.constant == -1 and below != Affine.of(1)
         if strict:
             below = below - 1
         if below.is_size:
-            return f"{self.affine(above)} {'>' if strict else '>='} {self.affine(below)}"
-        return f"{self.affine(below)} {'<' if strict else '<='} {self.affine(above)}"
+            return self.related(self.affine(above), ">" if strict else ">=", self.affine(below))
+        return self.related(self.affine(below), "<" if strict else "<=", self.affine(above))
+
+    # ---------------------------------------------------------------------------------------------- clauses
+
+    def declared(self, name: str, axes: Sequence[Size], integer: bool, unused: bool = False) -> Iterator[str]:
+        """What is said of a tensor after `where`; that it has no axes only where no read of it says so."""
+        if axes or unused:
+            yield f"{name}: {' '.join(map(self.size_factor, axes)) or '()'}"
+        if integer:
+            yield f"{name} int"
+
+    def pads(self, tensor: str, value: Fraction | float) -> str:
+        return f"{tensor} pads {self.pad_value(value)}"
+
+    def pad_value(self, value: Fraction | float) -> str:
+        size = self.infinity() if isinstance(value, float) else self.number(abs(value))
+        return self.joined([(1 if value >= 0 else -1, size)])
+
+    def infinity(self) -> str:
+        return "inf"
+
+    def extent(self, binder: Binder) -> str:
+        return f"{self.name(binder.letter)} < {binder.extent}"
+
+    def scalar(self, name: str) -> str:
+        return f"{name} scalar"
+
+    def function(self, name: str, increasing: bool) -> str:
+        return f"{name} {'increasing' if increasing else 'function'}"
+
+    def free_size(self, name: str) -> str:
+        return f"{name} size"
+
+    def equal_sizes(self, left: Size, right: Size) -> str:
+        return f"{left} = {right}"
 
 
 def _sides(affine: Affine) -> tuple[Affine, Affine]:
