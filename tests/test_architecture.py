@@ -16,7 +16,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 ORDER = (
-    "errors notation calculus program identities engines formulas nn learn rewrite data diagnosis interop cli"
+    "errors arguments notation calculus program identities engines formulas nn learn rewrite data diagnosis interop cli"
 ).split()
 RESERVED = {"data": {"cli"}}  # a unit that only these may import
 OPTIONAL = {"torch", "jax", "llvmlite", "mpmath", "rich", "PIL"}

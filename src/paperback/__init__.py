@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from paperback.arguments import absent
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -65,7 +67,11 @@ def __getattr__(name: str) -> Any:
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:
-        raise AttributeError(f"module 'paperback' has no attribute {name!r}")
+        homes = [] if name.startswith("_") else ["paperback.nn", "paperback.optim", "paperback.data", "paperback.learn"]
+        for home in homes:
+            if name in import_module(_MODULES.get(home.removeprefix("paperback."), home)).__all__:
+                raise AttributeError(f"paperback has no {name}; did you mean {home}.{name}?", name=name)
+        raise absent("paperback", name, [*__all__, *_MODULES])
     globals()[name] = value
     return value
 

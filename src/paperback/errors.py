@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError", "EngineError", "FormulaError", "FormulaWarning", "ModelError", "PaperbackError", "Problem"]
+__all__ = [
+    "ArgumentError", "DataError", "EngineError", "FormulaError", "FormulaWarning", "ModelError", "PaperbackError",
+    "Problem", "warn",
+]  # fmt: skip
 
+import sys
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent / "_")[:-1]  # with the separator
 
 
 class PaperbackError(Exception):
@@ -64,9 +72,21 @@ class ModelError(PaperbackError, ValueError):
     """A network, layer, loss, optimizer or checkpoint that does not fit, or input that a model cannot take."""
 
 
+class ArgumentError(ModelError, TypeError):
+    """A layer, optimizer or method that is called with what it does not take, or without what it needs."""
+
+
 class EngineError(PaperbackError, ValueError):
     """Arrays that do not fit the program they are given to: missing, of the wrong shape, or with bad indices."""
 
 
 class DataError(PaperbackError, ValueError):
     """A data file that is malformed, or data that does not fit together."""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside this package that led here."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -23,8 +23,8 @@ __all__ = ["network"]
 from collections.abc import Callable
 from typing import Any
 
+from paperback.arguments import closest
 from paperback.errors import ModelError
-from paperback.learn.inputs import closest
 from paperback.learn.presets import PRESETS
 from paperback.nn import layers
 from paperback.nn.layers import (

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 __all__ = [
     "LAYOUTS", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples",
-    "check_values", "closest", "example_array", "labels_for",
+    "check_values", "example_array", "labels_for",
 ]  # fmt: skip
 
 import math
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -135,14 +133,3 @@ def check_count(where: str, name: str, value: object, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ModelError(f"{where}: {name} is a whole number from {least} on, found {value!r}; pass {name}={least}")
     return int(value)
-
-
-def closest(name: str, known: Iterable[str]) -> str:
-    """The hint "did you mean a or b?", or what there is, or that there is nothing."""
-    names = list(known)
-    near = get_close_matches(str(name), names, n=2, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    if not names:
-        return "there is none"
-    return "there is " + ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

@@ -29,8 +29,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from paperback.arguments import closest
 from paperback.errors import ModelError
-from paperback.learn.inputs import check_count, closest
+from paperback.learn.inputs import check_count
 from paperback.nn.losses import PROBABILITY_CROSS_ENTROPY, Loss
 
 Array = NDArray[Any]

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from numpy.typing import ArrayLike
 
+from paperback.arguments import strict
 from paperback.errors import ModelError
 from paperback.learn import fit as loop
 from paperback.learn import rates
@@ -35,6 +36,7 @@ from paperback.program.program import Program
 class Model(Predictor):
     """A network of layers for examples of one shape, with seeded parameters. See `Predictor` for what it is made of."""
 
+    @strict
     def fit(
         self,
         x: ArrayLike,
@@ -79,10 +81,12 @@ class Model(Predictor):
             checkpoint, schedule, augment, patience, keep_best, metrics,
         )  # fmt: skip
 
+    @strict
     def train_step(self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None) -> TrainStep:
         """One compiled step: `step(x, y)` takes it and returns the loss before it."""
         return TrainStep(self, find(loss), optimizer or SGD())
 
+    @strict
     def find_learning_rate(
         self,
         x: ArrayLike,

@@ -24,8 +24,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
+from paperback.arguments import Strict, absent
 from paperback.errors import ModelError
 from paperback.notation.expr import Statement
 from paperback.notation.read import read
@@ -39,7 +40,7 @@ _LETTERS = ("i", "j", "k", "l", "p", "q", "r", "s")  # of a parameter's axes, in
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(metaclass=Strict):
     """How parameters follow their gradients.
 
     A subclass gives `formula`, the text for one element: it reads `w[]` (the parameter), `g[]` (its gradient) and the
@@ -315,3 +316,7 @@ def _decimal(value: float) -> str:
     """The shortest decimal of a float, without an exponent: an exact rational in the formula."""
     text = format(Decimal(repr(value)), "f")
     return text.removesuffix(".0")
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise absent("paperback.optim", name, ("SGD", "Adam", "AdamW", "RMSProp"))

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from paperback import engines
+from paperback.arguments import Strict, closest, strict
 from paperback.errors import ModelError
 from paperback.learn import checkpoint as checkpoints
 from paperback.learn import steps as programs
@@ -34,7 +35,6 @@ from paperback.learn.inputs import (
     check_count,
     check_examples,
     check_values,
-    closest,
     example_array,
     labels_for,
 )
@@ -51,7 +51,7 @@ Names = dict[str, str]  # tensor -> the tensor of its gradient
 SOFTMAX = "softmax_cross_entropy"
 
 
-class Predictor:
+class Predictor(metaclass=Strict):
     """A network of layers for examples of one shape, with seeded parameters.
 
     input_shape   of one example, the batch not included; channels last, or first with layout="NCHW"
@@ -174,6 +174,7 @@ class Predictor:
 
     # --- answers -----------------------------------------------------------------------------------------------------
 
+    @strict
     def predict(self, x: ArrayLike, batch_size: int = 256) -> Array:
         """The output `[N, *output_shape]` for every example, after training's rules (running statistics, no masks)."""
         size = check_count("predict", "batch_size", batch_size)
@@ -185,6 +186,7 @@ class Predictor:
         ]
         return channels_first(np.concatenate(parts), self.layout)
 
+    @strict
     def evaluate(
         self,
         x: ArrayLike,
@@ -233,6 +235,7 @@ class Predictor:
         result = run({**given, **self._masks(len(examples), training)})
         return float(result[LOSS]), self._outside({name: result[tensor] for name, tensor in names.items()})
 
+    @strict
     def vjp(self, x: ArrayLike, v: ArrayLike, training: bool = False) -> tuple[Array, dict[str, Array]]:
         """(output, gradients of sum(v*output) by every parameter and by "input"), v of the output's shape."""
         examples = self._examples("vjp", x)

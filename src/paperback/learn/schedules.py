@@ -17,8 +17,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from paperback.arguments import closest
 from paperback.errors import ModelError
-from paperback.learn.inputs import closest
 
 Schedule = Callable[[float], float]
 

@@ -1,5 +1,8 @@
 """Networks: layers, losses, initialisers. A layer is a formula with parameters; a network is a page of formulas."""
 
+from typing import NoReturn
+
+from paperback.arguments import absent
 from paperback.nn import layers
 from paperback.nn.init import Constant, GlorotUniform, HeNormal, HeUniform, Normal, Ones, Uniform, Values, Zeros
 from paperback.nn.layers import *  # noqa: F403
@@ -11,3 +14,7 @@ __all__ = [
     "Zeros", "build", "huber", "softmax_cross_entropy",
 ]  # fmt: skip
 __all__ += layers.__all__
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise absent(__name__, name, __all__)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 __all__ = ["check_labels", "label_kind"]
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paperback.errors import ModelError
+from paperback.errors import ModelError, warn
 from paperback.nn.losses import Loss, find
 
 _SUM_TOLERANCE = 1e-3
@@ -97,5 +96,5 @@ def _floats(loss: Loss, kind: str, array: NDArray[Any]) -> NDArray[Any]:
         off = np.abs(sums - 1) > _SUM_TOLERANCE
         if np.any(off):
             effect = "the gradient is softmax*sum(y) - y"
-            warnings.warn(f"{loss.name}: label[{_first(off)}] sums to {sums[off][0]:g}, not 1; {effect}", stacklevel=3)
+            warn(f"{loss.name}: label[{_first(off)}] sums to {sums[off][0]:g}, not 1; {effect}")
     return array

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 __all__ = ["read"]
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from paperback.errors import FormulaError, FormulaWarning, Problem
+from paperback.errors import FormulaError, FormulaWarning, Problem, warn
 from paperback.notation.block import Block
 from paperback.notation.check import check
 from paperback.notation.declare import AxesLike, Names, declare
@@ -56,7 +55,7 @@ def read(
     if parsed.problems:
         raise FormulaError(text, parsed.problems)
     for message in parsed.warnings:
-        warnings.warn(message, FormulaWarning, stacklevel=2)
+        warn(message, FormulaWarning)
     names = declare(parsed.statements, axes or {}, sizes or {}, integers, scalars)
     elaborator = Elaborator(names, {s.target: len(s.left) for s in parsed.statements}, updates)
     drafts = [draft for s in parsed.statements if (draft := elaborator.statement(s)) is not None]

@@ -34,6 +34,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from math import isfinite
 from typing import Any
 
+from paperback.arguments import Strict
 from paperback.calculus.conventions import Conventions
 from paperback.errors import ModelError
 from paperback.nn.init import Initializer
@@ -53,7 +54,7 @@ class Text:
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 
-class Layer:
+class Layer(metaclass=Strict):
     """A formula with parameters. Subclasses override what they need; see the module."""
 
     @property
