@@ -27,6 +27,8 @@ from paperback.errors import EngineError, FormulaError, Problem
 from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
 from paperback.notation.expr import Tensor
+from paperback.notation.latex import latex
+from paperback.notation.mathml import mathml
 from paperback.notation.read import read
 from paperback.notation.show import show
 
@@ -122,6 +124,24 @@ class Formula:
 
     def __repr__(self) -> str:
         return f"formula({str(self)!r})"
+
+    def latex(self, *, where: bool = True) -> str:
+        r"""The statements in LaTeX, to go between dollars; several, or with clauses, they are an `aligned`.
+
+        With `where`, what `str` writes after `where` follows each statement. It compiles in LaTeX with amsmath and
+        amssymb, in KaTeX and in MathJax.
+        """
+        return latex(self._block, bounded=self._origin is not None, where=where)
+
+    def mathml(self, *, where: bool = True) -> str:
+        """The same as one `<math>` element, which browsers draw without any script."""
+        return mathml(self._block, bounded=self._origin is not None, where=where)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        return self.mathml()
 
     def __eq__(self, other: object) -> bool:
         return self._block == other._block if isinstance(other, Formula) else NotImplemented

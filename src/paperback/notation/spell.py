@@ -13,7 +13,7 @@ What a product, a power or a read looks like is a method of its own, which `type
 
 from __future__ import annotations
 
-__all__ = ["Speller", "affine_text", "number_text", "size_text"]
+__all__ = ["Speller", "affine_text", "is_single", "number_text", "size_text"]
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -44,7 +44,7 @@ from paperback.notation.expr import (
 from paperback.notation.numerals import number_text
 
 
-def is_factor(size: Size) -> bool:
+def _is_factor(size: Size) -> bool:
     """Can it stand in a product as it is: one name, one number, one rounded quotient?"""
     return len(size.terms) <= 1 and all(c > 0 and len(m) + (c != 1) <= 1 for m, c in size.terms)
 
@@ -63,8 +63,10 @@ def _begins_with_call(node: Node) -> bool:
     return isinstance(node.factors[0] if isinstance(node, Mul) else node, Call)
 
 
-def _is_atom(affine: Affine) -> bool:
-    """Is it one size: a name, or a rounded quotient?"""
+def is_single(affine: Affine) -> bool:
+    """Is it one letter, or one size: a name or a rounded quotient?"""
+    if affine.bare is not None:
+        return True
     return affine.is_size and len(affine.const.atoms) == 1 and affine.const == Size.atom(next(iter(affine.const.atoms)))
 
 
@@ -142,7 +144,7 @@ class Speller:
         return str(size)
 
     def size_factor(self, size: Size) -> str:
-        return self.size(size) if is_factor(size) else self.parens(self.size(size))
+        return self.size(size) if _is_factor(size) else self.parens(self.size(size))
 
     def slope(self, slope: Size, letter: Letter) -> str:
         """`2*i`, `J*K*i`, `(P+1)*i`."""
@@ -254,7 +256,7 @@ class Speller:
                 return self.call(node)
             case Bracket():
                 return self.bracket(node.guards)
-            case Index() if node.affine.bare is not None or _is_atom(node.affine):
+            case Index() if is_single(node.affine):
                 return self.affine(node.affine)
             case Pow() if node.exponent == Fraction(1, 2):
                 return self.root(node.base)
