@@ -16,7 +16,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 ORDER = (
-    "errors arguments notation calculus program identities engines formulas nn learn rewrite data diagnosis interop cli"
+    "errors markup arguments notation calculus program identities engines formulas nn learn rewrite data diagnosis "
+    "reports interop cli"
 ).split()
 RESERVED = {"data": {"cli"}}  # a unit that only these may import
 OPTIONAL = {"torch", "jax", "llvmlite", "mpmath", "rich", "PIL"}
