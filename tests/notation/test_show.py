@@ -154,7 +154,7 @@ def test_letters_get_names_that_are_free() -> None:
     )
     indices = tuple(Affine.of(letter) for letter in (size, tensor, word))
     strange = Statement.plain("y", tuple(Binder(l, n) for l in (size, tensor, word)), Read("x", indices, None))
-    assert show_statement(strange, clauses=False) == "y[N1,x1,sum1] = x[N1,x1,sum1]"
+    assert show_statement(strange, extents=False) == "y[N1,x1,sum1] = x[N1,x1,sum1]"
 
 
 def test_expressions_by_themselves() -> None:
@@ -171,7 +171,7 @@ def test_expressions_by_themselves() -> None:
 def test_statements_without_clauses() -> None:
     declared: dict[str, Any] = {"axes": {"x": "H W R", "w": "P Q R K", "b": "K"}, "sizes": {"s": 2}}
     statement = read(CONVOLUTION, **declared).result
-    assert show_statement(statement, clauses=False) == (
+    assert show_statement(statement, extents=False) == (
         "C[i,j,k] = sum(p,q,r) x[2*i+p,2*j+q,r]*w[P-1-p,Q-1-q,r,k] + b[k]"
     )
     assert show_statement(statement) == (

@@ -49,8 +49,8 @@ def latex(block: Block, *, bounded: bool = False, where: bool = True) -> str:
 
 
 def latex_statement(statement: Statement, plain: Iterable[str] = ()) -> str:
-    """One statement by itself, without clauses; `plain` tensors have no axes."""
-    return _aligned([statement_line(statement, False, plain, partial(Typesetter, Latex()))], where=False)
+    """One statement by itself, with its pads; `plain` tensors have no axes."""
+    return _aligned([statement_line(statement, False, plain, partial(Typesetter, Latex()))], where=True)
 
 
 def _aligned(lines: list[Line], where: bool) -> str:

@@ -16,7 +16,7 @@ from paperback.notation.latex import GREEK
 from paperback.notation.show import Line, block_lines, statement_line
 from paperback.notation.typeset import Typesetter
 
-_APPLY, _TIMES = "<mo>\u2061</mo>", "<mo rspace='0.1em'>\u2062</mo>"  # invisible operators
+_APPLY, _TIMES = "<mo>\u2061</mo>", "<mo rspace='0.15em'>\u2062</mo>"  # invisible operators
 _GREEK = dict(zip(GREEK, "αβγδϵζηθικλμνξπρστυϕχψωΓΔΘΛΞΠΣΥΦΨΩ", strict=True))
 _DOMAINS = {"R": "ℝ", "Z": "ℤ", "N": "ℕ"}
 _FUNCTIONS = {"sigmoid": "σ"}
@@ -28,8 +28,8 @@ def mathml(block: Block, *, bounded: bool = False, where: bool = True) -> str:
 
 
 def mathml_statement(statement: Statement, plain: Iterable[str] = ()) -> str:
-    """One statement by itself, without clauses; `plain` tensors have no axes."""
-    return _math([statement_line(statement, False, plain, partial(Typesetter, MathML()))], where=False)
+    """One statement by itself, with its pads; `plain` tensors have no axes."""
+    return _math([statement_line(statement, False, plain, partial(Typesetter, MathML()))], where=True)
 
 
 def _math(lines: list[Line], where: bool) -> str:

@@ -22,25 +22,6 @@ from paperback.notation.walk import nodes, reads
 from paperback.notation.words import RESERVED
 
 
-def show_expr(node: Node, names: Mapping[Letter, str] | None = None, plain: Iterable[str] = ()) -> str:
-    """The text of an expression. `names` of free letters; `plain` tensors without axes are written without `[]`."""
-    return Speller(names, _taken([node]), plain=plain).expr(node)
-
-
-def show_statement(statement: Statement, clauses: bool = True, plain: Iterable[str] = ()) -> str:
-    """One statement by itself; with `clauses`, all extents and pads are written."""
-    return _text(statement_line(statement, clauses, plain))
-
-
-def show(block: Block, *, bounded: bool = False) -> str:
-    """The text of a block, one statement a line: `read(show(block)) == block`."""
-    return "\n".join(map(_text, block_lines(block, bounded)))
-
-
-def _text(line: Line) -> str:
-    return f"{line.left} = {line.right}" + (f" where {', '.join(line.clauses)}" if line.clauses else "")
-
-
 @dataclass(frozen=True)
 class Line:
     """A statement, written: `left = right where clauses`."""
@@ -53,14 +34,33 @@ class Line:
 Writing = Callable[..., Speller]  # takes what a Speller takes
 
 
+def show_expr(node: Node, names: Mapping[Letter, str] | None = None, plain: Iterable[str] = ()) -> str:
+    """The text of an expression. `names` of free letters; `plain` tensors without axes are written without `[]`."""
+    return Speller(names, _taken([node]), plain=plain).expr(node)
+
+
+def show_statement(statement: Statement, extents: bool = True, plain: Iterable[str] = ()) -> str:
+    """One statement by itself, with its pads and, where `extents`, the extents of all its letters."""
+    return _text(statement_line(statement, extents, plain))
+
+
+def show(block: Block, *, bounded: bool = False) -> str:
+    """The text of a block, one statement a line: `read(show(block)) == block`."""
+    return "\n".join(map(_text, block_lines(block, bounded)))
+
+
+def _text(line: Line) -> str:
+    return f"{line.left} = {line.right}" + (f" where {', '.join(line.clauses)}" if line.clauses else "")
+
+
 def statement_line(
-    statement: Statement, clauses: bool = True, plain: Iterable[str] = (), writing: Writing = Speller
+    statement: Statement, extents: bool = True, plain: Iterable[str] = (), writing: Writing = Speller
 ) -> Line:
     """One statement by itself; see `show_statement`."""
-    letters = {b.letter for b in binders_of(statement)} if clauses else set()
+    letters = {b.letter for b in binders_of(statement)} if extents else set()
     speller = writing(taken=_taken([statement.expr], statement), bounded=letters, plain=plain)
     left, right = _equation(statement, speller)
-    return Line(left, right, [*_pads(statement, speller), *_bounds(statement, speller)] if clauses else [])
+    return Line(left, right, [*_pads(statement, speller), *_bounds(statement, speller)])
 
 
 def block_lines(block: Block, bounded: bool = False, writing: Writing = Speller) -> list[Line]:

@@ -19,9 +19,9 @@ from paperback.calculus.conventions import Conventions
 from paperback.calculus.display import display
 from paperback.calculus.naming import known_values
 from paperback.notation.expr import Statement
+from paperback.notation.mathml import mathml_statement
 from paperback.notation.show import show_statement
 from paperback.notation.size import Size
-from paperback.notation.walk import reads
 
 ROLES = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar", "intermediate", "output")
 GIVEN = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar")
@@ -60,6 +60,28 @@ class Program:
         """The page of formulas that this program is: what is given, forward, backward (deltas solved), updates."""
         return "\n".join(_page(self))
 
+    def _repr_html_(self) -> str:
+        """The same page as a table, its formulas as MathML."""
+        return f"<table>{''.join(_table(self))}</table>"
+
+    @property
+    def given(self) -> dict[str, list[ProgramTensor]]:
+        """What must be given, by the title under which it is printed."""
+        found = {title: list(self.by_role(role)) for role, title in _TITLES.items()}
+        return {title: tensors for title, tensors in found.items() if tensors}
+
+    @property
+    def sections(self) -> dict[str, list[Statement]]:
+        """The statements as they are printed: forward, backward (deltas solved), update."""
+        named = known_values([s for s in self.statements if s.target not in self.adjoints])
+        axes = {tensor.name: tensor.axes for tensor in self.tensors.values()}
+        found = {
+            "forward": [s for s in self.statements if s.target not in self.adjoints],
+            "backward": [display(s, named, None, axes) for s in self.statements if s.target in self.adjoints],
+            "update": list(self.updates.values()),
+        }
+        return {title: statements for title, statements in found.items() if statements}
+
     @property
     def inputs(self) -> tuple[ProgramTensor, ...]:
         """Everything that must be given: what is neither computed nor a result."""
@@ -73,31 +95,40 @@ _TITLES = {
 
 
 def _page(program: Program) -> Iterator[str]:
-    for role, title in _TITLES.items():
-        given = [_declaration(tensor) for tensor in program.by_role(role)]
-        if given:
-            yield f"{title}: {'; '.join(given)}"
-    plain = [s.target for s in program.statements if not s.axes]
-    named = known_values([s for s in program.statements if s.target not in program.adjoints])
-    axes = {tensor.name: tensor.axes for tensor in program.tensors.values()}
-    shown = [display(s, named, None, axes) if s.target in program.adjoints else s for s in program.statements]
-    for title, lines in (
-        ("forward", [s for s in shown if s.target not in program.adjoints]),
-        ("backward", [s for s in shown if s.target in program.adjoints]),
-        ("update", list(program.updates.values())),
-    ):
-        if lines:
-            yield from ("", f"{title}:", *(f"  {_line(statement, plain)}" for statement in lines))
+    for title, tensors in program.given.items():
+        yield f"{title}: {'; '.join(map(_declaration, tensors))}"
+    plain = _plain(program)
+    for title, statements in program.sections.items():
+        yield from ("", f"{title}:", *(f"  {_line(statement, plain)}" for statement in statements))
+
+
+def _plain(program: Program) -> list[str]:
+    """Tensors that are written without `[]`."""
+    return [s.target for s in program.statements if not s.axes]
 
 
 def _declaration(tensor: ProgramTensor) -> str:
-    axes = " ".join(map(str, tensor.axes))
     kind = " int" if tensor.integer else ""
-    return f"{tensor.name}: {axes}{kind}" if axes else f"{tensor.name}{kind}"
+    return f"{tensor.name}: {_shape(tensor.axes)}{kind}" if tensor.axes else f"{tensor.name}{kind}"
+
+
+def _shape(axes: Sequence[Size]) -> str:
+    return " ".join(map(str, axes))
 
 
 def _line(statement: Statement, plain: Sequence[str]) -> str:
-    axes = " ".join(map(str, statement.axes))
-    pads = dict.fromkeys(f"{r.tensor} pads {r.pad}" for r in reads(statement.expr) if r.pad is not None)
-    text = show_statement(statement, clauses=False, plain=plain)
-    return text + (f" where {', '.join(pads)}" if pads else "") + (f"   # {axes}" if axes else "")
+    text = show_statement(statement, extents=False, plain=plain)
+    return text + (f"   # {_shape(statement.axes)}" if statement.axes else "")
+
+
+def _table(program: Program) -> Iterator[str]:
+    for title, tensors in program.given.items():
+        yield from (_TITLE.format(title), _ROW.format("; ".join(map(_declaration, tensors)), ""))
+    plain = _plain(program)
+    for title, statements in program.sections.items():
+        yield _TITLE.format(title)
+        yield from (_ROW.format(mathml_statement(s, plain), _shape(s.axes)) for s in statements)
+
+
+_TITLE = "<tr><th colspan='2' style='text-align:left'>{}</th></tr>"
+_ROW = "<tr><td style='text-align:left'>{}</td><td style='text-align:right'>{}</td></tr>"
