@@ -1,0 +1,237 @@
+"""The elementary functions in machine code against mpmath: two units in the last place, on every target and length."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from mpmath import mp
+from tests.engines.llvm.minimax import PROBLEMS, coefficients
+
+from paperback.engines.llvm.elementary import FUNCTIONS, Definition, definition
+from paperback.engines.llvm.polynomials import COEFFICIENTS
+from paperback.engines.numpy.functions import FUNCTIONS as NUMPY
+
+llvm = pytest.importorskip("llvmlite.binding")
+
+Array = np.ndarray[Any, Any]
+
+TYPES = {"float": np.float32, "double": np.float64}
+NATIVE_LANES = (1, 3, 4, 8, 16)
+LANES = {"native": NATIVE_LANES, "haswell": (1, 8), "x86-64": (1, 3, 8)}
+CASES = [(name, element) for name in FUNCTIONS for element in TYPES]
+
+
+def softplus(x: Any) -> Any:
+    return x + mp.log1p(mp.exp(-x)) if x > 0 else mp.log1p(mp.exp(x))
+
+
+REFEREES: dict[str, Callable[[Any], Any]] = {
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "softplus": softplus,
+    **{name: getattr(mp, name) for name in FUNCTIONS if name not in ("sigmoid", "softplus")},
+}
+BOUNDS = {"sqrt": 0.5}
+LOWEST = {"log": 0.0, "sqrt": 0.0, "log1p": -1.0}  # of the domain
+
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+
+def loop(target: Definition, element: str, lanes: int) -> str:
+    """A function y[i] = f(x[i]) over n numbers, n a multiple of the lanes."""
+    kind = element if lanes == 1 else f"<{lanes} x {element}>"
+    return f"""
+define void @run.{target.symbol}(ptr %x, ptr %y, i64 %n) {{
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %j, %head ]
+  %p = getelementptr {element}, ptr %x, i64 %i
+  %q = getelementptr {element}, ptr %y, i64 %i
+  %a = load {kind}, ptr %p, align 4
+  %b = call {kind} @{target.symbol}({kind} %a)
+  store {kind} %b, ptr %q, align 4
+  %j = add i64 %i, {lanes}
+  %more = icmp slt i64 %j, %n
+  br i1 %more, label %head, label %end
+end:
+  ret void
+}}
+"""
+
+
+def machine_for(cpu: str, codemodel: str = "jitdefault") -> Any:
+    host = cpu == "native"
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name() if host else cpu,
+        features=llvm.get_host_cpu_features().flatten() if host else "",
+        opt=2,
+        codemodel=codemodel,
+    )
+
+
+class Compiled:
+    """Functions of vectors as functions of arrays."""
+
+    def __init__(self, cases: list[tuple[Definition, str, int]], cpu: str) -> None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        texts, declarations = {}, set()
+        pending = [definition for definition, _, _ in cases]
+        while pending:
+            one = pending.pop()
+            texts[one.symbol] = one.text
+            declarations |= one.declarations
+            pending.extend(one.needs)
+        loops = [loop(*case) for case in cases]
+        module = llvm.parse_assembly("\n".join([*texts.values(), *sorted(declarations), *loops]))
+        module.verify()
+        self.text = str(module)
+        self.engine = llvm.create_mcjit_compiler(module, machine_for(cpu))
+        self.engine.finalize_object()
+
+    def __call__(self, symbol: str, lanes: int, x: Array) -> Array:
+        address = self.engine.get_function_address(f"run.{symbol}")
+        run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(address)
+        padded = np.zeros(-(-len(x) // lanes) * lanes, x.dtype)
+        padded[: len(x)] = x
+        y = np.empty_like(padded)
+        run(padded.ctypes.data, y.ctypes.data, len(padded))
+        return y[: len(x)]
+
+
+@cache
+def compiled(cpu: str, element: str) -> Compiled:
+    cases = [(definition(name, element, lanes), element, lanes) for name in FUNCTIONS for lanes in LANES[cpu]]
+    return Compiled(cases, cpu)
+
+
+def values(cpu: str, name: str, element: str, lanes: int, x: Array) -> Array:
+    return compiled(cpu, element)(definition(name, element, lanes).symbol, lanes, x)
+
+
+# --- samples and the referee -----------------------------------------------------------------------------------------
+
+
+@cache
+def samples(element: str) -> Array:
+    """Every magnitude, more where functions bend, and the neighbours of the places where formulas meet."""
+    dtype = TYPES[element]
+    random = np.random.default_rng(1)
+    integer = np.dtype(f"i{np.dtype(dtype).itemsize}")
+    bits = random.integers(np.iinfo(integer).min, np.iinfo(integer).max, 600, dtype=integer)
+    x = [bits.view(dtype), *(random.normal(0, scale, 250).astype(dtype) for scale in (0.1, 1, 10, 100))]
+    x += [random.uniform(-1.2, 1.2, 300).astype(dtype), (1 + random.normal(0, 0.05, 150)).astype(dtype)]
+    meets = [0.5, 0.625, 0.9375, 1, 2, 4, 6, 0.41421357, -0.29289323, 0.34657359, 88.72284, -87.33655, -103.97208]
+    meets += [709.782712893384, -708.3964185322641, -745.1332191019412, 17.33, 37.0, 3.1415927, 1.5707964]
+    edges = np.array([*meets, *(-m for m in meets)], dtype)
+    for _ in range(3):
+        x += [edges]
+        edges = np.nextafter(edges, dtype(np.inf))
+    result = np.concatenate(x)
+    return result[np.isfinite(result)]
+
+
+def specials(element: str) -> Array:
+    dtype = TYPES[element]
+    info = np.finfo(dtype)
+    sizes = [0.0, np.inf, info.tiny, info.smallest_subnormal, info.max, 1.0]
+    return np.array([*sizes, *(-s for s in sizes), np.nan], dtype)
+
+
+def inside(name: str, element: str) -> Array:
+    x = samples(element)
+    return x[x > LOWEST[name]] if name in LOWEST else x
+
+
+@cache
+def exact(name: str, element: str) -> list[Any]:
+    with mp.workdps(50):
+        return [REFEREES[name](mp.mpf(float(v))) for v in inside(name, element)]
+
+
+def units(y: Array, right: list[Any]) -> Array:
+    """Errors in units of the last place of the right value."""
+    info = np.finfo(y.dtype)
+    errors = np.empty(len(y))
+    with mp.workdps(50):
+        largest = mp.mpf(float(info.max)) * (1 + mp.ldexp(1, -info.nmant - 2))
+        for i, (value, truth) in enumerate(zip(y, right, strict=True)):
+            exponent = mp.frexp(truth)[1] - 1 if truth else -10_000
+            unit = mp.ldexp(1, max(exponent, info.minexp) - info.nmant)
+            if np.isfinite(value):
+                errors[i] = abs(mp.mpf(float(value)) - truth) / unit
+            else:
+                errors[i] = 0 if np.isinf(value) and abs(truth) >= largest and (truth > 0) == (value > 0) else np.inf
+    return errors
+
+
+# --- laws ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "element"), CASES)
+def test_accuracy(name: str, element: str) -> None:
+    x, right = inside(name, element), exact(name, element)
+    assert len(x) > 800
+    row = [f"{name:9}{element:7}"]
+    for cpu in LANES:
+        errors = units(values(cpu, name, element, 8, x), right)
+        worst = int(errors.argmax())
+        row.append(f"{cpu} {errors[worst]:.2f} at {x[worst]:.9g}".ljust(32))
+        assert errors[worst] <= BOUNDS.get(name, 2.0), row
+    print(*row)
+
+
+@pytest.mark.parametrize(("name", "element"), CASES)
+def test_the_number_of_lanes_changes_no_bit(name: str, element: str) -> None:
+    x = np.concatenate([inside(name, element), specials(element)])
+    compared = 0
+    for cpu, lengths in LANES.items():
+        expected = values(cpu, name, element, 8, x)
+        for lanes in lengths:
+            found = values(cpu, name, element, lanes, x)
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(expected), strict=True)
+            compared += len(x)
+    assert compared > 8000
+
+
+@pytest.mark.parametrize(("name", "element"), CASES)
+def test_special_values_are_those_of_the_numpy_engine(name: str, element: str) -> None:
+    x = np.concatenate([samples(element), specials(element)])
+    with np.errstate(all="ignore"):
+        right = NUMPY[name](x)
+    for cpu in LANES:
+        y = values(cpu, name, element, 8, x)
+        numbers = ~np.isnan(right)
+        np.testing.assert_array_equal(np.isnan(y), ~numbers)
+        np.testing.assert_array_equal(np.signbit(y[numbers]), np.signbit(right[numbers]))
+        y, right_here = y[-len(specials(element)) :], right[-len(specials(element)) :]
+        infinite = ~np.isfinite(right_here) | (right_here == 0)
+        np.testing.assert_array_equal(y[infinite], right_here[infinite])
+
+
+@pytest.mark.parametrize("element", TYPES)
+def test_only_other_functions_of_ours_are_called(element: str) -> None:
+    """Without FMA an operation may become a call of libm."""
+    module = compiled("x86-64", element).text
+    assembly = machine_for("x86-64", codemodel="small").emit_assembly(llvm.parse_assembly(module))
+    called = {line.split()[1] for line in assembly.splitlines() if line.split()[:1] in (["callq"], ["jmp"])}
+    called = {symbol for symbol in called if not symbol.startswith(".L")}
+    assert {definition(name, element, 8).symbol for name in FUNCTIONS} <= called
+    assert all(symbol.partition(".")[0] in FUNCTIONS for symbol in called), called
+
+
+@pytest.mark.parametrize("key", sorted(PROBLEMS))
+def test_the_polynomials_are_those_derived(key: tuple[str, str]) -> None:
+    found, error = coefficients(PROBLEMS[key])
+    assert tuple(found) == COEFFICIENTS[key] and error <= PROBLEMS[key].bound
+
+
+def test_the_polynomials_are_complete() -> None:
+    assert set(PROBLEMS) == set(COEFFICIENTS) and len(COEFFICIENTS) >= 16
