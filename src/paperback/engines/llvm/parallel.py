@@ -1,0 +1,250 @@
+"""The native side of the worker threads: a fork-join loop in LLVM IR, with no Python in it.
+
+A region is `tasks` calls of `fn(context, task, worker)`. The caller publishes it as one 64-bit *ticket*,
+
+    ticket = region number * 2^32 + tasks that nobody has taken yet
+
+and whoever lowers the ticket by one has taken a task. The rest follows from that:
+
+- `fn`, `context` and `tasks` are written only while the ticket has no task left, and read only before a successful
+  exchange of a ticket that has one: the exchange fails if the region has changed meanwhile.
+- The caller takes tasks as well and waits for *tasks*, never for threads. A worker that is late, asleep or gone costs
+  speed alone, so one may fork, stop the workers, or have more of them than cores.
+- `pending` counts the tasks that are not done; whoever lowers it to zero wakes the caller, if that sleeps.
+
+Who waits reads one word for a while, without the x86 `pause` (a hypervisor may trap it, which costs microseconds), and
+then sleeps on a condition variable. A sleeper first says that it sleeps and then looks at the word once more; who
+changes the word does so before it looks for sleepers: both in sequentially consistent order, so no wake-up is lost.
+
+A pool that is busy runs a second caller's region in that caller's own thread, in order.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PARALLEL", "SEQUENTIAL"]
+
+SEQUENTIAL = """
+define void @pb_sequential(ptr %fn, ptr %context, i64 %tasks) nounwind {
+entry:
+  %some = icmp sgt i64 %tasks, 0
+  br i1 %some, label %loop, label %end
+loop:
+  %task = phi i64 [ 0, %entry ], [ %next, %loop ]
+  call void %fn(ptr %context, i64 %task, i64 0)
+  %next = add nuw i64 %task, 1
+  %more = icmp slt i64 %next, %tasks
+  br i1 %more, label %loop, label %end
+end:
+  ret void
+}
+"""
+
+# Each variable has cache lines of its own (two of 64 bytes, since CPUs fetch them in pairs).
+_STATE = """
+@ticket = internal global i64 0, align 128
+@fn = internal global ptr null, align 128
+@context = internal global ptr null, align 8
+@tasks = internal global i64 0, align 8
+@spin = internal global i64 0, align 8
+@pending = internal global i64 0, align 128
+@busy = internal global i64 0, align 128
+@sleepers = internal global i64 0, align 128
+@waiting = internal global i64 0, align 8
+@stop = internal global i64 0, align 8
+@mutex = internal global [128 x i8] zeroinitializer, align 128
+@work_came = internal global [128 x i8] zeroinitializer, align 128
+@work_done = internal global [128 x i8] zeroinitializer, align 128
+
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_signal(ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+"""
+
+# The state of a new pool; also that of a pool in a forked child, whose workers stayed behind.
+_SETUP = """
+define void @pb_setup(i64 %spin) nounwind {
+  store atomic i64 0, ptr @ticket seq_cst, align 8
+  store atomic i64 0, ptr @pending seq_cst, align 8
+  store atomic i64 0, ptr @sleepers seq_cst, align 8
+  store atomic i64 0, ptr @waiting seq_cst, align 8
+  store atomic i64 0, ptr @stop seq_cst, align 8
+  store i64 %spin, ptr @spin
+  call i32 @pthread_mutex_init(ptr @mutex, ptr null)
+  call i32 @pthread_cond_init(ptr @work_came, ptr null)
+  call i32 @pthread_cond_init(ptr @work_done, ptr null)
+  store atomic i64 0, ptr @busy seq_cst, align 8
+  ret void
+}
+
+define void @pb_stop() nounwind {
+  store atomic i64 1, ptr @stop seq_cst, align 8
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  call i32 @pthread_cond_broadcast(ptr @work_came)
+  ret void
+}
+"""
+
+# Take tasks while there are any, then account for them. Returns whether these were the last of their region.
+_TAKE = """
+define internal i1 @take(i64 %worker) nounwind {
+entry:
+  br label %look
+look:
+  %count = phi i64 [ 0, %entry ], [ %count, %claim ], [ %counted, %run ]
+  %ticket = load atomic i64, ptr @ticket acquire, align 8
+  %left = and i64 %ticket, 4294967295
+  %none = icmp eq i64 %left, 0
+  br i1 %none, label %account, label %claim
+claim:
+  %fn = load atomic ptr, ptr @fn monotonic, align 8
+  %context = load atomic ptr, ptr @context monotonic, align 8
+  %tasks = load atomic i64, ptr @tasks monotonic, align 8
+  %lower = sub i64 %ticket, 1
+  %exchange = cmpxchg ptr @ticket, i64 %ticket, i64 %lower seq_cst acquire, align 8
+  %mine = extractvalue { i64, i1 } %exchange, 1
+  br i1 %mine, label %run, label %look
+run:
+  %task = sub i64 %tasks, %left
+  call void %fn(ptr %context, i64 %task, i64 %worker)
+  %counted = add i64 %count, 1
+  br label %look
+account:
+  %before = atomicrmw sub ptr @pending, i64 %count seq_cst, align 8
+  %worked = icmp ne i64 %count, 0
+  %all = icmp eq i64 %before, %count
+  %last = and i1 %worked, %all
+  ret i1 %last
+}
+"""
+
+_WORK = """
+define void @pb_work(i64 %worker) nounwind {
+entry:
+  %patience = load i64, ptr @spin
+  br label %work
+work:
+  %last = call i1 @take(i64 %worker)
+  br i1 %last, label %finished, label %spin
+finished:
+  %waiting = load atomic i64, ptr @waiting seq_cst, align 8
+  %sleeps = icmp ne i64 %waiting, 0
+  br i1 %sleeps, label %wake, label %spin
+wake:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  call i32 @pthread_cond_signal(ptr @work_done)
+  br label %spin
+spin:
+  %turn = phi i64 [ 0, %work ], [ 0, %finished ], [ 0, %wake ], [ %next, %idle ]
+  %ticket = load atomic i64, ptr @ticket monotonic, align 8
+  %left = and i64 %ticket, 4294967295
+  %some = icmp ne i64 %left, 0
+  br i1 %some, label %work, label %idle
+idle:
+  %next = add i64 %turn, 1
+  %again = icmp ult i64 %next, %patience
+  br i1 %again, label %spin, label %park
+park:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  atomicrmw add ptr @sleepers, i64 1 seq_cst, align 8
+  br label %check
+check:
+  %ticket.parked = load atomic i64, ptr @ticket seq_cst, align 8
+  %left.parked = and i64 %ticket.parked, 4294967295
+  %stop = load atomic i64, ptr @stop seq_cst, align 8
+  %reasons = or i64 %left.parked, %stop
+  %asleep = icmp eq i64 %reasons, 0
+  br i1 %asleep, label %sleep, label %unpark
+sleep:
+  call i32 @pthread_cond_wait(ptr @work_came, ptr @mutex)
+  br label %check
+unpark:
+  atomicrmw sub ptr @sleepers, i64 1 seq_cst, align 8
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  %stopped = icmp ne i64 %stop, 0
+  br i1 %stopped, label %end, label %work
+end:
+  ret void
+}
+"""
+
+_REGION = """
+define void @pb_parallel(ptr %fn, ptr %context, i64 %tasks) nounwind {
+entry:
+  %beyond_one = sub i64 %tasks, 2
+  %shareable = icmp ult i64 %beyond_one, 2147483647
+  br i1 %shareable, label %claim, label %alone
+claim:
+  %exchange = cmpxchg ptr @busy, i64 0, i64 1 seq_cst monotonic, align 8
+  %mine = extractvalue { i64, i1 } %exchange, 1
+  br i1 %mine, label %publish, label %alone
+alone:
+  call void @pb_sequential(ptr %fn, ptr %context, i64 %tasks)
+  ret void
+publish:
+  store atomic ptr %fn, ptr @fn monotonic, align 8
+  store atomic ptr %context, ptr @context monotonic, align 8
+  store atomic i64 %tasks, ptr @tasks monotonic, align 8
+  store atomic i64 %tasks, ptr @pending monotonic, align 8
+  %ticket = load atomic i64, ptr @ticket monotonic, align 8
+  %region = add i64 %ticket, 4294967296
+  %full = add i64 %region, %tasks
+  store atomic i64 %full, ptr @ticket seq_cst, align 8
+  %sleepers = load atomic i64, ptr @sleepers seq_cst, align 8
+  %some_sleep = icmp ne i64 %sleepers, 0
+  br i1 %some_sleep, label %wake, label %join
+wake:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  %helpers = sub i64 %tasks, 1
+  %fewer = icmp ult i64 %helpers, %sleepers
+  %calls = select i1 %fewer, i64 %helpers, i64 %sleepers
+  br label %signal
+signal:
+  %sent = phi i64 [ 0, %wake ], [ %sent.next, %signal ]
+  call i32 @pthread_cond_signal(ptr @work_came)
+  %sent.next = add i64 %sent, 1
+  %more = icmp ult i64 %sent.next, %calls
+  br i1 %more, label %signal, label %join
+join:
+  %last = call i1 @take(i64 0)
+  br i1 %last, label %end, label %ready
+ready:
+  %patience = load i64, ptr @spin
+  br label %spin
+spin:
+  %turn = phi i64 [ 0, %ready ], [ %next, %idle ]
+  %pending = load atomic i64, ptr @pending acquire, align 8
+  %open = icmp ne i64 %pending, 0
+  br i1 %open, label %idle, label %end
+idle:
+  %next = add i64 %turn, 1
+  %again = icmp ult i64 %next, %patience
+  br i1 %again, label %spin, label %park
+park:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  store atomic i64 1, ptr @waiting seq_cst, align 8
+  br label %check
+check:
+  %pending.parked = load atomic i64, ptr @pending seq_cst, align 8
+  %still = icmp ne i64 %pending.parked, 0
+  br i1 %still, label %sleep, label %unpark
+sleep:
+  call i32 @pthread_cond_wait(ptr @work_done, ptr @mutex)
+  br label %check
+unpark:
+  store atomic i64 0, ptr @waiting seq_cst, align 8
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  br label %end
+end:
+  store atomic i64 0, ptr @busy release, align 8
+  ret void
+}
+"""
+
+PARALLEL = _STATE + _SETUP + SEQUENTIAL + _TAKE + _WORK + _REGION
