@@ -2,6 +2,7 @@
 
     tensors     parameters, running statistics and the optimizer's tensors, under their names
     metadata    "paperback": format, network, input_shape, seed, dtype, layout, frozen; optimizer, taken, steps, epochs
+                "paperback.run": how the model was trained (a Record), where that was told
 
 Layers come back from a table of class names and plain settings: reading runs nothing that a file says. A file is
 checked whole (its header, the network it describes, every tensor's shape and type against that network) before an
@@ -10,7 +11,7 @@ array is made. Writing is atomic: a temporary file beside the target, fsync, rep
 
 from __future__ import annotations
 
-__all__ = ["Checkpoint", "check_target", "read", "write"]
+__all__ = ["Checkpoint", "check_target", "read", "read_record", "replace_file", "write"]
 
 import json
 import os
@@ -28,6 +29,7 @@ from safetensors.numpy import save as serialise
 from paperback.errors import ModelError
 from paperback.learn.inputs import LAYOUTS
 from paperback.learn.optim import Optimizer, from_config
+from paperback.learn.record import Record
 from paperback.nn.config import from_config as layer_from_config
 from paperback.nn.config import kinds_of, to_config
 from paperback.nn.layers.layer import Layer
@@ -36,6 +38,7 @@ from paperback.nn.network import Network, build
 Array = NDArray[Any]
 
 KEY = "paperback"
+RECORD_KEY = "paperback.run"
 FORMAT = 1
 _DTYPES = {"float32": "F32", "float64": "F64"}
 _MAX_DESCRIPTION = 1 << 22  # characters of JSON: a network of thousands of layers
@@ -81,8 +84,8 @@ def check_target(where: str, path: str | os.PathLike[str]) -> None:
         raise ModelError(f"{where}: cannot write {target}: {error.strerror or error}; choose another path") from error
 
 
-def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
-    """Write a checkpoint to `path`, atomically; the same model gives the same bytes.
+def write(path: str | os.PathLike[str], checkpoint: Checkpoint, record: Record | None = None) -> None:
+    """Write a checkpoint to `path`, and the record of its run, atomically; the same model gives the same bytes.
 
     ModelError where no file can be put there (see `check_target`), OSError for a disk that fails while it is written.
     """
@@ -107,10 +110,11 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
         raise ModelError(f"save: needs finite numbers, {bad} holds NaN or infinity; train with a smaller learning rate")
     text = json.dumps(description, allow_nan=False)
     tensors = {name: np.ascontiguousarray(array) for name, array in checkpoint.tensors.items()}
-    _replace(Path(path), serialise(tensors, metadata={KEY: text}))
+    told = {RECORD_KEY: record.to_json()} if record is not None else {}
+    replace_file(Path(path), serialise(tensors, metadata={KEY: text, **told}))
 
 
-def _replace(target: Path, data: bytes) -> None:
+def replace_file(target: Path, data: bytes) -> None:
     """Put `data` in the place of `target`: all of it or nothing, on the disk when this returns."""
     temporary = _beside(target)
     try:
@@ -170,6 +174,28 @@ def _not_finite(tensors: Mapping[str, Array]) -> str | None:
 
 def _refuse(place: str, needed: str, fix: str = "the file is damaged, or Model.save did not write it") -> NoReturn:
     raise ModelError(f"load: {place} needs {needed}; {fix}")
+
+def read_record(path: str | os.PathLike[str]) -> Record | None:
+    """How the model in a file was trained; None where the file does not tell, ModelError where it holds no model."""
+    if not isinstance(path, str | os.PathLike):
+        raise ModelError(f"load: the path is a text, found {path!r}; pass the name of a file")
+    place = os.fspath(path)
+    if not os.path.isfile(place):
+        there = "a folder; add the name of the file" if os.path.isdir(place) else "nothing there; check the path"
+        raise ModelError(f"load: {place} needs to be a file, found {there}")
+    try:
+        with safe_open(place, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):
+        read(path)  # says what is wrong with it
+        raise
+    if RECORD_KEY not in metadata:
+        return None
+    try:
+        return Record.from_json(metadata[RECORD_KEY])
+    except ModelError as error:
+        raise ModelError(f"load: {place} is damaged: {error}") from None
+
 
 
 def _described(place: str, text: str | None, kinds: tuple[type, ...]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from paperback.errors import ModelError
 from paperback.learn.augment import Augment
 from paperback.learn.checkpoint import check_target
+from paperback.learn.curve import Curve
 from paperback.learn.history import Epoch, History
 from paperback.learn.inputs import check_batch_size, check_count
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right, scores
@@ -109,12 +110,15 @@ def fit(
             number = model.epochs + 1
             order = stream(model.seed, f"epoch {number}").permutation(count) if shuffle else np.arange(count)
             start, total, hits, seen = time.monotonic(), 0.0, 0, 0
+    curve = Curve()
             for first in range(0, count, batch_size):
                 chosen = order[first : first + batch_size]
                 batch, label = examples[chosen], labels[chosen]
                 if augment is not None:
                     batch = _augmented(augment, batch, stream(model.seed, f"augment {model.steps}"))
-                value, output = step.run(batch, label, kind, factor(steps / steps_in_all))
+                scale = factor(steps / steps_in_all)
+                value, output = step.run(batch, label, kind, scale)
+                curve.step(value, optimizer.lr * scale)
                 steps += 1
                 seen += len(chosen)
                 total += value * len(chosen)
@@ -144,7 +148,7 @@ def fit(
         model._state = replace(best.state, steps=model.steps, epochs=model.epochs)
         if checkpoint is not None:
             model.save(checkpoint)
-    return History(tuple(records), steps, interrupted)
+    return History(tuple(records), steps, interrupted, curve.points)
 
 
 def _augmented(augment: Augment, batch: Array, generator: np.random.Generator) -> Array:

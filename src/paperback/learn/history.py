@@ -3,6 +3,7 @@
 Losses are means over examples (None in JSON where they are no finite number); accuracies are fractions of examples,
 None where labels are no classes. The training loss and accuracy are those of the steps as they were taken, with the
 parameters of that moment.
+In a notebook a History shows itself: its curves and its epochs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+from paperback.errors import ModelError
+from paperback.learn.curve import Point
 from paperback.learn.metrics import plain
+from paperback.markup import Html, Series, chart, fragment, join, short, table, tag
+
+_STEEP = 20.0  # the ratio of largest to least loss from which their axis is logarithmic
+_ROWS = 12  # epochs in a notebook's table, the last ones
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History(Sequence[Epoch]):
-    """The epochs of one `fit`, in order. `interrupted`: Ctrl-C came; `steps` counts whole steps, all of them kept."""
+    """The epochs of one `fit`, in order. `interrupted`: Ctrl-C came; `steps` counts whole steps, all of them kept.
+
+    `curve` holds the loss and the learning rate step by step, means over stretches of steps where there are many.
+    """
 
     epochs: tuple[Epoch, ...] = ()
     steps: int = 0
     interrupted: bool = False
+    curve: tuple[Point, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> Epoch: ...
@@ -74,7 +85,92 @@ class History(Sequence[Epoch]):
             "steps": self.steps,
             "interrupted": self.interrupted,
             "best": self.best and self.best.number,
+            "curve": [[plain(number) for number in point] for point in self.curve],
         }
+
+    @staticmethod
+    def from_dict(data: Any) -> History:
+        """What `to_dict` gave, read back; ModelError for anything else. What was no finite number is NaN."""
+        try:
+            epochs = tuple(_epoch(item) for item in data["epochs"])
+            curve = tuple(Point(int(step), _number(loss), _number(rate)) for step, loss, rate in data["curve"])
+            return History(epochs, int(data["steps"]), bool(data["interrupted"]), curve)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ModelError(f"a history needs what History.to_dict gives, found something else ({error!r})") from None
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), allow_nan=False)
+
+    # --- for people --------------------------------------------------------------------------------------------------
+
+    def charts(self) -> tuple[Html, ...]:
+        """The curves there are: loss and accuracy by epoch; loss and learning rate by step."""
+        numbers = [epoch.number for epoch in self.epochs]
+        losses = [
+            Series("training loss", numbers, [epoch.loss for epoch in self.epochs]),
+            Series("held-out loss", numbers, [_number(epoch.val_loss) for epoch in self.epochs]),
+        ]
+        accuracies = [
+            Series("training accuracy", numbers, [_number(epoch.accuracy) for epoch in self.epochs]),
+            Series("held-out accuracy", numbers, [_number(epoch.val_accuracy) for epoch in self.epochs]),
+        ]
+        steps = [point.step for point in self.curve]
+        step_losses = Series("loss of a step", steps, [point.loss for point in self.curve], "thin")
+        rates = Series("learning rate", steps, [point.rate for point in self.curve], "thin")
+        made = (
+            chart(losses, "Loss by epoch", "epoch", log=_is_steep(losses)),
+            chart(accuracies, "Accuracy by epoch", "epoch", written=_percent),
+            chart([step_losses], "Loss by step", "step", log=_is_steep([step_losses])),
+            chart([rates], "Learning rate by step", "step"),
+        )
+        return tuple(one for one in made if one is not None)
+
+    def table(self, rows: int | None = None) -> Html:
+        """The epochs, the last `rows` of them, as a table of HTML."""
+        shown = self.epochs[-rows:] if rows else self.epochs
+        columns: dict[str, list[str]] = {
+            "epoch": [str(epoch.number) for epoch in shown],
+            "loss": [short(epoch.loss) for epoch in shown],
+            "accuracy": [_percent(_number(epoch.accuracy)) for epoch in shown],
+            "held-out loss": [short(_number(epoch.val_loss)) for epoch in shown],
+            "held-out accuracy": [_percent(_number(epoch.val_accuracy)) for epoch in shown],
+            "seconds": [short(epoch.seconds) for epoch in shown],
+            "examples/s": [short(epoch.images_per_second) for epoch in shown],
+        }
+        told = {name: cells for name, cells in columns.items() if any(cell != _NONE for cell in cells)}
+        return table(list(told), zip(*told.values(), strict=True), numbers=told)
+
+    def _repr_html_(self) -> str:
+        epochs = "epoch" if len(self) == 1 else "epochs"
+        words = f"{len(self)} {epochs}, {self.steps:,} steps{', interrupted' if self.interrupted else ''}"
+        best = f"; least held-out loss after epoch {self.best.number}" if self.best else ""
+        head = tag("p", tag("b", "Training"), f": {words}{best}")
+        return fragment(head, tag("div", join(self.charts()), class_="row"), self.table(_ROWS))
+
+
+_NONE = short(math.nan)
+
+
+def _percent(share: float) -> str:
+    return _NONE if math.isnan(share) else f"{share:.1%}"
+
+
+def _is_steep(series: Sequence[Series]) -> bool:
+    values = [value for each in series for value in each.y if math.isfinite(value)]
+    return bool(values) and min(values) > 0 and max(values) > _STEEP * min(values)
+
+
+def _epoch(item: Mapping[str, Any]) -> Epoch:
+    return Epoch(
+        int(item["number"]), _number(item["loss"]), _optional(item["accuracy"]), _optional(item["val_loss"]),
+        _optional(item["val_accuracy"]), _number(item["seconds"]), _number(item["images_per_second"]),
+        dict(item["val_metrics"]),
+    )  # fmt: skip
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)

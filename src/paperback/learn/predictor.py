@@ -41,6 +41,7 @@ from paperback.learn.inputs import (
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.state import State, sealed
 from paperback.nn.layers.layer import Layer
+from paperback.learn.record import Record
 from paperback.nn.losses import LABEL, LOSS, Loss, find
 from paperback.nn.network import INPUT, build
 from paperback.nn.summary import summary
@@ -252,12 +253,22 @@ class Predictor(metaclass=Strict):
 
     def summary(self) -> str:
         """A table: layer, output shape, parameters, FLOPs, formula."""
+    def activations(self, x: ArrayLike) -> dict[str, Array]:
+        """What every layer gives for these examples, after training's rules: its name -> `[N, ...]`, channels last."""
+        examples = self._examples("activations", x)
+        run, names = self._compiled("activations", lambda: programs.activations_program(self.network))
+        result = run({**self._state.tensors, INPUT: self._input(examples)})
+        return {layer: result[tensor] for layer, tensor in names.items()}
+
         return summary(self.network)
 
     # --- files -------------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint, atomically: the old file or the new one is there, never half of one."""
+    def save(self, path: str | os.PathLike[str], record: Record | None = None) -> None:
+        """Write a checkpoint, atomically: the old file or the new one is there, never half of one.
+
+        record    how the model was trained, to lie beside it in the file; a report is made of it
+        """
         state = self._state
         checkpoints.write(
             path,
@@ -267,6 +278,7 @@ class Predictor(metaclass=Strict):
             ),
         )  # fmt: skip
 
+            record,
     @classmethod
     def load(
         cls,

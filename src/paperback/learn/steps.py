@@ -8,7 +8,10 @@ drawn here by a counter-based generator keyed by (seed, step, layer).
 
 from __future__ import annotations
 
-__all__ = ["COTANGENT", "draw_masks", "evaluation_program", "gradient_program", "training_program", "vjp_program"]
+__all__ = [
+    "COTANGENT", "activations_program", "draw_masks", "evaluation_program", "gradient_program", "training_program",
+    "vjp_program",
+]  # fmt: skip
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -44,6 +47,16 @@ def training_program(
 def evaluation_program(network: Network, loss: Loss, label: str) -> Program:
     """The loss and the output after training: running statistics, no masks, no updates."""
     return prune(replace(attach(network.predict, network.output, loss, label=label), outputs=(LOSS, network.output)))
+
+
+def activations_program(network: Network) -> tuple[Program, dict[str, str]]:
+    """What every layer gives, and what those tensors are called: the last that is computed under the layer's name."""
+    targets = [statement.target for statement in reversed(network.predict.statements)]
+    names = {
+        layer.name: next(target for target in targets if target.startswith(f"{layer.name}."))
+        for layer in network.layers
+    }
+    return prune(replace(network.predict, outputs=tuple(names.values()))), names
 
 
 def gradient_program(network: Network, loss: Loss, label: str, training: bool) -> tuple[Program, dict[str, str]]:

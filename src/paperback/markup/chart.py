@@ -25,7 +25,7 @@ Place = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart. `look` is "line", "faint" (thin, behind the others), "dashed" or "dots"."""
+    """One line of a chart. `look` is "line", "thin" (for many points), "dashed" or "dots"."""
 
     name: str
     x: Sequence[float]
@@ -72,12 +72,11 @@ def chart(
     right = _axis([x for x, _ in places], _LEFT, _WIDTH - _RIGHT, whole=whole, margin=0.0)
     up = _axis([y for _, y in places], _HEIGHT - _BOTTOM, _TOP, log=log, margin=0.05)
     colours = {s.name: at % _COLOURS for at, (s, _) in enumerate(kept)}
-    lines = sorted(kept, key=lambda item: item[0].look != "faint")  # the faint ones first: behind
     return tag(
         "svg",
         tag("title", title),
         join(_grid(right, up, x_label, written)),
-        join(part for s, runs in lines for part in _drawn(s, runs, right, up, colours[s.name], written)),
+        join(part for s, runs in kept for part in _drawn(s, runs, right, up, colours[s.name], written)),
         join(_legend([s for s, _ in kept], colours)),
         role="img",
         class_="chart",

@@ -30,9 +30,9 @@ STYLE = """
 .paperback svg .label, .paperback svg .key { fill:var(--ink); }
 .paperback svg .grid { stroke:var(--line); stroke-width:1; }
 .paperback svg .axis { stroke:var(--soft); stroke-width:1; }
-.paperback svg .line, .paperback svg .faint, .paperback svg .dashed { fill:none; stroke-width:2; stroke-linejoin:round;
+.paperback svg .line, .paperback svg .thin, .paperback svg .dashed { fill:none; stroke-width:2; stroke-linejoin:round;
   stroke-linecap:round; }
-.paperback svg .faint { stroke-width:1; opacity:.45; }
+.paperback svg .thin { stroke-width:1.2; }
 .paperback svg .dashed { stroke-width:1.4; stroke-dasharray:5 4; }
 .paperback svg .c0 { stroke:var(--c0); } .paperback svg .c1 { stroke:var(--c1); }
 .paperback svg .c2 { stroke:var(--c2); } .paperback svg .c3 { stroke:var(--c3); }
