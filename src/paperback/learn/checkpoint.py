@@ -168,13 +168,6 @@ def read(path: str | os.PathLike[str], kinds: Iterable[type] = ()) -> Checkpoint
     return Checkpoint(**{**saved, "tensors": tensors})
 
 
-def _not_finite(tensors: Mapping[str, Array]) -> str | None:
-    return next((name for name, array in tensors.items() if not np.isfinite(array).all()), None)
-
-
-def _refuse(place: str, needed: str, fix: str = "the file is damaged, or Model.save did not write it") -> NoReturn:
-    raise ModelError(f"load: {place} needs {needed}; {fix}")
-
 def read_record(path: str | os.PathLike[str]) -> Record | None:
     """How the model in a file was trained; None where the file does not tell, ModelError where it holds no model."""
     if not isinstance(path, str | os.PathLike):
@@ -196,6 +189,13 @@ def read_record(path: str | os.PathLike[str]) -> Record | None:
     except ModelError as error:
         raise ModelError(f"load: {place} is damaged: {error}") from None
 
+
+def _not_finite(tensors: Mapping[str, Array]) -> str | None:
+    return next((name for name, array in tensors.items() if not np.isfinite(array).all()), None)
+
+
+def _refuse(place: str, needed: str, fix: str = "the file is damaged, or Model.save did not write it") -> NoReturn:
+    raise ModelError(f"load: {place} needs {needed}; {fix}")
 
 
 def _described(place: str, text: str | None, kinds: tuple[type, ...]) -> dict[str, Any]:

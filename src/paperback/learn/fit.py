@@ -102,6 +102,7 @@ def fit(
     watcher = progress_for(progress)
     steps_in_all = epochs * -(-count // batch_size)
     records: list[Epoch] = []
+    curve = Curve()
     best = _Best()
     steps = 0
     interrupted = False
@@ -110,7 +111,6 @@ def fit(
             number = model.epochs + 1
             order = stream(model.seed, f"epoch {number}").permutation(count) if shuffle else np.arange(count)
             start, total, hits, seen = time.monotonic(), 0.0, 0, 0
-    curve = Curve()
             for first in range(0, count, batch_size):
                 chosen = order[first : first + batch_size]
                 batch, label = examples[chosen], labels[chosen]

@@ -39,9 +39,9 @@ from paperback.learn.inputs import (
     labels_for,
 )
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
+from paperback.learn.record import Record
 from paperback.learn.state import State, sealed
 from paperback.nn.layers.layer import Layer
-from paperback.learn.record import Record
 from paperback.nn.losses import LABEL, LOSS, Loss, find
 from paperback.nn.network import INPUT, build
 from paperback.nn.summary import summary
@@ -251,8 +251,6 @@ class Predictor(metaclass=Strict):
         output = channels_first(result[self.network.output], self.layout)
         return output, self._outside({name: result[tensor] for name, tensor in names.items()})
 
-    def summary(self) -> str:
-        """A table: layer, output shape, parameters, FLOPs, formula."""
     def activations(self, x: ArrayLike) -> dict[str, Array]:
         """What every layer gives for these examples, after training's rules: its name -> `[N, ...]`, channels last."""
         examples = self._examples("activations", x)
@@ -260,6 +258,8 @@ class Predictor(metaclass=Strict):
         result = run({**self._state.tensors, INPUT: self._input(examples)})
         return {layer: result[tensor] for layer, tensor in names.items()}
 
+    def summary(self) -> str:
+        """A table: layer, output shape, parameters, FLOPs, formula."""
         return summary(self.network)
 
     # --- files -------------------------------------------------------------------------------------------------------
@@ -276,9 +276,9 @@ class Predictor(metaclass=Strict):
                 self.net, self.input_shape, self.seed, self.dtype.name, self.layout, tuple(sorted(self._frozen)),
                 state.rule, state.taken, state.steps, state.epochs, {**state.tensors, **state.optimizer},
             ),
+            record,
         )  # fmt: skip
 
-            record,
     @classmethod
     def load(
         cls,
