@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,11 @@ def test_a_history_shows_itself() -> None:
     assert History()._repr_html_().count("<svg") == 0
     shown = History((Epoch(1, 1.0, None, 0.5, None, 1.0, 2.0),), 3)._repr_html_()
     assert "held-out loss" in shown and "accuracy" not in shown.split("</style>")[1]
+
+
+def test_a_model_shows_its_summary() -> None:
+    model = pb.Model(pb.nn.Sequential(pb.nn.Dense(3), pb.nn.ReLU()), input_shape=(4,))
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", model._repr_html_())
+    assert cells[5:9] == ["dense_1", "3", "15", "27"] and len(cells) == 15
+    lines = model.summary().splitlines()
+    assert lines[2].split()[:4] == cells[5:9] and f">{lines[-1]}<" in model._repr_html_()

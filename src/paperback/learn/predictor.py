@@ -41,10 +41,11 @@ from paperback.learn.inputs import (
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.record import Record
 from paperback.learn.state import State, sealed
+from paperback.markup import fragment
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, Loss, find
 from paperback.nn.network import INPUT, build
-from paperback.nn.summary import summary
+from paperback.nn.summary import summary, summary_table
 from paperback.program.program import Program
 
 Array = NDArray[Any]
@@ -261,6 +262,9 @@ class Predictor(metaclass=Strict):
     def summary(self) -> str:
         """A table: layer, output shape, parameters, FLOPs, formula."""
         return summary(self.network)
+
+    def _repr_html_(self) -> str:
+        return fragment(summary_table(self.network))
 
     # --- files -------------------------------------------------------------------------------------------------------
 
