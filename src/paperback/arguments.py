@@ -23,6 +23,7 @@ R = TypeVar("R")
 
 _AS_NEAR = 0.1  # of two near names, how much less alike the second may be
 _CALLED_ELSEWHERE: Mapping[str, tuple[str, ...]] = {  # the names used here, or a sentence
+    "lenet": ("lenet", "presets are functions: paperback.learn.presets.lenet((28, 28, 1))"),
     "linear": ("Dense", "dense"),
     "fullyconnected": ("Dense",),
     "swish": ("SiLU", "silu"),

@@ -160,11 +160,11 @@ def test_pictures_and_label_columns(tmp_path: Path) -> None:
 BAD: list[tuple[list[str], str]] = [
     (["train", "--net", "dens 10"], '--net, item 1 "dens 10": no layer or preset is called dens; did you mean dense?'),
     (["train", "--data", "/nowhere/at/all.csv"], "/nowhere/at/all.csv"),
-    (["train", "--engine", "steam"], "there is no engine 'steam'"),
+    (["train", "--engine", "steam"], "no engine is called 'steam'"),
     (["train", "--lr", "1e30", *SHORT], "use a smaller learning rate"),
     (["train", "--epochs", "0"], "Invalid value for '--epochs'"),
     (["train", "--epoch", "3"], "No such option"),
-    (["evaluate", "/nowhere/model"], "load: /nowhere/model cannot be read: No such file or directory"),
+    (["evaluate", "/nowhere/model"], "load: /nowhere/model needs to be a file, found nothing there; check the path"),
     (["predict", __file__], "is no safetensors file, or was cut short"),
     (["summary", "--input-shape", "28by28"], "needs whole numbers with x between, as 28x28x1, found 28by28"),
     (["derive", "y[i] = x[i"], "y[i] = x[i"),
@@ -193,7 +193,7 @@ def test_bad_input_is_exit_code_2_and_a_message(arguments: list[str], message: s
 
 def test_errors_are_json_too() -> None:
     ran = run("evaluate", "/nowhere/model", "--json")
-    assert ran.exit_code == 2 and "cannot be read" in result(ran)["error"]
+    assert ran.exit_code == 2 and "found nothing there" in result(ran)["error"]
 
 
 def test_a_failed_check_is_exit_code_1(saved: Path) -> None:

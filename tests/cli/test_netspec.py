@@ -59,8 +59,8 @@ MISTAKES = [
     ("maxpool 2 full", 'item 1 "maxpool 2 full": no option is called full; '),
     ("dropout", 'item 1 "dropout": needs the share to leave out, found nothing; write for example dropout 0.5'),
     ("dropout lots", 'item 1 "dropout lots": needs the share to leave out, found lots; write for example dropout 0.5'),
-    ("dropout 2", 'item 1 "dropout 2": Dropout: rate must be a number with 0 <= rate < 1, not 2.0; change the number'),
-    ("relu, dense 0", 'item 2 "dense 0": Dense: units must be a whole number >= 1, not 0; change the number'),
+    ("dropout 2", 'item 1 "dropout 2": Dropout: rate must be a number with 0 <= rate < 1, not 2.0: write rate=0.5'),
+    ("relu, dense 0", 'item 2 "dense 0": Dense: units must be a whole number >= 1, not 0: write units=1'),
 ]
 
 

@@ -122,32 +122,6 @@ def test_parameters_start_by_seed_and_name_and_are_read_only() -> None:
     np.testing.assert_array_equal(single.parameters["dense_1.w"], a.parameters["dense_1.w"].astype("float32"))
 
 
-SETTING = [
-    ({"dense_1.w": np.zeros((3, 4))}, "dense_1.w needs shape (12, 4), found (3, 4); pass an array of that shape"),
-    (
-        {"dense_1.w": np.zeros((4, 12))},
-        "dense_1.w needs shape (12, 4), found (4, 12); transpose it: weights are [in, out], kernels [rows, columns, "
-        "in, out]",
-    ),
-    ({"dens_1.w": np.zeros((12, 4))}, "the model has no 'dens_1.w'; did you mean dense_1.w?"),
-    (
-        {"dense_1.b": [0, np.nan, 0, 0]},
-        "dense_1.b needs finite numbers in float64, dense_1.b[1] is nan; remove or replace it",
-    ),
-    ({"dense_1.b": ["a"] * 4}, "dense_1.b holds numbers, found <U1; convert it with astype(float)"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("values", "message"), SETTING, ids=[message[:30] for _, message in SETTING])
-def test_set_parameters_is_all_or_nothing(values: dict[str, Any], message: str) -> None:
-    model = conv_model()
-    before = dict(model.parameters)
-    with pytest.raises(ModelError) as error:
-        model.set_parameters({"conv2d_1.b": [1, 2, 3], **values})
-    assert str(error.value) == f"set_parameters: {message}"
-    assert all(model.parameters[name] is array for name, array in before.items())
-
-
 def test_set_parameters_copies_and_takes_running_statistics() -> None:
     model = Model(nn.Sequential(nn.BatchNorm()), (3,))
     own = np.ones(3)
@@ -280,95 +254,11 @@ def test_the_exact_engine_trains_to_what_numpy_does() -> None:
 X, Y = images()
 
 
-def with_nan(*place: int) -> np.ndarray[Any, Any]:
-    array = X.copy()
-    array[place] = np.nan
-    return array
-
-
-BAD: list[tuple[Callable[[Model], object], str]] = [
-    (
-        lambda m: m.predict(X[0]),
-        "predict: x needs shape (N, 5, 7, 2), what the network was built for, found (5, 7, 2); for one example pass "
-        "x[None]",
-    ),
-    (
-        lambda m: m.predict(X.reshape(3, -1)),
-        "predict: x needs shape (N, 5, 7, 2), what the network was built for, found (3, 70); the numbers fit: pass "
-        "x.reshape(-1, 5, 7, 2)",
-    ),
-    (
-        lambda m: m.predict(np.moveaxis(X, -1, 1)),
-        "predict: x needs shape (N, 5, 7, 2), what the network was built for, found (3, 2, 5, 7); the axes fit in "
-        'another order: transpose x, or build the model with layout="NCHW"',
-    ),
-    (
-        lambda m: m.predict(np.zeros((3, 4, 4, 1))),
-        "predict: x needs shape (N, 5, 7, 2), what the network was built for, found (3, 4, 4, 1); reshape x, or build "
-        "the model with input_shape=(4, 4, 1)",
-    ),
-    (lambda m: m.predict(X[:0]), "predict: x needs at least one example, found none; pass a batch that is not empty"),
-    (lambda m: m.predict(X.astype(str)), "predict: x holds numbers, found <U32; convert it with astype(float)"),
-    (
-        lambda m: m.evaluate(with_nan(1, 2, 3, 0), Y),
-        "evaluate: x needs finite numbers in float64, x[1, 2, 3, 0] is nan; remove or replace it",
-    ),
-    (
-        lambda m: m.fit(X, Y[:2]),
-        "fit: needs one label for each example, found 3 examples and 2 labels; check that x and y belong together",
-    ),
-    (
-        lambda m: m.fit(X, [0, 1, 4]),
-        "fit: softmax_cross_entropy: label[2] is 4, but the output has the classes 0 to 3",
-    ),
-    (
-        lambda m: m.fit(X, [0, -1, 1]),
-        "fit: softmax_cross_entropy: label[1] is -1, but the output has the classes 0 to 3",
-    ),
-    (lambda m: m.fit(X, Y, batch_size=0), "fit: batch_size is a whole number from 1 on, found 0; pass batch_size=1"),
-    (lambda m: m.fit(X, Y, epochs=1.5), "fit: epochs is a whole number from 1 on, found 1.5; pass epochs=1"),  # type: ignore[arg-type]
-    (
-        lambda m: m.fit(X, Y, validation=(X, [0, 1, 9])),
-        "fit, validation: softmax_cross_entropy: label[2] is 9, but the output has the classes 0 to 3",
-    ),
-    (
-        lambda m: m.fit(X, Y, validation=X),  # type: ignore[arg-type]
-        "fit: validation is a pair of examples and labels; pass validation=(xv, yv)",
-    ),
-    (
-        lambda m: m.fit(X, Y, schedule="cosin"),
-        "fit: no schedule is called 'cosin'; did you mean cosine?, or a function",
-    ),
-    (
-        lambda m: m.vjp(X, np.ones((3, 3))),
-        "vjp: v needs the output's shape (3, 4), found (3, 3); one number each",
-    ),
-    (lambda m: Model(CONV, SHAPE, dtype="float16"), 'Model: dtype is "float32" or "float64", found \'float16\''),
-    (lambda m: Model(CONV, SHAPE, dtype="real"), 'Model: dtype is "float32" or "float64", found \'real\''),
-    (lambda m: Model(CONV, SHAPE, layout="CHW"), "Model: layout is one of NHWC, NCHW, found 'CHW'"),
-    (lambda m: Model(CONV, SHAPE, seed=-1), "Model: seed is a whole number from 0 on, found -1; pass seed=0"),
-]
-
-
-@pytest.mark.parametrize(("use", "message"), BAD, ids=[message[:50] for _, message in BAD])
-def test_bad_input_is_refused_and_nothing_changes(use: Callable[[Model], object], message: str) -> None:
-    model = conv_model()
-    before = model._state
-    with pytest.raises(ModelError) as error:
-        use(model)
-    assert str(error.value) == message
-    assert model._state is before
-
-
 def test_float32_refuses_what_it_cannot_hold() -> None:
     model = Model(nn.Sequential(nn.Dense(2)), (3,))
     with pytest.raises(ModelError) as error:
         model.predict([[1, 2, 1e39]])
     assert str(error.value) == "predict: x needs finite numbers in float32, x[0, 2] is 1e+39; remove or replace it"
-
-
-def test_the_tables_are_not_empty() -> None:
-    assert (len(BAD), len(SETTING)) == (20, 5)
 
 
 def test_threads_are_refused_where_no_engine_has_them(tmp_path: Path) -> None:
@@ -380,36 +270,6 @@ def test_threads_are_refused_where_no_engine_has_them(tmp_path: Path) -> None:
             "Model: no engine has threads of its own, found threads=2; leave it out, and set OPENBLAS_NUM_THREADS "
             "before the start for those of NumPy's matrix products"
         )
-
-
-def test_arguments_of_another_type_are_refused_with_the_fix() -> None:
-    model = conv_model()
-    wrong: list[tuple[Callable[[], object], str]] = [
-        (
-            lambda: model.fit(X, Y, optimizer="adam"),  # type: ignore[arg-type]
-            "fit: optimizer is an optimizer, found 'adam'; pass optimizer=SGD()",
-        ),
-        (
-            lambda: model.fit(X, Y, optimizer=Adam),  # type: ignore[arg-type]
-            "fit: optimizer is an optimizer, found <class 'paperback.learn.optim.Adam'>; pass optimizer=Adam()",
-        ),
-        (
-            lambda: Model(nn.Dense(3), 3),  # type: ignore[arg-type]
-            "Model: input_shape is a tuple, found 3; pass (3,)",
-        ),
-        (
-            lambda: model.set_parameters([1]),  # type: ignore[arg-type]
-            "set_parameters: needs arrays by name, found [1]; pass {name: array}",
-        ),
-        (
-            lambda: model.fit(X, Y, loss=3),  # type: ignore[arg-type]
-            "no loss is called 3: there are",
-        ),
-    ]
-    for call, message in wrong:
-        with pytest.raises(ModelError) as error:
-            call()
-        assert str(error.value).startswith(message)
 
 
 def test_threads_are_refused_by_use_too() -> None:

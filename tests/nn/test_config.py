@@ -35,8 +35,8 @@ def test_only_what_differs_is_written() -> None:
         ({"kind": "Popen"}, "no layer is called 'Popen'; if the class is your own, pass kinds=[Popen]"),
         ({"units": 3}, "a layer is described by a dictionary with a kind, not by {'units': 3}"),
         ({"kind": "HeNormal"}, "'HeNormal' is no layer"),
-        ({"kind": "Dense", "units": -3}, "Dense: units must be a whole number >= 1, not -3"),
-        ({"kind": "Sequential", "layers": ["Dense"]}, "Sequential takes layers, not 'Dense': give a layer"),
+        ({"kind": "Dense", "units": -3}, "Dense: units must be a whole number >= 1, not -3: write units=1"),
+        ({"kind": "Sequential", "layers": ["Dense"]}, "Sequential takes layers, not 'Dense': did you mean Dense()?"),
     ],
 )
 def test_a_hostile_config_is_refused(config: dict[str, object], message: str) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from paperback.engines import numpy as engine
-from paperback.errors import ModelError
 from paperback.nn import BlockDCT, DCT2d, Dense, FiniteDifferences, FixedConv, Flatten, Grey, Layer, Sequential, build
 
 
@@ -84,21 +83,3 @@ def test_a_fixed_kernel_is_state_and_no_parameter() -> None:
     assert set(network.parameters) == {"dense_1.w", "dense_1.b"}
     assert network.state["fixedconv_1.w"].sample("", 0).tolist() == [[1, 2], [3, 5]]
     assert not network.train.updates
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: FixedConv([[1, 2], [3]]), "an array of numbers is needed, not"),
-        (lambda: FixedConv(2), "FixedConv: the kernel must have one to five axes, not 0"),
-        (lambda: build(FixedConv(FILTERS), (4, 4, 3)), "the input gives R = 3, needed is 1"),
-        (lambda: build(Grey(), (4, 4)), "the input gives R = 4, needed is 3"),
-        (lambda: build(BlockDCT(4), (8, 6, 1)), "8x6 is not made of blocks of 4x4"),
-        (lambda: build(BlockDCT(2, inverse=True), (4, 4, 3)), "3 channels are no multiple of 4 = 2*2"),
-        (lambda: DCT2d("half"), "DCT2d: scaling must be"),
-    ],
-)
-def test_what_does_not_fit(make, message: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        make()
-    assert message in str(caught.value)

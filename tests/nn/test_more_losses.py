@@ -15,7 +15,6 @@ from tests.nn.test_losses import scores  # noqa: E402
 
 from paperback.engines import numpy as engine  # noqa: E402
 from paperback.errors import ModelError  # noqa: E402
-from paperback.nn.labels import check_labels  # noqa: E402
 from paperback.nn.losses import LOSSES, Loss, attach, huber, softmax_cross_entropy  # noqa: E402
 from paperback.program.backward import gradients, prune  # noqa: E402
 
@@ -94,27 +93,6 @@ def test_weights_without_a_reduction() -> None:
         two = engine.compile(plain, dtype="float64")({"z": z, "label": y})["loss"]
         np.testing.assert_allclose(one, weight * two, rtol=1e-14)
         assert {t.name: t.role for t in program.inputs}["weight"] == "label"
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: huber(0), "huber: delta must be a number > 0, not 0"),
-        (
-            lambda: softmax_cross_entropy(1.0),
-            "softmax_cross_entropy: smoothing must be a number with 0 <= s < 1, not 1.0",
-        ),
-        (
-            lambda: softmax_cross_entropy(class_weights=[1, -1]),
-            "softmax_cross_entropy: class_weights must be numbers >= 0, one per class",
-        ),
-        (lambda: check_labels("hinge", [[1.0], [0.0]], (1,)), "hinge: label[1, 0] is 0, needed is 1 or -1"),
-    ],
-)
-def test_what_is_refused(make, message: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        make()
-    assert str(caught.value) == message
 
 
 def test_class_weights_for_another_number_of_classes() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,44 +9,8 @@ import pytest
 
 from paperback import nn
 from paperback.engines import compile_program
-from paperback.errors import ModelError
 from paperback.nn import build
 from paperback.program.backward import gradients, prune
-
-REFUSED: list[tuple[Callable[[], object], str]] = [
-    (lambda: nn.LeakyReLU("steep"), "LeakyReLU: slope must be a finite number, not 'steep'"),
-    (lambda: nn.ELU(float("inf")), "ELU: alpha must be a finite number, not inf"),
-    (lambda: nn.HardTanh(1, -1), "HardTanh: low must be less than high, not 1 and -1"),
-    (lambda: nn.Conv2d(4, 3, groups=3), "Conv2d: filters must be a multiple of groups, but 4 is none of 3"),
-    (lambda: nn.Conv2d(4, 3, bias="pixel"), 'Conv2d: bias must be True, False or "position", not \'pixel\''),
-    (lambda: build(nn.Conv2d(4, 3, groups=2), (5, 5, 3)), "3 channels cannot be split into 2 groups: change groups"),
-    (lambda: build(nn.Conv2d(4, 9, bias="position"), (5, 5, 3)), "a kernel that covers 9x9 does not fit into 5x5"),
-    (lambda: build(nn.GroupNorm(2), (4, 4, 3)), "3 channels cannot be split into 2 groups: change groups"),
-    (lambda: build(nn.InstanceNorm(), (4,)), "an input of one axis has none: use LayerNorm()"),
-    (lambda: nn.LayerNorm(0), "LayerNorm: eps must be a number > 0, not 0"),
-    (lambda: nn.MaxPool2d(2, output=3), "MaxPool2d: give output=, or window, stride and padding, not both"),
-    (lambda: build(nn.MaxPool2d(output=3), (6, 7, 1)), "an output of 3x3 does not divide the input's 6x7"),
-    (lambda: build(nn.AvgPool1d(2, padding=2), (5, 1)), "padding 2 is not less than the window 2"),
-    (lambda: build(nn.GlobalAvgPool(), (5,)), "it goes over places, and an input of one axis has none"),
-    (lambda: nn.ConvTranspose1d(2, 3, output_padding=1), "output_padding must be less than the stride or the dilation"),
-    (lambda: nn.ConvTranspose1d(2, 3, padding="same"), "ConvTranspose1d: padding must be numbers, not 'same'"),
-    (lambda: build(nn.ConvTranspose1d(2, 3, padding=3), (4, 1)), "padding 3 cuts everything off"),
-    (lambda: nn.Unflatten(6), "Unflatten: shape must be one to six whole numbers, not 6"),
-    (lambda: build(nn.Unflatten((2, 3)), (5,)), "the last axis is 5, needed is 6 = 2*3: change the shape"),
-    (lambda: nn.Permute((0, 2)), "Permute: order must name every axis once, as (1, 0), not (0, 2)"),
-    (lambda: build(nn.Permute((1, 0)), (2, 3, 4)), "the input has 3 axes, (2, 3, 4); needed are 2 axes"),
-    (lambda: build(nn.Add(nn.Dense(2), nn.Dense(3)), (4,)), "must give equal shapes, but they give (2,), (3,)"),
-    (lambda: build(nn.Parallel(nn.Conv1d(2, 2), nn.Conv1d(2, 3)), (4, 1)), "its branches must agree in all axes but"),
-    (lambda: build(nn.MultiHeadAttention(2), (4, 3)), "3 features cannot be split over 2 heads: give head_features"),
-    (lambda: build(nn.PositionalEncoding(), (4, 3)), "sine and cosine come in pairs, but the input has 3 features"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("make", "message"), REFUSED)
-def test_what_is_refused(make: Callable[[], object], message: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        make()
-    assert message in str(caught.value)
 
 
 def slope(layer: nn.Layer, x: list[float]) -> list[float]:

@@ -73,13 +73,13 @@ class _Item:
         except ModelError as error:
             if isinstance(error, _ItemError):
                 raise
-            raise self.error(str(error), "change the number") from None
+            raise self.error(str(error)) from None
         if self.words:
             raise self.error(f"found {self.words[0]} after a whole layer", "put a comma between two layers")
         return layer
 
-    def error(self, what: str, fix: str) -> ModelError:
-        return _ItemError(f'--net, item {self.number} "{self.text}": {what}; {fix}')
+    def error(self, what: str, fix: str = "") -> ModelError:
+        return _ItemError(f'--net, item {self.number} "{self.text}": {what}' + (f"; {fix}" if fix else ""))
 
     def numbers(self, form: str, counts: tuple[int, ...]) -> tuple[int, ...]:
         """The next word as whole numbers with x between them, as many as in `counts`."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from paperback.arguments import closest
 from paperback.engines import exact, numpy
 from paperback.errors import EngineError
 from paperback.notation.block import Block
@@ -47,7 +48,7 @@ def choose(engine: str | None) -> str:
     if engine is None:
         return _chosen["engine"]
     if engine not in ENGINES:
-        raise EngineError(f"there is no engine {engine!r}; the engines are {', '.join(ENGINES)}")
+        raise EngineError(f"no engine is called {engine!r}; {closest(engine, ENGINES)}")
     return engine
 
 

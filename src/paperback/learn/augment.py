@@ -16,12 +16,14 @@ __all__ = ["Augment", "Compose", "Flip", "Noise", "Rotate", "Shift", "rotated"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from paperback.errors import ModelError
+from paperback.learn.inputs import check_count
 
 Array = NDArray[Any]
 Augment = Callable[[Array, np.random.Generator], Array]
@@ -29,10 +31,10 @@ Augment = Callable[[Array, np.random.Generator], Array]
 
 def _check(where: str, share: float, **least: float) -> None:
     for name, value in least.items():
-        if not 0 <= value < float("inf"):
-            raise ModelError(f"{where}: {name} is a number from 0 on, found {value}")
-    if not 0 <= share <= 1:
-        raise ModelError(f"{where}: share is from 0 to 1, found {share}")
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < float("inf"):
+            raise ModelError(f"{where}: {name} is a number from 0 on, found {value!r}; pass {name}=1")
+    if not isinstance(share, Real) or not 0 <= share <= 1:
+        raise ModelError(f"{where}: share is from 0 to 1, found {share!r}; pass share=0.5")
 
 
 def _images(where: str, images: Array) -> tuple[int, ...]:
@@ -50,7 +52,8 @@ class Shift:
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        _check("Shift", self.share, pixels=self.pixels)
+        check_count("Shift", "pixels", self.pixels, 0)
+        _check("Shift", self.share)
 
     def __call__(self, images: Array, generator: np.random.Generator) -> Array:
         count, height, width, _ = _images("Shift", images)
@@ -122,7 +125,7 @@ class Compose:
     parts: tuple[Augment, ...]
 
     def __init__(self, *parts: Augment) -> None:
-        odd = [part for part in parts if not callable(part)]
+        odd = [part for part in parts if not callable(part) or isinstance(part, type)]
         if odd:
             raise ModelError(f"Compose: takes functions (batch, generator) -> batch, found {odd[0]!r}; pass Shift(1)")
         object.__setattr__(self, "parts", parts)

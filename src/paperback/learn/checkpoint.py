@@ -69,6 +69,8 @@ def check_target(where: str, path: str | os.PathLike[str]) -> None:
 
     `where` begins the message. Nothing is left behind, and a file that is there stays as it is.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ModelError(f"{where}: the path is a text, found {path!r}; pass the name of a file")
     target = Path(path)
     if os.path.isdir(target):
         raise ModelError(f"{where}: cannot write {target}: it is a folder; add the name of a file")
@@ -148,7 +150,12 @@ def read(path: str | os.PathLike[str], kinds: Iterable[type] = ()) -> Checkpoint
     for kind in kinds:
         if not isinstance(kind, type):
             raise ModelError(f"load: kinds are classes of layers, found {kind!r}; pass kinds=[YourLayer]")
+    if not isinstance(path, str | os.PathLike):
+        raise ModelError(f"load: the path is a text, found {path!r}; pass the name of a file")
     place = os.fspath(path)
+    if not os.path.isfile(place):
+        there = "a folder; add the name of the file" if os.path.isdir(place) else "nothing there; check the path"
+        raise ModelError(f"load: {place} needs to be a file, found {there}")
     try:
         with safe_open(place, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118

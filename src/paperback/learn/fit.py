@@ -28,7 +28,7 @@ from paperback.learn.augment import Augment
 from paperback.learn.checkpoint import check_target
 from paperback.learn.curve import Curve
 from paperback.learn.history import Epoch, History
-from paperback.learn.inputs import check_batch_size, check_count
+from paperback.learn.inputs import check_batch_size, check_count, check_values
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right, scores
 from paperback.learn.optim import Optimizer
 from paperback.learn.predictor import Predictor
@@ -81,13 +81,21 @@ def fit(
     if checkpoint is not None:
         check_target("fit, checkpoint", checkpoint)
     factor = find_schedule(schedule)
+    if augment is not None and (not callable(augment) or isinstance(augment, type)):
+        raise ModelError(
+            f"fit: augment is a function (batch, generator) -> batch, found {augment!r}; pass augment=Shift(1)"
+        )
+    if not isinstance(callbacks, tuple | list) or not all(map(callable, callbacks)):
+        raise ModelError(f"fit: callbacks is a list of functions, found {callbacks!r}; pass callbacks=[function]")
     examples, labels, kind = model.check_batch("fit", x, y, loss)
     count = len(examples)
     for size in {min(batch_size, count), count % batch_size or batch_size}:
         check_batch_size("fit", size, model.network.least_batch)
     if validation is not None:
         if not isinstance(validation, tuple | list) or len(validation) != 2:
-            raise ModelError("fit: validation is a pair of examples and labels; pass validation=(xv, yv)")
+            raise ModelError(
+                f"fit: validation is a pair of examples and labels, found {_kind(validation)}; pass validation=(xv, yv)"
+            )
         model.check_batch("fit, validation", *validation, loss)
     judges = find_metrics(metrics, kind, model.network.output_shape)
     if patience is not None:
@@ -95,7 +103,7 @@ def fit(
     if validation is None:
         for name, asked in (("patience", patience is not None), ("keep_best", keep_best), ("metrics", bool(judges))):
             if asked:
-                raise ModelError(f"fit: {name} looks at held-out examples, there are none; pass validation=(xv, yv)")
+                raise ModelError(f"fit: {name} needs examples that are held out, found none; pass validation=(xv, yv)")
     shape = model.network.output_shape
     judged, places = has_accuracy(kind, shape), math.prod(shape[:-1])
     step = TrainStep(model, loss, optimizer)
@@ -154,5 +162,12 @@ def fit(
 def _augmented(augment: Augment, batch: Array, generator: np.random.Generator) -> Array:
     changed = augment(batch, generator)
     if np.shape(changed) != batch.shape:
-        raise ModelError(f"fit: augment must keep the batch's shape {batch.shape}, it gave {np.shape(changed)}")
+        raise ModelError(
+            f"fit: augment needs to keep the batch's shape {batch.shape}, found {np.shape(changed)}; fix the function"
+        )
+    check_values("fit", "the batch from augment", changed, changed.dtype)
     return changed
+
+
+def _kind(value: object) -> str:
+    return f"{len(value)} of them" if isinstance(value, tuple | list) else type(value).__name__

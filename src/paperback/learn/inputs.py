@@ -7,8 +7,8 @@ with the channels last; `layout="NCHW"` moves them there at the edge, and nothin
 from __future__ import annotations
 
 __all__ = [
-    "LAYOUTS", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples",
-    "check_values", "example_array", "labels_for",
+    "LAYOUTS", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples", "check_ids",
+    "check_values", "example_array", "labels_for", "vocabulary",
 ]  # fmt: skip
 
 import math
@@ -20,6 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from paperback.errors import ModelError
 from paperback.nn.labels import check_labels, label_kind
 from paperback.nn.losses import Loss
+from paperback.nn.network import INPUT, Network
+from paperback.notation.expr import Read
+from paperback.notation.walk import reads
 
 LAYOUTS = ("NHWC", "NCHW")
 _CHUNK = 1 << 20  # elements looked at together, so that a check needs no memory to speak of
@@ -41,10 +44,13 @@ def example_array(where: str, name: str, value: ArrayLike) -> Array:
     """The numbers as an array: floats, integers or booleans, no copy of an array."""
     try:
         array = np.asarray(value)
-    except ValueError as error:
-        raise ModelError(f"{where}: {name} is no array: {error}; give every row the same shape") from None
+    except ValueError:
+        raise ModelError(
+            f"{where}: {name} needs rows of one length, found a list of different ones; fill up the short rows"
+        ) from None
     if array.dtype.kind not in "fiub":
-        raise ModelError(f"{where}: {name} holds numbers, found {array.dtype}; convert it with astype(float)")
+        found = f"an array of {array.dtype}" if array.ndim else repr(value)
+        raise ModelError(f"{where}: {name} needs numbers, found {found}; pass an array of numbers")
     return array
 
 
@@ -62,6 +68,33 @@ def check_examples(
         raise ModelError(f"{where}: {name} needs at least one example, found none; pass a batch that is not empty")
     check_values(where, name, array, dtype)
     return array
+
+
+def vocabulary(network: Network) -> int | None:
+    """The number of ids that a network for ids knows; None for one that takes real numbers."""
+    if not network.train.tensors[INPUT].integer:
+        return None
+    extents = [
+        axis.value
+        for statement in network.predict.statements
+        for read in reads(statement.expr)
+        for axis, index in zip(network.predict.tensors[read.tensor].axes, read.indices, strict=True)
+        if isinstance(index, Read) and index.tensor == INPUT
+    ]
+    return min(extents, default=None)
+
+
+def check_ids(where: str, x: Array, known: int) -> None:
+    """Whole numbers 0 <= x < known."""
+    if x.dtype.kind not in "iu":
+        raise ModelError(f"{where}: x holds ids, whole numbers, found {x.dtype}; pass x.astype(int)")
+    bad = (x < 0) | (x >= known)
+    if bad.any():
+        place = [int(i) for i in np.argwhere(bad)[0]]
+        raise ModelError(
+            f"{where}: needs ids 0 to {known - 1}, x{place} is {x[tuple(place)]}; build the model with a larger "
+            f"vocabulary, or correct the id"
+        )
 
 
 def _reshape_hint(name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> str:

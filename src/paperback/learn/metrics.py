@@ -261,13 +261,13 @@ METRICS: Mapping[str, Metric] = {
 
 def find_metrics(wanted: Iterable[str | Metric], kind: str, output_shape: tuple[int, ...]) -> tuple[Metric, ...]:
     """Metrics by name ("top_3" for any number) or as they are, each fit for such labels; ModelError otherwise."""
-    if isinstance(wanted, str):
+    if isinstance(wanted, str | Metric) or not isinstance(wanted, Iterable):
         raise ModelError(f"metrics: needs a list, found {wanted!r}; pass metrics=[{wanted!r}]")
     found = []
     for item in wanted:
         if isinstance(item, Metric):
             metric = item
-        elif item in METRICS:
+        elif isinstance(item, str) and item in METRICS:
             metric = METRICS[item]
         elif match := re.fullmatch(r"top_([1-9]\d{0,5})", str(item)):
             metric = TopK(int(match[1]))

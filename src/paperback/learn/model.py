@@ -17,14 +17,13 @@ from collections.abc import Iterable, Sequence
 from numpy.typing import ArrayLike
 
 from paperback.arguments import strict
-from paperback.errors import ModelError
 from paperback.learn import fit as loop
 from paperback.learn import rates
 from paperback.learn import steps as programs
 from paperback.learn.augment import Augment
 from paperback.learn.history import History
 from paperback.learn.metrics import Metric
-from paperback.learn.optim import SGD, Optimizer
+from paperback.learn.optim import Optimizer, find_optimizer
 from paperback.learn.predictor import SOFTMAX, Predictor
 from paperback.learn.rates import LearningRates
 from paperback.learn.schedules import Schedule
@@ -73,18 +72,15 @@ class Model(Predictor):
         The last batch may be smaller, its mean is over its own size. ModelError for anything that does not fit, before
         anything is computed, and for a loss that stops being a number; the parameters are those before that step.
         """
-        if not isinstance(optimizer, Optimizer | None):
-            name = optimizer.__name__ if isinstance(optimizer, type) else "SGD"
-            raise ModelError(f"fit: optimizer is an optimizer, found {optimizer!r}; pass optimizer={name}()")
         return loop.fit(
-            self, x, y, find(loss), optimizer or SGD(), batch_size, epochs, validation, shuffle, callbacks, progress,
-            checkpoint, schedule, augment, patience, keep_best, metrics,
+            self, x, y, find(loss), find_optimizer("fit", optimizer), batch_size, epochs, validation, shuffle,
+            callbacks, progress, checkpoint, schedule, augment, patience, keep_best, metrics,
         )  # fmt: skip
 
     @strict
     def train_step(self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None) -> TrainStep:
         """One compiled step: `step(x, y)` takes it and returns the loss before it."""
-        return TrainStep(self, find(loss), optimizer or SGD())
+        return TrainStep(self, find(loss), find_optimizer("train_step", optimizer))
 
     @strict
     def find_learning_rate(
@@ -102,17 +98,17 @@ class Model(Predictor):
 
         Returns the curve and a suggestion; the optimizer's own rate does not count. The model is left as it was.
         """
-        return rates.find_learning_rate(
-            self, x, y, find(loss), optimizer or SGD(), batch_size, lowest, highest, steps
-        )
+        rule = find_optimizer("find_learning_rate", optimizer)
+        return rates.find_learning_rate(self, x, y, find(loss), rule, batch_size, lowest, highest, steps)
 
     def program(
         self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None, label: str | None = None
     ) -> Program:
         """The whole training step as a Program; printed, it is the page of formulas that runs."""
         loss = find(loss)
+        rule = find_optimizer("program", optimizer)
         trainable = [name for name in self.network.parameters if name not in self._frozen]
-        return programs.training_program(self.network, loss, label or loss.labels[0], optimizer or SGD(), trainable)
+        return programs.training_program(self.network, loss, label or loss.labels[0], rule, trainable)
 
 
 def load(

@@ -18,12 +18,13 @@ statements and updates like any others. Constants are exact decimals inside the 
 
 from __future__ import annotations
 
-__all__ = ["NORM", "SGD", "Adam", "AdamW", "Optimizer", "RMSProp", "from_config"]
+__all__ = ["NORM", "SGD", "Adam", "AdamW", "Optimizer", "RMSProp", "find_optimizer", "from_config"]
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, ClassVar, NoReturn
 
 from paperback.arguments import Strict, absent
@@ -138,6 +139,7 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _past(self, "momentum", "momentum=0.9")
         if self.nesterov and not self.momentum:
             raise ModelError("SGD: Nesterov's step needs a momentum, momentum is 0; pass momentum=0.9")
 
@@ -291,10 +293,27 @@ def _renamed(statement: Statement, names: Mapping[str, str]) -> Statement:
     return replace(moved, target=names[statement.target])
 
 
+def find_optimizer(where: str, optimizer: Optimizer | None) -> Optimizer:
+    """The optimizer, SGD unless one is given; ModelError for what is none."""
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if optimizer is None:
+        return SGD()
+    named = {kind.__name__.lower(): kind.__name__ for kind in (SGD, RMSProp, Adam, AdamW)}
+    name = optimizer.__name__ if isinstance(optimizer, type) else str(optimizer)
+    near = get_close_matches(name.lower(), named, n=1)
+    raise ModelError(
+        f"{where}: optimizer is an optimizer, found {optimizer!r}; pass optimizer={named[near[0]] if near else 'SGD'}()"
+    )
+
+
 def _number(optimizer: Optimizer, name: str, value: object) -> float:
     """The setting as a float: finite and at least 0."""
     if not _is_number(value):
-        raise ModelError(f"{type(optimizer).__name__}: {name} is a number from 0 on, found {value!r}")
+        usual = {"lr": 0.1 if isinstance(optimizer, SGD) else 0.001, "momentum": 0.9, "eps": 1e-8}.get(name, 0)
+        raise ModelError(
+            f"{type(optimizer).__name__}: {name} is a number from 0 on, found {value!r}; pass {name}={usual}"
+        )
     return float(value)  # type: ignore[arg-type]
 
 

@@ -34,9 +34,11 @@ from paperback.learn.inputs import (
     channels_last,
     check_count,
     check_examples,
+    check_ids,
     check_values,
     example_array,
     labels_for,
+    vocabulary,
 )
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.record import Record
@@ -90,9 +92,9 @@ class Predictor(metaclass=Strict):
         """Everything but the numbers."""
         self.seed = check_count("Model", "seed", seed, 0)
         if dtype not in ("float32", "float64"):
-            raise ModelError(f'Model: dtype is "float32" or "float64", found {dtype!r}')
+            raise ModelError(f'Model: dtype is "float32" or "float64", found {dtype!r}; pass dtype="float32"')
         if layout not in LAYOUTS:
-            raise ModelError(f"Model: layout is one of {', '.join(LAYOUTS)}, found {layout!r}")
+            raise ModelError(f"Model: layout is one of {', '.join(LAYOUTS)}, found {layout!r}; leave it out for NHWC")
         self.dtype = np.dtype(dtype)
         self.layout = layout
         self.engine = None if engine is None else engines.choose(engine)
@@ -101,8 +103,8 @@ class Predictor(metaclass=Strict):
                 f"Model: no engine has threads of its own, found threads={threads!r}; leave it out, and set "
                 f"OPENBLAS_NUM_THREADS before the start for those of NumPy's matrix products"
             )
-        if not isinstance(input_shape, Iterable):
-            raise ModelError(f"Model: input_shape is a tuple, found {input_shape!r}; pass ({input_shape!r},)")
+        if not isinstance(input_shape, Iterable) or isinstance(input_shape, str):
+            raise ModelError(f"Model: input_shape is a tuple, found {input_shape!r}; pass ({input_shape},)")
         self.input_shape = tuple(input_shape)
         inside = self.input_shape
         if layout == "NCHW" and len(inside) > 1:
@@ -244,7 +246,7 @@ class Predictor(metaclass=Strict):
         cotangent = channels_last(example_array("vjp", "v", v), self.layout)
         needed = (len(examples), *self.network.output_shape)
         if cotangent.shape != needed:
-            raise ModelError(f"vjp: v needs the output's shape {needed}, found {cotangent.shape}; one number each")
+            raise ModelError(f"vjp: v needs the output's shape {needed}, found {cotangent.shape}; pass such an array")
         check_values("vjp", "v", cotangent, self.dtype)
         run, names = self._compiled(("vjp", training), lambda: programs.vjp_program(self.network, training))
         given = {**self._state.tensors, INPUT: self._input(examples), programs.COTANGENT: self._inside(cotangent)}
@@ -319,7 +321,11 @@ class Predictor(metaclass=Strict):
         return examples, labels, kind
 
     def _examples(self, where: str, x: ArrayLike) -> Array:
-        return channels_last(check_examples(where, x, self.input_shape, self.dtype), self.layout)
+        examples = check_examples(where, x, self.input_shape, self.dtype)
+        known = vocabulary(self.network)
+        if known is not None:
+            check_ids(where, examples, known)
+        return channels_last(examples, self.layout)
 
     def _inside(self, array: Array) -> Array:
         return np.ascontiguousarray(array, dtype=self.dtype)

@@ -12,6 +12,7 @@ from __future__ import annotations
 __all__ = ["LearningRates", "find_learning_rate"]
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def find_learning_rate(
     """See `Model.find_learning_rate`."""
     where = "find_learning_rate"
     batch_size, steps = check_count(where, "batch_size", batch_size), check_count(where, "steps", steps, _LEAST)
-    if not 0 < lowest < highest < float("inf"):
+    if not isinstance(lowest, Real) or not isinstance(highest, Real) or not 0 < lowest < highest < float("inf"):
         raise ModelError(f"{where}: needs 0 < lowest < highest, found {lowest!r} and {highest!r}; pass lowest=1e-6")
     examples, labels, kind = model.check_batch(where, x, y, loss)
     size = min(batch_size, len(examples))

@@ -14,8 +14,9 @@ from __future__ import annotations
 __all__ = ["SCHEDULES", "Constant", "Cosine", "OneCycle", "Schedule", "Step", "Warmup", "find_schedule"]
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 
 from paperback.arguments import closest
 from paperback.errors import ModelError
@@ -28,9 +29,17 @@ def _along(first: float, last: float, share: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _needs(where: str, name: str, what: str, value: float, good: bool) -> None:
-    if not good or not math.isfinite(value):
-        raise ModelError(f"{where}: {name} is {what}, found {value!r}")
+def _needs(where: str, name: str, what: str, value: object, good: Callable[[float], bool]) -> None:
+    if not isinstance(value, Real) or not math.isfinite(value) or not good(float(value)):
+        raise ModelError(f"{where}: {name} is {what}, found {value!r}; leave {name} out for the usual value")
+
+
+def _inside(value: float) -> bool:
+    return 0 < value < 1
+
+
+def _from_0(value: float) -> bool:
+    return value >= 0
 
 
 @dataclass(frozen=True)
@@ -49,10 +58,10 @@ class Step:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "at", tuple(self.at))
+        object.__setattr__(self, "at", tuple(self.at) if isinstance(self.at, Iterable) else (self.at,))
         for share in self.at:
-            _needs("Step", "at", "shares of the training above 0 and below 1", share, 0 < share < 1)
-        _needs("Step", "factor", "at least 0", self.factor, self.factor >= 0)
+            _needs("Step", "at", "shares of the training above 0 and below 1", share, _inside)
+        _needs("Step", "factor", "at least 0", self.factor, _from_0)
 
     def __call__(self, share: float) -> float:
         return float(self.factor ** sum(share >= place for place in self.at))
@@ -65,7 +74,7 @@ class Cosine:
     end: float = 0.0
 
     def __post_init__(self) -> None:
-        _needs("Cosine", "end", "at least 0", self.end, self.end >= 0)
+        _needs("Cosine", "end", "at least 0", self.end, _from_0)
 
     def __call__(self, share: float) -> float:
         return _along(1.0, self.end, share)
@@ -80,8 +89,8 @@ class Warmup:
     start: float = 0.1
 
     def __post_init__(self) -> None:
-        _needs("Warmup", "share", "above 0 and below 1", self.share, 0 < self.share < 1)
-        _needs("Warmup", "start", "at least 0", self.start, self.start >= 0)
+        _needs("Warmup", "share", "above 0 and below 1", self.share, _inside)
+        _needs("Warmup", "start", "at least 0", self.start, _from_0)
         if not callable(self.then):
             raise ModelError(f"Warmup: then is a schedule, found {self.then!r}; pass then=Cosine()")
 
@@ -100,9 +109,9 @@ class OneCycle:
     end: float = 4e-6
 
     def __post_init__(self) -> None:
-        _needs("OneCycle", "peak", "a share of the training above 0 and below 1", self.peak, 0 < self.peak < 1)
-        _needs("OneCycle", "start", "at least 0", self.start, self.start >= 0)
-        _needs("OneCycle", "end", "at least 0", self.end, self.end >= 0)
+        _needs("OneCycle", "peak", "a share of the training above 0 and below 1", self.peak, _inside)
+        _needs("OneCycle", "start", "at least 0", self.start, _from_0)
+        _needs("OneCycle", "end", "at least 0", self.end, _from_0)
 
     def __call__(self, share: float) -> float:
         if share < self.peak:
@@ -117,17 +126,17 @@ SCHEDULES: Mapping[str, Schedule] = {
 
 def find_schedule(schedule: str | Schedule) -> Schedule:
     """The schedule of that name; a function of the share is itself. What it gives is checked."""
-    if callable(schedule):
+    if callable(schedule) and not isinstance(schedule, type):
         return _checked(schedule)
-    if schedule not in SCHEDULES:
-        raise ModelError(f"fit: no schedule is called {schedule!r}; {closest(str(schedule), SCHEDULES)}, or a function")
+    if not isinstance(schedule, str) or schedule not in SCHEDULES:
+        raise ModelError(f"fit: no schedule is called {schedule!r}; {closest(schedule, SCHEDULES)}")
     return SCHEDULES[schedule]
 
 
 def _checked(schedule: Schedule) -> Schedule:
     def factor(share: float) -> float:
         value = schedule(share)
-        if not (math.isfinite(value) and value >= 0):
+        if not isinstance(value, Real) or not (math.isfinite(value) and value >= 0):
             raise ModelError(
                 f"fit: the schedule needs to give a factor of the learning rate, finite and at least 0, it gives "
                 f"{value!r} at the share {share:g}; fix the function"

@@ -67,7 +67,9 @@ class Values:
         try:
             array = np.asarray(self.value, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise ModelError(f"an array of numbers is needed, not {self.value!r}: {error}") from error
+            raise ModelError(
+                f"Values: an array of numbers is needed, its rows of one length, not {self.value!r}"
+            ) from error
         object.__setattr__(self, "value", _nested(array.tolist()))
 
     @property

@@ -17,7 +17,7 @@ from fractions import Fraction
 
 from paperback.errors import FormulaError, ModelError
 from paperback.nn.init import Array, Initializer, fans, stream
-from paperback.nn.layers.layer import BATCH, Layer, Shape, Text
+from paperback.nn.layers.layer import BATCH, Layer, Shape, Text, kinds
 from paperback.notation.block import Block
 from paperback.notation.declare import AxesLike
 from paperback.notation.expr import Const, Node, Scalar
@@ -93,9 +93,8 @@ def _sizes(layer: Layer, text: Text, shapes: Mapping[str, Shape]) -> tuple[dict[
         axes = _axes(text, signal)
         extra = len(shape) - len(axes)
         if extra < 0 or (extra and not layer.extra_axes):
-            needed = f"{len(axes)} axes ({' '.join(axes)})" if axes else "no axes"
-            fix = ": add Flatten() before it" if len(axes) == 1 and extra > 0 else ""
-            raise ModelError(f"the input has {len(shape)} axes, {shape}; needed are {needed}{fix}")
+            needed = f"{len(axes)} ax{'i' if len(axes) == 1 else 'e'}s" if axes else "no axes"
+            raise ModelError(f"it takes {needed} ({' '.join(axes)}), not {len(shape)}: {_axes_fix(layer, axes, shape)}")
         over = shape[:extra]
         for name, extent in zip(axes, shape[extra:], strict=True):
             if known.setdefault(name, int(name) if name.isdecimal() else extent) != extent:
@@ -104,10 +103,24 @@ def _sizes(layer: Layer, text: Text, shapes: Mapping[str, Shape]) -> tuple[dict[
     return known, over
 
 
+def _axes_fix(layer: Layer, axes: Sequence[str], shape: Shape) -> str:
+    """How an input of this shape gets as many axes as the layer needs, or which layer takes so many."""
+    if len(axes) == 1 and len(shape) > 1:
+        return "add Flatten() before it"
+    name = type(layer).__name__
+    sibling = f"{name[:-2]}{len(shape) - 1}d"
+    fixes = [f"use {sibling}"] if sibling != name and sibling in {kind.__name__ for kind in kinds()} else []
+    if len(shape) == len(axes) - 1:
+        fixes.append(f"give x an axis of channels, as {(*shape, 1)}, with Unflatten({(shape[-1], 1)}) before it")
+    elif len(shape) < len(axes):
+        fixes.append("put it before Flatten()")
+    return ", or ".join(fixes or ["change the layers before it"])
+
+
 def _setting(layer: Layer, name: str) -> str:
     fields = getattr(layer, "__dataclass_fields__", {})
     settings = [key for key in fields if name in layer.sizes and getattr(layer, key) == layer.sizes[name]]
-    return f": change {settings[-1]}, or leave it out" if settings else ""
+    return f": change {settings[-1]}, or leave it out" if settings else ": change the layers before it"
 
 
 def _axes(text: Text, signal: str) -> list[str]:

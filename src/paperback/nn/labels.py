@@ -20,6 +20,10 @@ from paperback.errors import ModelError, warn
 from paperback.nn.losses import Loss, find
 
 _SUM_TOLERANCE = 1e-3
+_WORDS = {
+    "integer": "classes", "distribution": "a share of every class", "probability": "numbers in [0, 1]",
+    "sign": "1 or -1", "real": "numbers",
+}  # fmt: skip
 
 
 def label_kind(loss: str | Loss, labels: object, output_shape: tuple[int, ...]) -> str:
@@ -43,7 +47,7 @@ def check_labels(
     loss = find(loss)
     array = np.asarray(labels)
     if array.dtype.kind not in "biuf":
-        raise ModelError(f"{loss.name}: labels must be numbers, not {array.dtype}")
+        raise ModelError(f"{loss.name}: labels must be numbers, not {array.dtype}; number the classes from 0")
     if array.ndim == 0 or array.shape[0] == 0:
         raise ModelError(f"{loss.name}: no labels; give one per example")
     kind = kind or label_kind(loss, array, output_shape)
@@ -52,16 +56,31 @@ def check_labels(
     over = len(output_shape) - len(loss.z_axes.split())
     needed = output_shape[: over + len(loss.label_axes(kind))]
     if array.shape[1:] != needed:
-        came, fit = ("x".join(map(str, ("N", *shape))) for shape in (array.shape[1:], needed))
-        raise ModelError(f"{loss.name}: labels of kind {kind} have the shape {fit}, but {came} came{_hint(loss, kind)}")
+        raise ModelError(f"{loss.name}: {_shapes(loss, array, output_shape, kind)}")
     if kind == "integer":
         return _classes(loss, array, output_shape[-1])
     return _floats(loss, kind, array)
 
 
-def _hint(loss: Loss, kind: str) -> str:
-    others = [other for other in loss.labels if other != kind]
-    return f" (or labels of kind {', '.join(others)})" if others else ""
+def _shapes(loss: Loss, array: NDArray[Any], output_shape: tuple[int, ...], kind: str) -> str:
+    """What shapes labels may have, what came, and what to do."""
+    over = len(output_shape) - len(loss.z_axes.split())
+    known = {other: output_shape[: over + len(loss.label_axes(other))] for other in loss.labels}
+    needed = " or ".join(f"{_show(shape)} ({_WORDS.get(other, other)})" for other, shape in known.items())
+    came, classes = array.shape[1:], known.get("integer")
+    if classes is not None and came == (*classes, 1):
+        fix = "leave the last axis out, as in y[..., 0]"
+    elif classes is not None and came[:-1] == classes:
+        fix = f"give the network {came[-1]} outputs, or the labels {output_shape[-1]} columns"
+    elif came == output_shape[:-1] and kind != "integer":
+        fix = 'give the network 1 output; for classes use loss="softmax_cross_entropy"'
+    else:
+        fix = "reshape y, or change the network's last layer"
+    return f"needs labels of shape {needed}, found {_show(came)}; {fix}"
+
+
+def _show(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, ("N", *shape)))
 
 
 def _first(wrong: NDArray[Any]) -> str:
@@ -70,12 +89,22 @@ def _first(wrong: NDArray[Any]) -> str:
 
 def _classes(loss: Loss, array: NDArray[Any], classes: int) -> NDArray[Any]:
     if array.dtype.kind == "f":
-        raise ModelError(f"{loss.name}: labels of kind integer are classes: give whole numbers, as in y.astype(int)")
+        whole = bool(np.all(array == np.floor(array)))
+        fix = "pass y.astype(int)" if whole else 'to predict numbers, use loss="mean_squared_error" and one output'
+        raise ModelError(f"{loss.name}: labels are classes, whole numbers, found {array.dtype}; {fix}")
     wrong = (array < 0) | (array >= classes)
     if np.any(wrong):
         value = int(array[wrong][0])
-        known = f"the output has the classes 0 to {classes - 1}"
-        raise ModelError(f"{loss.name}: label[{_first(wrong)}] is {value}, but {known}")
+        low, high = int(array.min()), int(array.max())
+        fix = f"give the network {high + 1} outputs"
+        if low != 0 and high - low < classes:
+            fix = f"number the classes from 0, as y {'-' if low > 0 else '+'} {abs(low)}"
+        elif low < 0:
+            fix = "number the classes from 0"
+        raise ModelError(
+            f"{loss.name}: needs labels 0 to {classes - 1}, one for each output, label[{_first(wrong)}] is {value}; "
+            f"{fix}"
+        )
     return array.astype(np.int64)
 
 
@@ -90,7 +119,8 @@ def _floats(loss: Loss, kind: str, array: NDArray[Any]) -> NDArray[Any]:
     if np.any(wrong):
         words = {"distribution": "a number >= 0", "probability": "a number in [0, 1]", "sign": "1 or -1"}
         needed = words.get(kind, "a finite number")
-        raise ModelError(f"{loss.name}: label[{_first(wrong)}] is {array[wrong][0]:g}, needed is {needed}")
+        fix = "use 2*y - 1" if kind == "sign" and np.isin(array, (0, 1)).all() else "correct the label"
+        raise ModelError(f"{loss.name}: needs {needed} as label, label[{_first(wrong)}] is {array[wrong][0]:g}; {fix}")
     if kind == "distribution":
         sums = array.sum(axis=-1)
         off = np.abs(sums - 1) > _SUM_TOLERANCE

@@ -29,10 +29,12 @@ __all__ = [
     "softmax_cross_entropy",
 ]  # fmt: skip
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from numbers import Real
 
+from paperback.arguments import closest
 from paperback.errors import FormulaError, ModelError
 from paperback.notation.block import Block
 from paperback.notation.read import read
@@ -67,7 +69,8 @@ class Loss:
 
     def __post_init__(self) -> None:
         if self.entries not in ("mean", "sum"):
-            raise ModelError(f'loss {self.name}: entries must be "mean" or "sum", not {self.entries!r}')
+            needed = f'must be "mean" or "sum", not {self.entries!r}'
+            raise ModelError(f'loss {self.name}: entries {needed}: write entries="mean"')
 
     @staticmethod
     def of(
@@ -114,8 +117,8 @@ HINGE = Loss("hinge", {"sign": "J = relu(1 - z[]*y[])"})
 
 def huber(delta: float = 1.0) -> Loss:
     """d^2/2 for d = |z - y| up to delta, delta*(d - delta/2) from there: large errors count linearly."""
-    if not 0 < delta < float("inf"):
-        raise ModelError(f"huber: delta must be a number > 0, not {delta!r}")
+    if not isinstance(delta, Real) or not 0 < delta < float("inf"):
+        raise ModelError(f"huber: delta must be a number > 0, not {delta!r}: write huber(1)")
     limit = _decimal(delta)
     formula = f"d = abs(z[] - y[])\nm = min(d, {limit})\nJ = m*(d - m/2)"
     return Loss("huber" if delta == 1 else f"huber({delta:g})", {"real": formula})
@@ -128,16 +131,21 @@ def softmax_cross_entropy(smoothing: float = 0.0, class_weights: Sequence[float]
     class_weights   u: one number >= 0 per class, J = sum(k) u[k]*y[k]*(logsumexp(j) z[j] - z[k]). A mean over the
                     batch divides by N, not by the sum of the weights
     """
-    if not 0 <= smoothing < 1:
-        raise ModelError(f"softmax_cross_entropy: smoothing must be a number with 0 <= s < 1, not {smoothing!r}")
+    if not isinstance(smoothing, Real) or not 0 <= smoothing < 1:
+        needed = "a number with 0 <= smoothing < 1"
+        raise ModelError(f"softmax_cross_entropy: smoothing must be {needed}, not {smoothing!r}: write smoothing=0.1")
     if not smoothing and class_weights is None:
         return SOFTMAX_CROSS_ENTROPY
     lines, weight = ["l = logsumexp(k) z[k]"], ""
     settings = [f"smoothing={smoothing:g}"] if smoothing else []
     if class_weights is not None:
-        weights = [float(u) for u in class_weights]
-        if len(weights) < 2 or not all(0 <= u < float("inf") for u in weights):
-            raise ModelError("softmax_cross_entropy: class_weights must be numbers >= 0, one per class")
+        given = list(class_weights) if isinstance(class_weights, Iterable) else []
+        if len(given) < 2 or not all(isinstance(u, Real) and 0 <= u < float("inf") for u in given):
+            raise ModelError(
+                f"softmax_cross_entropy: class_weights must be numbers >= 0, one per class, not {class_weights!r}: "
+                f"write for example class_weights=[1, 2]"
+            )
+        weights = [float(u) for u in given]
         terms = " + ".join(f"{_decimal(u)}*[k == {k}]" for k, u in enumerate(weights))
         lines, weight = [f"u[k] = {terms} where k < {len(weights)}", *lines], "u[k]*"
         settings.append(f"class_weights={weights}")
@@ -172,8 +180,8 @@ def find(loss: str | Loss) -> Loss:
     """The loss of that name; a Loss is itself."""
     if isinstance(loss, Loss):
         return loss
-    if loss not in LOSSES:
-        raise ModelError(f"no loss is called {loss!r}: there are {', '.join(LOSSES)}, and Loss.of(formula)")
+    if not isinstance(loss, str) or loss not in LOSSES:
+        raise ModelError(f"no loss is called {loss!r}; {closest(loss, LOSSES)}")
     return LOSSES[loss]
 
 
@@ -247,7 +255,9 @@ def _per_entry(program: Program, output: str, loss: Loss, kind: str) -> Block:
     if not {"z", "y"} <= read_ones or set(block.inputs) != {"z", "y"} or block.scalars:
         strangers = sorted({*block.inputs, *block.scalars} - {"z", "y"})
         wrong = f"reads {', '.join(strangers)}" if strangers else "must read both"
-        raise ModelError(f"a loss is a formula of z, the output, and y, the label; {loss.name} {wrong}")
+        raise ModelError(
+            f"a loss is a formula of z, the output, and y, the label; {loss.name} {wrong}: call them z and y"
+        )
     axes = [("n", Size.of(program.batch))]
     axes += [(letter, Size.of(n)) for letter, n in zip(_LETTERS, shape[:over], strict=False)]
     if block.result.axes:

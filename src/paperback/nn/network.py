@@ -18,12 +18,13 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from textwrap import shorten
 
 from paperback.calculus.conventions import Conventions
 from paperback.errors import ModelError
 from paperback.nn.count import flops, least_batch
 from paperback.nn.instance import BATCH, Instance, ParameterSpec, instantiate
-from paperback.nn.layers.combine import Sequential
+from paperback.nn.layers.combine import Sequential, layer_hint
 from paperback.nn.layers.flatten import Flatten
 from paperback.nn.layers.layer import Layer, Shape
 from paperback.notation.block import Block
@@ -89,8 +90,7 @@ def build(net: Layer, input_shape: Iterable[int]) -> Network:
     fit raises a ModelError that says which, what it was given and by whom, what it needs, and a fix.
     """
     if not isinstance(net, Layer):
-        fix = "write Sequential(*layers)" if isinstance(net, list | tuple) else "give a layer, as Sequential(...)"
-        raise ModelError(f"a network is made of layers, not of {net!r}: {fix}")
+        raise ModelError(f"a network is made of layers, not of {net!r}: {layer_hint(net)}")
     shape = _input_shape(input_shape)
     builder = _Builder()
     result = builder.run(net, _Signal(INPUT, shape, INPUT))
@@ -160,7 +160,7 @@ class _Builder:
         try:
             instance = instantiate(layer, {local: signal.shape for local, signal in signals.items()})
         except ModelError as error:
-            raise ModelError(f"{name}, {layer!r}: {x}; {error}") from error
+            raise ModelError(f"{name}, {shorten(repr(layer), 100)}: {x}; {error}") from error
         read = instance.training.inputs.get("x")
         if read is not None:
             self.check_ids(name, read.integer, x)
@@ -171,7 +171,10 @@ class _Builder:
         if x.tensor == INPUT:
             self.takes.setdefault(ids, name)
             if len(self.takes) > 1:
-                raise ModelError(f"{self.takes[True]} takes ids, and {self.takes[False]} real numbers, of one input")
+                raise ModelError(
+                    f"{self.takes[True]} takes ids, and {self.takes[False]} real numbers, of one input: give ids to "
+                    "all, or to none"
+                )
         elif ids:
             raise ModelError(f"{name} takes ids, but {x.giver} gives real numbers: put it first")
 
@@ -232,7 +235,10 @@ def _input_shape(shape: Iterable[int]) -> Shape:
     except TypeError:
         numbers = (0,)
     if not numbers or min(numbers) < 1:
-        raise ModelError(f"input_shape must be whole numbers >= 1, one per axis and without the batch, not {shape!r}")
+        raise ModelError(
+            f"input_shape must be whole numbers >= 1, one per axis and without the batch, not {shape!r}: write for "
+            f"example input_shape=(28, 28, 1)"
+        )
     return numbers
 
 

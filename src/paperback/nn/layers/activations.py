@@ -33,7 +33,7 @@ class ReLU(Layer):
 
     def __post_init__(self) -> None:
         if self.at_zero not in (0, 0.5, 1):
-            raise ModelError(f"ReLU: at_zero must be 0, 1/2 or 1, not {self.at_zero!r}")
+            raise ModelError(f"ReLU: at_zero must be 0, 1/2 or 1, not {self.at_zero!r}: write at_zero=0")
 
     @property
     def conventions(self) -> Conventions:
@@ -75,7 +75,7 @@ class Step(Layer):
 
     def __post_init__(self) -> None:
         if self.at_zero not in (0, 1):
-            raise ModelError(f"Step: at_zero must be 0 or 1, not {self.at_zero!r}")
+            raise ModelError(f"Step: at_zero must be 0 or 1, not {self.at_zero!r}: write at_zero=1")
 
     @property
     def formula(self) -> str:
@@ -94,7 +94,7 @@ class LeakyReLU(Layer):
     slope: float = 0.01
 
     def __post_init__(self) -> None:
-        real(self, "slope", self.slope)
+        real(self, "slope", self.slope, usual=0.01)
 
     @property
     def formula(self) -> str:
@@ -119,7 +119,7 @@ class ELU(Layer):
     formula = "y = relu(x[]) + alpha*expm1(min(x[], 0))"
 
     def __post_init__(self) -> None:
-        real(self, "alpha", self.alpha)
+        real(self, "alpha", self.alpha, usual=1)
 
     @property
     def constants(self) -> Mapping[str, float]:
@@ -174,8 +174,8 @@ class HardTanh(Layer):
     formula = "y = min(high, max(low, x[]))"
 
     def __post_init__(self) -> None:
-        if not real(self, "low", self.low) < real(self, "high", self.high):
-            raise ModelError(f"HardTanh: low must be less than high, not {self.low!r} and {self.high!r}")
+        if not real(self, "low", self.low, usual=-1) < real(self, "high", self.high, usual=1):
+            raise ModelError(f"HardTanh: low must be less than high, not {self.low!r} and {self.high!r}: exchange them")
 
     @property
     def constants(self) -> Mapping[str, float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from paperback.errors import ModelError
 from paperback.nn.init import Initializer, Ones, Zeros
-from paperback.nn.layers.layer import Layer, Shape, Text
+from paperback.nn.layers.layer import Layer, Shape, Text, small
 from paperback.nn.layers.places import Places
 
 
@@ -29,10 +29,13 @@ class BatchNorm(Layer):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.momentum <= 1:
-            raise ModelError(f"BatchNorm: momentum must be a number with 0 <= momentum <= 1, not {self.momentum!r}")
-        if not self.eps > 0:
-            raise ModelError(f"BatchNorm: eps must be a number > 0, not {self.eps!r}")
+        momentum = self.momentum
+        if isinstance(momentum, bool) or not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
+            fix = "write momentum=0.1"
+            if isinstance(momentum, int) and momentum > 1:
+                fix = f"the channels are counted by themselves, leave {momentum} out"
+            raise ModelError(f"BatchNorm: momentum must be a number with 0 <= momentum <= 1, not {momentum!r}: {fix}")
+        small(self, "eps", self.eps)
 
     @property
     def parameters(self) -> Mapping[str, Initializer]:

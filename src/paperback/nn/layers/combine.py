@@ -11,12 +11,13 @@ A branch of several layers is a Sequential; `Identity()` is the branch that leav
 
 from __future__ import annotations
 
-__all__ = ["Add", "Composite", "Multiply", "Parallel", "Residual", "Sequential"]
+__all__ = ["Add", "Composite", "Multiply", "Parallel", "Residual", "Sequential", "layer_hint"]
 
 from collections.abc import Mapping
 
+from paperback.arguments import closest
 from paperback.errors import ModelError
-from paperback.nn.layers.layer import Layer, Shape
+from paperback.nn.layers.layer import Layer, Shape, kinds
 
 
 class Composite(Layer):
@@ -149,7 +150,24 @@ class Parallel(_Branches):
         given = [shapes[name] for name in self.branches]
         if len({shape[:-1] for shape in given}) > 1:
             came = ", ".join(map(str, given))
-            raise ModelError(f"its branches must agree in all axes but the last, but they give {came}")
+            raise ModelError(
+                f"its branches must agree in all axes but the last, but they give {came}: "
+                'use padding="same" and one stride in all'
+            )
+
+
+def layer_hint(value: object) -> str:
+    """What may have been meant with a value that is no layer."""
+    if isinstance(value, list | tuple):
+        return "write Sequential(*layers)"
+    if isinstance(value, type) and issubclass(value, Layer):
+        return f"write {value.__name__}(...)"
+    name = value if isinstance(value, str) else getattr(value, "__name__", "")
+    known = sorted(kind.__name__ for kind in kinds() if not kind.__name__.startswith("_"))
+    hint = closest(name, known) if name else ""
+    if not hint or hint.startswith("there is"):
+        return "give a layer, as Dense(10)"
+    return hint.replace("?", "()?")
 
 
 def _layers(owner: Layer, layers: tuple[object, ...]) -> tuple[Layer, ...]:
@@ -160,6 +178,5 @@ def _layers(owner: Layer, layers: tuple[object, ...]) -> tuple[Layer, ...]:
         raise ModelError(f"{name} takes layers, not a list of them: write {name}(*layers)")
     for layer in layers:
         if not isinstance(layer, Layer):
-            fix = f"write {layer.__name__}(...)" if isinstance(layer, type) else "give a layer"
-            raise ModelError(f"{name} takes layers, not {layer!r}: {fix}")
+            raise ModelError(f"{name} takes layers, not {layer!r}: {layer_hint(layer)}")
     return layers  # type: ignore[return-value]

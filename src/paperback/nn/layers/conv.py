@@ -55,7 +55,9 @@ class Convolution(Layer):
                 f"{self.groups}: change one of them"
             )
         if self.bias not in (True, False, "position"):
-            raise ModelError(f'{type(self).__name__}: bias must be True, False or "position", not {self.bias!r}')
+            raise ModelError(
+                f'{type(self).__name__}: bias must be True, False or "position", not {self.bias!r}: write bias=True'
+            )
         _ = self.windows
 
     @property

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paperback.errors import ModelError
-from paperback.nn.layers.layer import Layer, Shape, natural
+from paperback.nn.layers.layer import Layer, Shape, natural, word
 
 _FIRST = {"raw": "1", "double": "2", "root": "N^(-1/2)", "orthonormal": "N^(-1/2)"}
 _REST = {**_FIRST, "orthonormal": "(2/N)^(1/2)"}
@@ -37,9 +37,7 @@ def _matrix(name: str, size: str, scaling: str, inverse: bool) -> str:
 
 
 def _check_scaling(layer: Layer, scaling: str) -> None:
-    if scaling not in _FIRST:
-        known = '"raw", "double", "root" or "orthonormal"'
-        raise ModelError(f"{type(layer).__name__}: scaling must be {known}, not {scaling!r}")
+    word(layer, "scaling", scaling, tuple(_FIRST))
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,6 +7,7 @@ __all__ = ["Dense"]
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from paperback.errors import ModelError
 from paperback.nn.init import HeNormal, Initializer, Zeros
 from paperback.nn.layers.layer import Layer, natural
 
@@ -30,6 +31,11 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         natural(self, "units", self.units)
+        if isinstance(self.bias, int) and not isinstance(self.bias, bool):
+            raise ModelError(
+                f"Dense: bias must be True or False, not {self.bias!r}: the inputs are counted by themselves, write "
+                f"Dense({self.bias})"
+            )
         if self.in_features is not None:
             natural(self, "in_features", self.in_features)
 

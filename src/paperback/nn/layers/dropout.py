@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from paperback.errors import ModelError
-from paperback.nn.layers.layer import Layer
+from paperback.nn.layers.layer import Layer, real
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,8 +27,7 @@ class Dropout(Layer):
     inference = "y = x[]"
 
     def __post_init__(self) -> None:
-        if isinstance(self.rate, bool) or not isinstance(self.rate, int | float) or not 0 <= self.rate < 1:
-            raise ModelError(f"Dropout: rate must be a number with 0 <= rate < 1, not {self.rate!r}")
+        real(self, "rate", self.rate, usual=0.5, low=0, high=1)
 
     @property
     def keep(self) -> float:

@@ -32,10 +32,19 @@ class FixedConv(Layer):
     flip: bool = False
 
     def __post_init__(self) -> None:
-        values = Values(self.kernel)
+        try:
+            values = Values(self.kernel)
+        except ModelError:
+            raise ModelError(
+                f"FixedConv: kernel must be an array of numbers, its rows of one length, not {self.kernel!r}: write "
+                f"for example FixedConv([[1, 0, -1]])"
+            ) from None
         object.__setattr__(self, "kernel", values.value)
-        if not 1 <= len(values.shape) <= 5:
-            raise ModelError(f"FixedConv: the kernel must have one to five axes, not {len(values.shape)}")
+        if not 1 <= len(values.shape) <= 5 or 0 in values.shape:
+            raise ModelError(
+                f"FixedConv: kernel must have one to five axes and a number in it, its shape is {values.shape}: write "
+                f"for example FixedConv([[1, 0, -1]])"
+            )
         _ = self.windows
 
     @property

@@ -50,7 +50,9 @@ class Unflatten(Layer):
 
     def __post_init__(self) -> None:
         if not isinstance(self.shape, tuple | list) or not 1 <= len(self.shape) <= len(_LETTERS):
-            raise ModelError(f"Unflatten: shape must be one to six whole numbers, not {self.shape!r}")
+            raise ModelError(
+                f"Unflatten: shape must be one to six whole numbers, not {self.shape!r}: write shape=(4, 4, 2)"
+            )
         object.__setattr__(self, "shape", tuple(natural(self, "shape", n) for n in self.shape))
 
     @property
@@ -64,7 +66,9 @@ class Unflatten(Layer):
     def check(self, shapes: Mapping[str, Shape]) -> None:
         if shapes["x"][-1] != prod(self.shape):
             product = f"{prod(self.shape)} = {'*'.join(map(str, self.shape))}"
-            raise ModelError(f"the last axis is {shapes['x'][-1]}, needed is {product}: change the shape")
+            raise ModelError(
+                f"the last axis is {shapes['x'][-1]}, needed is {product}: change the shape, or the layer before it"
+            )
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,8 +83,8 @@ class Permute(Layer):
 
     def __post_init__(self) -> None:
         order = self.order
-        if not isinstance(order, tuple | list) or len(order) > len(_LETTERS) or sorted(order) != [*range(len(order))]:
-            raise ModelError(f"Permute: order must name every axis once, as (1, 0), not {order!r}")
+        if not isinstance(order, tuple | list) or len(order) > len(_LETTERS) or {*order} != {*range(len(order))}:
+            raise ModelError(f"Permute: order must name every axis once, not {order!r}: write order=(1, 0)")
         object.__setattr__(self, "order", tuple(order))
 
     @property

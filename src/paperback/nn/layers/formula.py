@@ -37,6 +37,20 @@ class Formula(Layer):
         extra_axes: bool | None = None,
         inference: str | None = None,
     ) -> None:
+        if not isinstance(formula, str):
+            raise ModelError(f'Formula: the formula is a text, not {formula!r}: write Formula("y = relu(x[])")')
+        for name, given, example in (
+            ("parameters", parameters, '{"w": HeNormal()}'), ("sizes", sizes, '{"O": 3}'),
+            ("constants", constants, '{"eps": 0.1}'), ("axes", axes, '{"x": "H W"}'),
+        ):  # fmt: skip
+            if not isinstance(given, Mapping | None):
+                raise ModelError(f"Formula: {name} must be given by name, not as {given!r}: write {name}={example}")
+        for name, start in (parameters or {}).items():
+            if isinstance(start, type) or not hasattr(start, "sample"):
+                raise ModelError(
+                    f"Formula: {name} starts with an initialiser, not with {start!r}: write "
+                    f'parameters={{"{name}": HeNormal()}}'
+                )
         self._formula, self._inference = formula, inference
         self._parameters, self._sizes = dict(parameters or {}), dict(sizes or {})
         self._constants, self._extra = dict(constants or {}), extra_axes
@@ -44,7 +58,10 @@ class Formula(Layer):
         block = self._read()
         unread = [name for name in self._parameters if name not in block.inputs]
         if unread:
-            raise ModelError(f"Formula: {unread[0]} is among the parameters, but the formula does not read it")
+            raise ModelError(
+                f"Formula: {unread[0]} is among the parameters, but the formula does not read it: leave it out, or "
+                "read it"
+            )
         words = re.findall(r"\w+", " ".join([formula, *self._given.values()]))
         self._axes = {**_axes(block, batch=BATCH in words), **self._given}
         if "x" not in self._axes:
@@ -61,7 +78,7 @@ class Formula(Layer):
             except FormulaError as error:
                 raise ModelError(f"Formula: it cannot be read\n{error}") from error
         if "x" not in block.inputs:
-            raise ModelError("Formula: it does not read x, the input")
+            raise ModelError("Formula: it does not read x, the input: call the input x")
         return block
 
     @property

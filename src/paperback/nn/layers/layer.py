@@ -26,15 +26,16 @@ program that runs are all made from what stands here.
 
 from __future__ import annotations
 
-__all__ = ["BATCH", "Layer", "Shape", "Text", "natural", "real"]
+__all__ = ["BATCH", "Layer", "Shape", "Text", "kinds", "natural", "real", "small", "word"]
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from math import isfinite
+from math import inf, isfinite
+from numbers import Real
 from typing import Any
 
-from paperback.arguments import Strict
+from paperback.arguments import Strict, closest
 from paperback.calculus.conventions import Conventions
 from paperback.errors import ModelError
 from paperback.nn.init import Initializer
@@ -54,7 +55,21 @@ class Text:
     sizes: Mapping[str, int] = field(default_factory=dict)
 
 
-class Layer(metaclass=Strict):
+class _Checked(Strict):
+    """A setting that is declared bool is True or False, one that is declared Initializer starts parameters."""
+
+    def __call__(cls, *args: Any, **settings: Any) -> Any:  # noqa: N805  # of a class of classes
+        layer = super().__call__(*args, **settings)
+        for setting in fields(layer) if is_dataclass(layer) else ():
+            value, where = getattr(layer, setting.name), f"{cls.__name__}: {setting.name}"
+            if setting.type == "bool" and not isinstance(value, bool):
+                raise ModelError(f"{where} must be True or False, not {value!r}: write {setting.name}=True")
+            if setting.type == "Initializer" and (isinstance(value, type) or not hasattr(value, "sample")):
+                raise ModelError(f"{where} must be an initialiser, not {value!r}: write {setting.name}=HeNormal()")
+        return layer
+
+
+class Layer(metaclass=_Checked):
     """A formula with parameters. Subclasses override what they need; see the module."""
 
     @property
@@ -152,12 +167,46 @@ def natural(layer: Layer, name: str, value: object, least: int = 1) -> int:
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or number < least:
-        raise ModelError(f"{type(layer).__name__}: {name} must be a whole number >= {least}, not {value!r}")
+        near = max(least, int(value)) if isinstance(value, float) and isfinite(value) else least
+        near = max(least, int(value)) if isinstance(value, str) and value.isdecimal() else near
+        raise ModelError(
+            f"{type(layer).__name__}: {name} must be a whole number >= {least}, not {value!r}: write {name}={near}"
+        )
     return number
 
 
-def real(layer: Layer, name: str, value: object) -> float:
-    """A setting that must be a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ModelError(f"{type(layer).__name__}: {name} must be a finite number, not {value!r}")
+def real(layer: Layer, name: str, value: object, usual: float, low: float = -inf, high: float = inf) -> float:
+    """A setting that must be a finite number, low <= number < high."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (isfinite(value) and low <= value < high):
+        needed = "a finite number" if low == -inf else f"a number with {low:g} <= {name} < {high:g}"
+        near = float(value) if isinstance(value, Real) and not isinstance(value, bool) else usual
+        usual = near if isfinite(near) and low <= near < high else usual
+        raise ModelError(f"{type(layer).__name__}: {name} must be {needed}, not {value!r}: write {name}={usual:g}")
     return value
+
+
+def small(layer: Layer, name: str, value: object) -> None:
+    """What is added to a variance: a number above 0 and below 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        fix = f"write {name}=1e-05"
+        if isinstance(value, int) and value > 1:
+            fix = f"the features are counted by themselves, leave {value} out"
+        raise ModelError(f"{type(layer).__name__}: {name} must be a number with 0 < {name} < 1, not {value!r}: {fix}")
+
+
+def word(layer: Layer, name: str, value: object, known: tuple[str, ...]) -> None:
+    """A setting that must be one of these words."""
+    if not isinstance(value, str) or value not in known:
+        words = [f'"{own}"' for own in known]
+        needed = f"{', '.join(words[:-1])} or {words[-1]}"
+        hint = closest(value, known)
+        fix = hint if hint.startswith("did") else f"write {name}={words[0]}"
+        raise ModelError(f"{type(layer).__name__}: {name} must be {needed}, not {value!r}: {fix}")
+
+
+def kinds(base: type[Layer] = Layer) -> Iterator[type[Layer]]:
+    """All classes of layers that the library has."""
+    for kind in base.__subclasses__():
+        if kind.__module__.startswith("paperback."):
+            yield kind
+        yield from kinds(kind)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from paperback.errors import ModelError
 from paperback.nn.init import Initializer, Ones, Zeros
-from paperback.nn.layers.layer import Layer, Shape, Text, natural
+from paperback.nn.layers.layer import Layer, Shape, Text, natural, small
 from paperback.nn.layers.places import Places
 
 
@@ -51,7 +51,7 @@ class LayerNorm(Normalisation):
     extra_axes = True
 
     def __post_init__(self) -> None:
-        _check_eps(self, self.eps)
+        small(self, "eps", self.eps)
 
     @property
     def formula(self) -> str:
@@ -74,7 +74,7 @@ class InstanceNorm(Normalisation):
     affine: bool = False
 
     def __post_init__(self) -> None:
-        _check_eps(self, self.eps)
+        small(self, "eps", self.eps)
 
     @property
     def formula(self) -> str:
@@ -112,7 +112,7 @@ class GroupNorm(Normalisation):
 
     def __post_init__(self) -> None:
         natural(self, "groups", self.groups)
-        _check_eps(self, self.eps)
+        small(self, "eps", self.eps)
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -143,8 +143,3 @@ class GroupNorm(Normalisation):
 
 def _affine(wanted: bool, channel: str) -> str:
     return f" * scale[{channel}] + shift[{channel}]" if wanted else ""
-
-
-def _check_eps(layer: Layer, eps: float) -> None:
-    if not eps > 0:
-        raise ModelError(f"{type(layer).__name__}: eps must be a number > 0, not {eps!r}")

@@ -27,7 +27,7 @@ from typing import ClassVar
 
 from paperback.calculus.conventions import TIES, Conventions
 from paperback.errors import ModelError
-from paperback.nn.layers.layer import Layer, Shape, Text
+from paperback.nn.layers.layer import Layer, Shape, Text, word
 from paperback.nn.layers.window import NAMES, Padding, Window, check_fit, one_per_axis, windows
 
 _SMALLER = "use a smaller window, or fewer pooling layers before"
@@ -53,7 +53,9 @@ class Pooling(Layer):
 
     def __post_init__(self) -> None:
         if self.output is not None and (self.window, self.stride, self.padding) != (None, None, "valid"):
-            raise ModelError(f"{type(self).__name__}: give output=, or window, stride and padding, not both")
+            raise ModelError(
+                f"{type(self).__name__}: give output=, or window, stride and padding, not both: leave output out"
+            )
         if self.output is not None:
             _ = self._counts()
         _ = self.windows(())
@@ -69,9 +71,13 @@ class Pooling(Layer):
             counts = self._counts()
             if any(n % count for n, count in zip(shape, counts, strict=False)):
                 came, wanted = ("x".join(map(str, numbers)) for numbers in (shape[: self.rank], counts))
-                raise ModelError(f"an output of {wanted} does not divide the input's {came}: change output, or window=")
+                raise ModelError(
+                    f"an output of {wanted} does not divide the input's {came}: change output, or give window= in "
+                    "its place"
+                )
             window = tuple(n // count for n, count in zip(shape, counts, strict=False))
-        return windows(self, self.rank, window, window if self.stride is None else self.stride, 1, self.padding)
+        stride = window if self.stride is None else self.stride
+        return windows(self, self.rank, window, stride, 1, self.padding, name="window")
 
     @property
     def formula(self) -> str:
@@ -114,7 +120,7 @@ class Pooling(Layer):
             if max(window.pads(n)) >= window.size:
                 raise ModelError(
                     f"padding {max(window.pads(n))} is not less than the window {window.size}: a window would see "
-                    "nothing of x; use less padding"
+                    "nothing of x: use less padding"
                 )
 
 
@@ -218,5 +224,5 @@ class AvgPool3d(AveragePooling):
 
 
 def check_ties(layer: Layer, ties: str) -> None:
-    if ties not in TIES:
-        raise ModelError(f'{type(layer).__name__}: ties must be "first", "split" or "all", not {ties!r}')
+    """ModelError unless `ties` says who gets the gradient of equal maxima."""
+    word(layer, "ties", ties, TIES)

@@ -63,5 +63,7 @@ class GlobalMaxPool(Layer):
 def _some_places(shape: Shape) -> Places:
     places = Places.of(shape)
     if not places.sizes:
-        raise ModelError("it goes over places, and an input of one axis has none")
+        raise ModelError(
+            "it goes over places, and an input of one axis has none: leave it out, or put it before Flatten()"
+        )
     return places

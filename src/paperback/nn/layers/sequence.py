@@ -58,7 +58,9 @@ class PositionalEncoding(Layer):
 
     def check(self, shapes: Mapping[str, Shape]) -> None:
         if shapes["x"][-1] % 2:
-            raise ModelError(f"sine and cosine come in pairs, but the input has {shapes['x'][-1]} features")
+            raise ModelError(
+                f"sine and cosine come in pairs, but the input has {shapes['x'][-1]} features: give it an even number"
+            )
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,5 +114,7 @@ class MultiHeadAttention(Layer):
     def text(self, shape: Shape) -> Text:
         features = shape[-1] if len(shape) == 2 else self.heads
         if self.head_features is None and features % self.heads:
-            raise ModelError(f"{features} features cannot be split over {self.heads} heads: give head_features")
+            raise ModelError(
+                f"{features} features cannot be split over {self.heads} heads: change heads, or give head_features"
+            )
         return Text(self.formula, self.axes, sizes={} if self.head_features else {"D": features // self.heads})

@@ -45,11 +45,13 @@ class TransposedConvolution(Layer):
     def __post_init__(self) -> None:
         natural(self, "filters", self.filters)
         if isinstance(self.padding, str):
-            raise ModelError(f"{type(self).__name__}: padding must be numbers, not {self.padding!r}")
+            raise ModelError(f"{type(self).__name__}: padding must be numbers, not {self.padding!r}: write padding=0")
         for window, extra in zip(self.windows, self.extra, strict=True):
             if extra >= max(window.stride, window.dilation):
-                needed = "less than the stride or the dilation"
-                raise ModelError(f"{type(self).__name__}: output_padding must be {needed}, not {self.output_padding!r}")
+                raise ModelError(
+                    f"{type(self).__name__}: output_padding must be less than the stride or the dilation, not "
+                    f"{self.output_padding!r}: write output_padding={max(window.stride, window.dilation) - 1}"
+                )
 
     @property
     def windows(self) -> tuple[Window, ...]:

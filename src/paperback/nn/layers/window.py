@@ -15,6 +15,7 @@ __all__ = ["NAMES", "Names", "Padding", "Pair", "Window", "check_fit", "one_per_
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from paperback.arguments import closest
 from paperback.errors import ModelError
 from paperback.nn.layers.layer import Layer, Shape, natural
 
@@ -106,18 +107,22 @@ def one_per_axis(layer: Layer, name: str, value: object, rank: int, least: int =
     """`3` or `(3, 5)` as one whole number per axis."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
     if len(values) != rank:
-        raise ModelError(f"{type(layer).__name__}: {name} must be one number, or {rank} of them, not {value!r}")
+        raise ModelError(
+            f"{type(layer).__name__}: {name} must be one number, or {rank} of them, not {value!r}: write "
+            f"{name}={values[0] if values else least}"
+        )
     return tuple(natural(layer, name, number, least) for number in values)
 
 
 def windows(
-    layer: Layer, rank: int, kernel: object, stride: object = 1, dilation: object = 1, padding: Padding = "valid"
+    layer: Layer, rank: int, kernel: object, stride: object = 1, dilation: object = 1, padding: Padding = "valid",
+    name: str = "kernel",
 ) -> tuple[Window, ...]:
-    """The windows of a layer, its settings checked."""
+    """The windows of a layer, its settings checked; `name` is what the layer calls the size of a window."""
     return tuple(
         Window(*settings)
         for settings in zip(
-            one_per_axis(layer, "kernel", kernel, rank),
+            one_per_axis(layer, name, kernel, rank),
             one_per_axis(layer, "stride", stride, rank),
             one_per_axis(layer, "dilation", dilation, rank),
             _paddings(layer, padding, rank),
@@ -139,8 +144,8 @@ def check_fit(axes: tuple[Window, ...], shape: Shape, what: str, fix: str) -> No
 def _paddings(layer: Layer, padding: Padding, rank: int) -> tuple[str | Pair, ...]:
     if isinstance(padding, str):
         if padding not in ("valid", "same", "full"):
-            words = '"valid", "same", "full" or numbers'
-            raise ModelError(f"{type(layer).__name__}: padding must be {words}, not {padding!r}")
+            words, hint = '"valid", "same", "full" or numbers', closest(padding, ("valid", "same", "full"))
+            raise ModelError(f"{type(layer).__name__}: padding must be {words}, not {padding!r}: {hint}")
         return (padding,) * rank
     sides = padding if isinstance(padding, tuple | list) else (padding,) * rank
     if rank == 1 and len(sides) == 2 and not any(isinstance(side, tuple | list) for side in sides):
@@ -148,5 +153,5 @@ def _paddings(layer: Layer, padding: Padding, rank: int) -> tuple[str | Pair, ..
     pairs = [tuple(side) if isinstance(side, tuple | list) else (side, side) for side in sides]
     if len(pairs) != rank or any(len(pair) != 2 for pair in pairs):
         needed = f"one number, {rank} numbers or {rank} pairs (low, high)"
-        raise ModelError(f"{type(layer).__name__}: padding must be {needed}, not {padding!r}")
+        raise ModelError(f"{type(layer).__name__}: padding must be {needed}, not {padding!r}: write padding=0")
     return tuple((natural(layer, "padding", low, 0), natural(layer, "padding", high, 0)) for low, high in pairs)
