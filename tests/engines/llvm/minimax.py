@@ -123,6 +123,18 @@ def _atanh(bound: float, single: bool) -> Problem:
     )
 
 
+def _long_atanh(bound: float) -> Problem:
+    """log((1 + s)/(1 - s)) = 2 s + 2/3 s^3 + s^5 P(s^2)"""
+    return Problem(
+        lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2 - 2 * z / 3) / z**2,
+        lambda z: z**2 * mp.sqrt(z) / (2 * mp.atanh(mp.sqrt(z))),
+        0.0,
+        0.0295,
+        bound,
+        False,
+    )
+
+
 def _sin(bound: float) -> Problem:
     return Problem(
         lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z,
@@ -183,6 +195,7 @@ PROBLEMS: dict[tuple[str, str], Problem] = {
     ),
     ("log", "float"): _log(2.0**-27, True),
     ("log", "double"): _atanh(2.0**-57, False),
+    ("power", "double"): _long_atanh(2.0**-68),
     **_pair("sin", _sin(2.0**-32), _sin(2.0**-57)),
     **_pair("cos", _cos(2.0**-32), _cos(2.0**-57)),
     **_pair("tanh", _tanh(2.0**-27, True), _tanh(2.0**-57, False)),
@@ -196,6 +209,7 @@ _HEAD = '''"""The elementary functions' polynomials, lowest power first, by `tes
     exp, expm1  e^r = 1 + r + r^2 P(r)                     |r| <= log(2)/2
     log         log(1 + f) = f - f^2/2 + f^3 P(f)          float, -0.293 <= f <= 0.5
                 log((1 + s)/(1 - s)) = 2 s + s^3 P(s^2)    double, |s| <= 0.2
+    power       log((1 + s)/(1 - s)) = 2 s + 2/3 s^3 + s^5 P(s^2)        |s| <= 0.1716
     sin         sin(r) = r + r^3 P(r^2)                    |r| <= pi/4; float computes in double, to fewer bits
     cos         cos(r) = 1 - r^2/2 + r^4 P(r^2)
     tanh        tanh(x) = x + x^3 P(x^2)                   |x| <= {tanh}

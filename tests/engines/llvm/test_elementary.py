@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
+from math import ldexp
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,10 @@ import pytest
 from mpmath import mp
 from tests.engines.llvm.minimax import PROBLEMS, coefficients
 
-from paperback.engines.llvm.elementary import FUNCTIONS, Definition, definition
+from paperback.engines.llvm.elementary import FUNCTIONS, Definition, definition, power
 from paperback.engines.llvm.polynomials import COEFFICIENTS
 from paperback.engines.numpy.functions import FUNCTIONS as NUMPY
+from paperback.engines.numpy.functions import raise_to
 
 llvm = pytest.importorskip("llvmlite.binding")
 
@@ -23,6 +26,8 @@ Array = np.ndarray[Any, Any]
 TYPES = {"float": np.float32, "double": np.float64}
 NATIVE_LANES = (1, 3, 4, 8, 16)
 LANES = {"native": NATIVE_LANES, "haswell": (1, 8), "x86-64": (1, 3, 8)}
+EXPONENTS = [Fraction(e) for e in "2 3 64 -1 -3 1/2 -1/2 3/2 1/3 -2/3 7/5 65 100 1001/10 1/1000".split()]
+MULTIPLIED = 100.0  # units: what 64 factors, each rounded, may lose
 CASES = [(name, element) for name in FUNCTIONS for element in TYPES]
 
 
@@ -108,6 +113,7 @@ class Compiled:
 @cache
 def compiled(cpu: str, element: str) -> Compiled:
     cases = [(definition(name, element, lanes), element, lanes) for name in FUNCTIONS for lanes in LANES[cpu]]
+    cases += [(power(exponent, element, 8), element, 8) for exponent in EXPONENTS]
     return Compiled(cases, cpu)
 
 
@@ -151,7 +157,7 @@ def inside(name: str, element: str) -> Array:
 
 @cache
 def exact(name: str, element: str) -> list[Any]:
-    with mp.workdps(50):
+    with mp.workdps(360 if name in ("sin", "cos", "tan") else 50):
         return [REFEREES[name](mp.mpf(float(v))) for v in inside(name, element)]
 
 
@@ -216,6 +222,63 @@ def test_special_values_are_those_of_the_numpy_engine(name: str, element: str) -
         np.testing.assert_array_equal(y[infinite], right_here[infinite])
 
 
+def nearly_whole_quarters(element: str) -> Array:
+    """m 2^E as near to a multiple of pi/2 as can be: m is the denominator of a convergent of 2^E 2/pi."""
+    bits, exponents = (24, range(-20, 104, 3)) if element == "float" else (53, range(-50, 970, 12))
+    found = []
+    with mp.workdps(400):
+        for exponent in exponents:
+            rest, before, m = mp.ldexp(2 / mp.pi, exponent), 0, 1
+            rest -= mp.floor(rest)
+            while True:
+                rest = 1 / rest
+                digit = int(mp.floor(rest))
+                rest -= digit
+                if digit * m + before >= 2**bits:
+                    break
+                before, m = m, digit * m + before
+            found.append(ldexp(m, exponent))
+    return np.array([*found, *(-x for x in found)], TYPES[element])
+
+
+@pytest.mark.parametrize("element", TYPES)
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_angles_next_to_a_multiple_of_a_quarter_turn(name: str, element: str) -> None:
+    turns = np.arange(1, 2_000_000, 33_331)
+    x = np.concatenate([nearly_whole_quarters(element), (turns * (np.pi / 2)).astype(TYPES[element])])
+    with mp.workdps(400):
+        right = [REFEREES[name](mp.mpf(float(v))) for v in x]
+    assert len(x) > 140 and min(abs(v) for v in right) < (1e-5 if element == "float" else 1e-14)
+    for cpu in LANES:
+        assert units(values(cpu, name, element, 8, x), right).max() <= 2.0
+
+
+@pytest.mark.parametrize("element", TYPES)
+@pytest.mark.parametrize("exponent", EXPONENTS, ids=str)
+def test_powers(exponent: Fraction, element: str) -> None:
+    """Against mpmath where one rounding is promised, and for signs, inf and NaN against the NumPy engine."""
+    dtype = TYPES[element]
+    x = np.concatenate([samples(element)[::3], specials(element)])
+    with np.errstate(all="ignore"):
+        like = raise_to(x, exponent)
+    positive = np.isfinite(x) & (x > 0)
+    if exponent < 0 or exponent.denominator < 3:  # the reciprocal of what overflows or vanishes is 0 or inf
+        positive &= np.isfinite(like) & (np.abs(like) >= np.finfo(dtype).tiny)
+    rounded = mp.mpf(float(dtype(float(exponent))))
+    with mp.workdps(50):
+        right = [mp.mpf(float(v)) ** rounded for v in x[positive]]
+    bound = 2.0 if exponent.denominator > 2 or exponent > 64 else MULTIPLIED if exponent == 64 else 4.0
+    assert positive.sum() > 50
+    for cpu in LANES:
+        y = compiled(cpu, element)(power(exponent, element, 8).symbol, 8, x)
+        errors = units(y[positive], right)
+        assert errors.max() <= bound, (cpu, x[positive][errors.argmax()], errors.max())
+        for property_ in (np.isnan, np.isinf):
+            np.testing.assert_array_equal(property_(y), property_(like))
+        numbers = ~np.isnan(like)
+        np.testing.assert_array_equal(np.signbit(y[numbers]), np.signbit(like[numbers]))
+
+
 @pytest.mark.parametrize("element", TYPES)
 def test_only_other_functions_of_ours_are_called(element: str) -> None:
     """Without FMA an operation may become a call of libm."""
@@ -224,7 +287,7 @@ def test_only_other_functions_of_ours_are_called(element: str) -> None:
     called = {line.split()[1] for line in assembly.splitlines() if line.split()[:1] in (["callq"], ["jmp"])}
     called = {symbol for symbol in called if not symbol.startswith(".L")}
     assert {definition(name, element, 8).symbol for name in FUNCTIONS} <= called
-    assert all(symbol.partition(".")[0] in FUNCTIONS for symbol in called), called
+    assert all(symbol.partition(".")[0] in {*FUNCTIONS, "power", "powerminus"} for symbol in called), called
 
 
 @pytest.mark.parametrize("key", sorted(PROBLEMS))

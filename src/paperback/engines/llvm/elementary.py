@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 
-from paperback.engines.llvm import exponential
+from paperback.engines.llvm import exponential, trigonometry
 from paperback.engines.llvm.powers import raised
 from paperback.engines.llvm.vectors import Code, Definition, Vector
 
@@ -22,6 +22,9 @@ FUNCTIONS: Mapping[str, Callable[[Vector], Vector]] = {
     "log": exponential.log,
     "log1p": exponential.log1p,
     "sqrt": Vector.sqrt,
+    "sin": trigonometry.sin,
+    "cos": trigonometry.cos,
+    "tan": trigonometry.tan,
     "tanh": exponential.tanh,
     "sigmoid": exponential.sigmoid,
     "softplus": exponential.softplus,

@@ -57,16 +57,18 @@ def _quotient(x: Vector) -> tuple[Vector, Vector, Vector]:
     return n, shifted.bits(), n.fma(-log2_parts(x.element)[0], x)
 
 
-def _exp_parts(x: Vector) -> tuple[Vector, Vector]:
+def _exp_parts(x: Vector, tail: Vector | None = None) -> tuple[Vector, Vector]:
     """e^r and the bits of n."""
     n, bits, rest = _quotient(x)
     r = n.fma(-log2_parts(x.element)[1], rest)
+    if tail is not None:
+        r = r + tail
     return horner(r, (1.0, 1.0, *COEFFICIENTS["exp", x.element])), bits
 
 
-def _exp(x: Vector) -> Vector:
+def _exp(x: Vector, tail: Vector | None = None) -> Vector:
     """e^x for x from where it vanishes to where it overflows: 2^n in two factors, as one may be out of range."""
-    y, bits = _exp_parts(x)
+    y, bits = _exp_parts(x, tail)
     format = x.format
     half = (bits >> 1) << format.fraction
     rest = (bits << format.fraction) - half
@@ -94,8 +96,9 @@ def _half_expm1(x: Vector) -> Vector:
     return total + scale.fma(curve, (whole - total) + line)
 
 
-def exp(x: Vector) -> Vector:
-    return _exp(x.at_most(_OVERFLOWS[x.element]).at_least(_VANISHES[x.element]))
+def exp(x: Vector, tail: Vector | None = None) -> Vector:
+    """e^(x + tail), the tail less than a unit of x."""
+    return _exp(x.at_most(_OVERFLOWS[x.element]).at_least(_VANISHES[x.element]), tail)
 
 
 def expm1(x: Vector) -> Vector:
@@ -137,7 +140,15 @@ def erf(x: Vector) -> Vector:
 # --- log and its kin -------------------------------------------------------------------------------------------------
 
 
-def split(u: Vector) -> tuple[Vector, Vector, Vector]:
+def split(x: Vector) -> tuple[Vector, Vector]:
+    """x = 2^k (1 + f), x positive: k and f."""
+    shift = x.format.fraction + 1
+    tiny = x < 2.0 ** (1 - x.format.bias)
+    k, f, _ = _split_normal(tiny.select(x * 2.0**shift, x))
+    return k - tiny.select(x.like(float(shift)), 0.0), f
+
+
+def _split_normal(u: Vector) -> tuple[Vector, Vector, Vector]:
     """u = 2^k (1 + f), u positive and normal: k, f, and the bits of a number with exponent k."""
     format = u.format
     root = _SQRT_HALF[u.element]
@@ -168,11 +179,7 @@ def _log_of_special(x: Vector, y: Vector, pole: float) -> Vector:
 
 
 def log(x: Vector) -> Vector:
-    format = x.format
-    shift = format.fraction + 1
-    tiny = x < 2.0 ** (1 - format.bias)
-    k, f, _ = split(tiny.select(x * 2.0**shift, x))
-    return _log_of_special(x, log_of_split(k - tiny.select(x.like(float(shift)), 0.0), f), 0.0)
+    return _log_of_special(x, log_of_split(*split(x)), 0.0)
 
 
 def log1p(x: Vector) -> Vector:
@@ -180,7 +187,7 @@ def log1p(x: Vector) -> Vector:
     u = x + 1.0
     back = u - 1.0
     lost = (1.0 - (u - back)) + (x - back)
-    k, f, bits = split(u)
+    k, f, bits = _split_normal(u)
     inverse = (2 * format.one - (bits & (-1 << format.fraction))).real()
     inverse = (x < 2.0 ** (format.fraction + 2)).select(inverse, 0.0)
     return _log_of_special(x, log_of_split(k, lost.fma(inverse, f)).signed(x.sign()), -1.0)

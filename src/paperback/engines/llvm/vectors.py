@@ -11,9 +11,10 @@ One lane is a plain scalar. A Python number meets a vector as the same constant 
 
 from __future__ import annotations
 
-__all__ = ["Code", "Definition", "Format", "Vector", "horner"]
+__all__ = ["Code", "Definition", "Format", "Vector", "horner", "two_sum"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from paperback.engines.llvm.ir import float_literal, vector_type
@@ -90,19 +91,41 @@ class Code:
         self.declarations.add(f"declare {kind} @{symbol}({', '.join([kind] * len(arguments))})")
         return self.op(f"call {kind} @{symbol}({', '.join(str(a) for a in arguments)})", element)
 
-    def call(self, definition: Definition, argument: Vector) -> Vector:
-        """Another function of one vector, of the same type."""
-        self.needs.append(definition)
-        return self.op(f"call {self.type(argument.element)} @{definition.symbol}({argument})", argument.element)
-
     def constant(self, value: float, element: str) -> Vector:
         text = float_literal(value, element) if element in ("float", "double") else str(int(value))
         return Vector(self, text if self.lanes == 1 else f"splat ({element} {text})", element)
 
+    @contextmanager
+    def rare(self, condition: Vector) -> Iterator[None]:
+        """A block for when the condition holds in any lane. It must end with `leave`."""
+        serial = len(self.lines)
+        if self.lanes > 1:
+            symbol = f"llvm.vector.reduce.or.v{self.lanes}i1"
+            self.declarations.add(f"declare i1 @{symbol}({self.type('i1')})")
+            condition = self.op(f"call i1 @{symbol}({condition})", "i1")
+        self.lines.append(f"  br i1 {condition.name}, label %rare{serial}, label %usual{serial}")
+        self.lines.append(f"rare{serial}:")
+        yield
+        self.lines.append(f"usual{serial}:")
+
+    def leave(self, value: Vector) -> None:
+        self.lines.append(f"  ret {value}")
+
+    def lane_by_lane(self, definition: Definition, x: Vector) -> Vector:
+        """A function of one number in every lane."""
+        self.needs.append(definition)
+        element, result = x.element, "poison"
+        for lane in range(self.lanes):
+            one = self.op(f"extractelement {x}, i32 {lane}", element).name
+            y = self.op(f"call {element} @{definition.symbol}({element} {one})", element).name
+            result = self.op(f"insertelement {self.type(element)} {result}, {element} {y}, i32 {lane}", element).name
+        return Vector(self, result, element)
+
     def returns(self, value: Vector) -> Definition:
         kind = self.type(self.element)
-        body = "\n".join([*self.lines, f"  ret {value}"])
-        text = f"define internal {kind} @{self.symbol}({kind} %x) {{\n{body}\n}}\n"
+        self.leave(value)
+        body = "\n".join(self.lines)
+        text = f"define internal {kind} @{self.symbol}({kind} %x) {{\nentry:\n{body}\n}}\n"
         return Definition(self.symbol, text, frozenset(self.declarations), tuple(self.needs))
 
 
@@ -155,7 +178,7 @@ class Vector:
         return self.like(other) / self
 
     def __neg__(self) -> Vector:
-        return self.code.op(f"fneg {self}", self.element)
+        return self.code.op(f"fneg {self}", self.element) if self._real else 0 - self
 
     def fma(self, factor: Vector | float, addend: Vector | float) -> Vector:
         """self*factor + addend"""
@@ -209,6 +232,10 @@ class Vector:
         """With another's sign, or negative already."""
         return (self.bits() | sign).real()
 
+    def flipped(self, sign: Vector) -> Vector:
+        """Negated where the sign's bit is set."""
+        return (self.bits() ^ sign).real()
+
     # --- comparing: false with NaN -----------------------------------------------------------------------------------
 
     def _compare(self, relation: str, other: Vector | float) -> Vector:
@@ -219,6 +246,10 @@ class Vector:
 
     def __gt__(self, other: Vector | float) -> Vector:
         return self._compare("ogt", other)
+
+    def differs(self, other: int) -> Vector:
+        """For whole numbers."""
+        return self.code.op(f"icmp ne {self}, {self.like(other).name}", "i1")
 
     def is_(self, other: Vector | float) -> Vector:
         return self._compare("oeq", other)
@@ -244,3 +275,10 @@ def horner(x: Vector, coefficients: Sequence[float]) -> Vector:
     for c in coefficients[-3::-1]:
         result = result.fma(x, c)
     return result
+
+
+def two_sum(a: Vector, b: Vector) -> tuple[Vector, Vector]:
+    """a + b, rounded, and what was lost (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
