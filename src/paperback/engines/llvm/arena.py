@@ -130,9 +130,10 @@ def _guarded(sizes: Mapping[str, int]) -> dict[str, _Place]:
 
 
 def _block(size: int) -> _Bytes:
-    """Zeroed memory that begins on a page."""
+    """Zeroed memory that begins on a page. A forked process has its own copy."""
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
     try:
-        memory = mmap.mmap(-1, size)
+        memory = mmap.mmap(-1, size, **private)
     except (OSError, ValueError, OverflowError) as error:
         raise EngineError(f"arena: the system has no {size / 2**20:.0f} MB of memory left ({error})") from error
     if size >= _HUGE and hasattr(mmap, "MADV_HUGEPAGE"):

@@ -30,8 +30,8 @@ from paperback.engines.llvm.target import native
 from paperback.errors import EngineError
 
 _MOST = 256
-_PATIENCE = 100_000
-"""How often a waiting thread reads its word before it sleeps: some 50 microseconds."""
+_PATIENCE = 1_000_000
+"""How often a waiting thread reads its word before it sleeps: some 300 microseconds."""
 
 _IMPATIENCE = 100
 """The same where there are more threads than cores, and a spinning thread keeps a working one from its core."""
