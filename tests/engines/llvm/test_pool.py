@@ -57,6 +57,14 @@ end:
   ret void
 }
 
+define void @halve(ptr %c, i64 %task, i64 %worker) {
+  %p = getelementptr double, ptr %c, i64 %task
+  %x = load double, ptr %p
+  %y = fmul double %x, 0.5
+  store double %y, ptr %p
+  ret void
+}
+
 ; A region in a region: c[0] is pb_parallel, c[1] is sum, what follows is for each task 4 numbers.
 define void @nest(ptr %c, i64 %task, i64 %worker) {
   %parallel = load ptr, ptr %c
@@ -167,6 +175,34 @@ def test_a_region_in_a_task_runs_in_order() -> None:
     assert (context[2:].reshape(50, 4) == 100 * np.arange(1, 5)).all()
 
 
+FLUSH = """
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
+define i32 @set(i32 %mode) {
+  %p = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %p)
+  %before = load i32, ptr %p
+  store i32 %mode, ptr %p
+  call void @llvm.x86.sse.ldmxcsr(ptr %p)
+  ret i32 %before
+}"""
+
+
+@pytest.mark.skipif(target.native().architecture != "x86", reason="sets the mode of an x86 thread")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_mode_of_the_callers_thread_changes_nothing(threads: int) -> None:
+    library = objects.load([FLUSH], target.native(), "test")
+    mode = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int32)(library.address("set"))
+    which = pool.pool(threads)
+    for tasks in (1, 2, 40):
+        tiny = np.full(tasks, 2.0**-1060)
+        before = mode(0xFF80)  # flush denormals, take them for zeros, round towards zero
+        which.run(LIBRARY.address("halve"), tiny.ctypes.data, tasks)
+        after = mode(before)
+        assert after == 0xFF80 != before
+        assert (tiny == 2.0**-1061).all()
+
+
 def test_a_closed_pool_still_computes() -> None:
     which = pool.Pool(3)
     assert sum(thread.name.startswith("paperback-") for thread in threading.enumerate()) >= 2
@@ -199,10 +235,11 @@ def test_the_checks_see_a_pool_that_loses_or_repeats_tasks(monkeypatch: pytest.M
         ("%task = sub i64 %tasks, %left", "%task = and i64 %left, 1"),
         ("%next = add nuw i64 %task, 1", "%next = add nuw i64 %task, 2"),
     ]:
-        for name in ("PARALLEL", "SEQUENTIAL"):
-            text: str = getattr(parallel, name)
-            if right in text:
-                monkeypatch.setattr(pool, name, text.replace(right, wrong))
+        module = parallel.parallel(target.native().architecture)
+        assert module.count(right) == 1
+        mutant = module.replace(right, wrong)
+        monkeypatch.setattr(pool, "parallel", lambda _, text=mutant: text)
+        monkeypatch.setattr(pool, "sequential", lambda _, text=mutant: text)
         which = pool.Pool(1 if "nuw" in right else 2)
         context = np.zeros(12, np.int64)
         region(which, "sum", context[2:], 9, 100)

@@ -17,15 +17,57 @@ then sleeps on a condition variable. A sleeper first says that it sleeps and the
 changes the word does so before it looks for sleepers: both in sequentially consistent order, so no wake-up is lost.
 
 A pool that is busy runs a second caller's region in that caller's own thread, in order.
+
+All tasks run in the floating-point mode of IEEE 754, round to nearest and denormals kept, whatever the caller's thread
+has set (some libraries flush denormals in the thread that loads them, and in no other): a result must not depend on the
+thread that computes it.
 """
 
 from __future__ import annotations
 
-__all__ = ["PARALLEL", "SEQUENTIAL"]
+__all__ = ["parallel", "sequential"]
 
-SEQUENTIAL = """
+# A thread's floating-point mode: `fp_default` sets that of IEEE and returns what was set before.
+_MODE = {
+    "x86": """
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
+define internal i64 @fp_default() nounwind {
+  %word = alloca i32, align 4
+  call void @llvm.x86.sse.stmxcsr(ptr %word)
+  %before = load i32, ptr %word, align 4
+  store i32 8064, ptr %word, align 4
+  call void @llvm.x86.sse.ldmxcsr(ptr %word)
+  %wide = zext i32 %before to i64
+  ret i64 %wide
+}
+define internal void @fp_restore(i64 %wide) nounwind {
+  %word = alloca i32, align 4
+  %before = trunc i64 %wide to i32
+  store i32 %before, ptr %word, align 4
+  call void @llvm.x86.sse.ldmxcsr(ptr %word)
+  ret void
+}
+""",
+    "arm": """
+declare i64 @llvm.aarch64.get.fpcr()
+declare void @llvm.aarch64.set.fpcr(i64)
+define internal i64 @fp_default() nounwind {
+  %before = call i64 @llvm.aarch64.get.fpcr()
+  call void @llvm.aarch64.set.fpcr(i64 0)
+  ret i64 %before
+}
+define internal void @fp_restore(i64 %before) nounwind {
+  call void @llvm.aarch64.set.fpcr(i64 %before)
+  ret void
+}
+""",
+}
+
+_SEQUENTIAL = """
 define void @pb_sequential(ptr %fn, ptr %context, i64 %tasks) nounwind {
 entry:
+  %mode = call i64 @fp_default()
   %some = icmp sgt i64 %tasks, 0
   br i1 %some, label %loop, label %end
 loop:
@@ -35,6 +77,7 @@ loop:
   %more = icmp slt i64 %next, %tasks
   br i1 %more, label %loop, label %end
 end:
+  call void @fp_restore(i64 %mode)
   ret void
 }
 """
@@ -99,7 +142,7 @@ look:
   %ticket = load atomic i64, ptr @ticket acquire, align 8
   %left = and i64 %ticket, 4294967295
   %none = icmp eq i64 %left, 0
-  br i1 %none, label %account, label %claim
+  br i1 %none, label %end, label %claim
 claim:
   %fn = load atomic ptr, ptr @fn monotonic, align 8
   %context = load atomic ptr, ptr @context monotonic, align 8
@@ -113,18 +156,22 @@ run:
   call void %fn(ptr %context, i64 %task, i64 %worker)
   %counted = add i64 %count, 1
   br label %look
+end:
+  %worked = icmp ne i64 %count, 0
+  br i1 %worked, label %account, label %idle
 account:
   %before = atomicrmw sub ptr @pending, i64 %count seq_cst, align 8
-  %worked = icmp ne i64 %count, 0
-  %all = icmp eq i64 %before, %count
-  %last = and i1 %worked, %all
+  %last = icmp eq i64 %before, %count
   ret i1 %last
+idle:
+  ret i1 false
 }
 """
 
 _WORK = """
 define void @pb_work(i64 %worker) nounwind {
 entry:
+  call i64 @fp_default()
   %patience = load i64, ptr @spin
   br label %work
 work:
@@ -187,6 +234,7 @@ alone:
   call void @pb_sequential(ptr %fn, ptr %context, i64 %tasks)
   ret void
 publish:
+  %mode = call i64 @fp_default()
   store atomic ptr %fn, ptr @fn monotonic, align 8
   store atomic ptr %context, ptr @context monotonic, align 8
   store atomic i64 %tasks, ptr @tasks monotonic, align 8
@@ -243,8 +291,17 @@ unpark:
   br label %end
 end:
   store atomic i64 0, ptr @busy release, align 8
+  call void @fp_restore(i64 %mode)
   ret void
 }
 """
 
-PARALLEL = _STATE + _SETUP + SEQUENTIAL + _TAKE + _WORK + _REGION
+
+def sequential(architecture: str) -> str:
+    """The module of a plain loop, `pb_sequential`, for "x86" or "arm"."""
+    return _MODE[architecture] + _SEQUENTIAL
+
+
+def parallel(architecture: str) -> str:
+    """The module of a pool: `pb_parallel`, `pb_work` for each of its threads, `pb_setup` and `pb_stop`."""
+    return sequential(architecture) + _STATE + _SETUP + _TAKE + _WORK + _REGION

@@ -6,7 +6,8 @@
 
 which returns when all tasks are done. The caller is worker 0 and takes part. Which worker runs a task is left to
 chance: a task's result must depend on its number alone, and `worker` serves to choose scratch memory. A region inside a
-task, or one called while the pool is busy with another thread's, runs in order on its caller as worker 0.
+task, or one called while the pool is busy with another thread's, runs in order on its caller as worker 0. All tasks run
+in the floating-point mode of IEEE 754, whatever the caller has set for its own thread.
 
 The threads are started once, spin for a while after a region, and then sleep. How they work together: `parallel`.
 They end at the exit of the interpreter; a forked child gets threads of its own.
@@ -25,7 +26,7 @@ import threading
 from pathlib import Path
 
 from paperback.engines.llvm import objects
-from paperback.engines.llvm.parallel import PARALLEL, SEQUENTIAL
+from paperback.engines.llvm.parallel import parallel, sequential
 from paperback.engines.llvm.target import native
 from paperback.errors import EngineError
 
@@ -56,7 +57,9 @@ class Pool:
             raise EngineError(f"threads must be from 1 to {_MOST}, found {threads}")
         alone = threads == 1 or os.name != "posix"
         self.threads = 1 if alone else threads
-        self._library = objects.load([SEQUENTIAL if alone else PARALLEL], native(), "pool 1")
+        machine = native()
+        module = (sequential if alone else parallel)(machine.architecture)
+        self._library = objects.load([module], machine, "pool 1")
         self.address = self._library.address("pb_sequential" if alone else "pb_parallel")
         self._region = _Region(self.address)
         self._workers: list[threading.Thread] = []

@@ -48,6 +48,11 @@ class Target:
     fma: bool
 
     @property
+    def architecture(self) -> str:
+        """ "x86" or "arm"."""
+        return _architecture(self.triple)
+
+    @property
     def key(self) -> str:
         """All that generated code depends on, as text for the key of a cache."""
         return f"{self.triple} {self.cpu} {self.features} {self.vector_bytes} {self.registers} {self.fma}"
