@@ -41,8 +41,7 @@ from paperback.nn.layers import (
     Sequential,
     Unflatten,
 )
-
-_PADDINGS = ("same", "valid", "full")
+from paperback.nn.layers.window import PADDINGS
 
 
 def network(text: str, input_shape: tuple[int, ...], classes: int) -> Sequential:
@@ -100,10 +99,10 @@ class _Item:
             word = self.words.pop(0)
             if word not in known:
                 raise self.error(f"no option is called {word}", closest(word, known))
-            name = "padding" if word in (*_PADDINGS, "pad") else word
+            name = "padding" if word in (*PADDINGS, "pad") else word
             if name in found:
                 raise self.error(f"{name} is given twice", "leave one out")
-            found[name] = word if word in _PADDINGS else known[word]()
+            found[name] = word if word in PADDINGS else known[word]()
         return found
 
     def one_or_each(self, axes: int) -> int | tuple[int, ...]:
@@ -114,7 +113,7 @@ class _Item:
 def _conv(item: _Item) -> Layer:
     *kernel, filters = item.numbers("a window and channels, as 5x5x32", (2, 3, 4))
     each = _each(item, len(kernel))
-    known = {"stride": each, "dilation": each, "pad": each, "flip": _true, **dict.fromkeys(_PADDINGS, _true)}
+    known = {"stride": each, "dilation": each, "pad": each, "flip": _true, **dict.fromkeys(PADDINGS, _true)}
     options = item.options(**known, groups=lambda: item.numbers("a number of groups", (1,))[0])
     layer: Layer = getattr(layers, f"Conv{len(kernel)}d")(filters, tuple(kernel), **options)
     return layer

@@ -28,8 +28,9 @@ class Convolution(Layer):
     """What convolutions share, whatever the number of axes that the window slides over (`rank`).
 
     Settings: `kernel`, `stride` and `dilation` are one number or one per axis; `padding` is "valid" (none), "same"
-    (as many outputs as inputs, ceil(H/s) with a stride; the odd one on the right), "full", a number, one per axis, or
-    one pair (low, high) per axis; outside x is 0. `flip` reads the window backwards. `bias` is True (one number per
+    (as many outputs as inputs, ceil(H/s) with a stride; the odd one on the right), "same_low" (the odd one on the left,
+    as numpy.convolve and numpy.correlate have it), "full", a number, one per axis, or one pair (low, high) per axis;
+    outside x is 0. `flip` reads the window backwards. `bias` is True (one number per
     filter), "position" (one per output element) or False. `groups` splits channels and filters; as many groups as
     channels is a depthwise convolution.
     """

@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["ConvTranspose1d", "ConvTranspose2d", "TransposedConvolution"]
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from paperback.errors import ModelError
@@ -29,6 +29,7 @@ class TransposedConvolution(Layer):
     Settings: `kernel`, `stride` and `dilation` are one number or one per axis. `padding` (a number, one per axis, or
     one pair (low, high) per axis) cuts that much off the ends; `output_padding`, less than the stride or the dilation,
     adds at the high end: of the lengths that a convolution with this stride takes to one length, which one is meant.
+    `padding` "same" or "same_low" gives s*L outputs: the adjoint of the convolution of that length with that padding.
     """
 
     filters: int
@@ -44,8 +45,16 @@ class TransposedConvolution(Layer):
 
     def __post_init__(self) -> None:
         natural(self, "filters", self.filters)
-        if isinstance(self.padding, str):
-            raise ModelError(f"{type(self).__name__}: padding must be numbers, not {self.padding!r}: write padding=0")
+        if isinstance(self.padding, str) and self.padding not in ("same", "same_low"):
+            raise ModelError(
+                f'{type(self).__name__}: padding must be numbers, "same" or "same_low", not {self.padding!r}: write '
+                f"padding=0"
+            )
+        if isinstance(self.padding, str) and self.output_padding != 0:
+            raise ModelError(
+                f"{type(self).__name__}: output_padding goes with padding in numbers, {self.padding!r} gives s*L "
+                f"outputs: leave output_padding out"
+            )
         for window, extra in zip(self.windows, self.extra, strict=True):
             if extra >= max(window.stride, window.dilation):
                 raise ModelError(
@@ -55,10 +64,13 @@ class TransposedConvolution(Layer):
 
     @property
     def windows(self) -> tuple[Window, ...]:
-        return windows(self, self.rank, self.kernel, self.stride, self.dilation, self.padding)
+        axes = windows(self, self.rank, self.kernel, self.stride, self.dilation, self.padding)
+        return tuple(replace(axis, padding=axis.pads(axis.stride)) for axis in axes)  # the same for every s*L
 
     @property
     def extra(self) -> tuple[int, ...]:
+        if isinstance(self.padding, str):  # a window shorter than the stride leaves a rest
+            return tuple(max(window.stride - window.reach, 0) for window in self.windows)
         return one_per_axis(self, "output_padding", self.output_padding, self.rank, least=0)
 
     @property

@@ -6,11 +6,12 @@
     valid    low = high = 0
     full     low = high = d*(P-1): every overlap of at least one tap
     same     out = ceil(n/s); total = max((out-1)*s + d*(P-1) + 1 - n, 0), low = floor(total/2), the extra one high
+    same_low as same, the extra one low: what numpy.convolve and numpy.correlate call "same", for even kernels too
 """
 
 from __future__ import annotations
 
-__all__ = ["NAMES", "Names", "Padding", "Pair", "Window", "check_fit", "one_per_axis", "windows"]
+__all__ = ["NAMES", "PADDINGS", "Names", "Padding", "Pair", "Window", "check_fit", "one_per_axis", "windows"]
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from paperback.nn.layers.layer import Layer, Shape, natural
 
 Pair = tuple[int, int]
 Padding = int | str | tuple[int | Pair, ...]
+PADDINGS = ("valid", "same", "same_low", "full")
 
 
 class Names(NamedTuple):
@@ -43,7 +45,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Window:
-    """One axis of a window; `padding` is "valid", "same", "full" or (low, high)."""
+    """One axis of a window; `padding` is one of `PADDINGS`, or (low, high)."""
 
     size: int
     stride: int = 1
@@ -61,17 +63,23 @@ class Window:
             return self.padding
         if self.padding == "full":
             return self.reach - 1, self.reach - 1
-        if self.padding == "same":
+        if self.is_same:
             total = max((-(-n // self.stride) - 1) * self.stride + self.reach - n, 0)
-            return total // 2, total - total // 2
+            less, more = total // 2, total - total // 2
+            return (less, more) if self.padding == "same" else (more, less)
         return 0, 0
+
+    @property
+    def is_same(self) -> bool:
+        """Are there as many outputs as inputs, with stride 1?"""
+        return self.padding in ("same", "same_low")
 
     def fits(self, n: int) -> bool:
         return n + sum(self.pads(n)) >= self.reach
 
     def count(self, n: int) -> int:
         """How many windows there are over an axis of length n."""
-        if self.padding == "same":
+        if self.is_same:
             return -(-n // self.stride)
         return (n + sum(self.pads(n)) - self.reach) // self.stride + 1
 
@@ -83,7 +91,7 @@ class Window:
 
     def fixed_pads(self) -> Pair | None:
         """The pads, where they do not depend on the length of x."""
-        return None if self.padding == "same" and self.stride > 1 else self.pads(self.reach)
+        return None if self.is_same and self.stride > 1 else self.pads(self.reach)
 
     def index(self, letter: str, tap: str, low: int | str) -> str:
         """The index into x as text: `2*i+3*p-1`."""
@@ -93,7 +101,7 @@ class Window:
 
     def extent(self, length: str, size: str) -> str:
         """The extent of the output as text, in the names of the input's length and the kernel's size."""
-        if self.padding == "same":
+        if self.is_same:
             return length if self.stride == 1 else f"ceil({length}/{self.stride})"
         low, high = self.pads(0)
         reach = size if self.dilation == 1 else f"{self.dilation}*{size}"
@@ -143,8 +151,8 @@ def check_fit(axes: tuple[Window, ...], shape: Shape, what: str, fix: str) -> No
 
 def _paddings(layer: Layer, padding: Padding, rank: int) -> tuple[str | Pair, ...]:
     if isinstance(padding, str):
-        if padding not in ("valid", "same", "full"):
-            words, hint = '"valid", "same", "full" or numbers', closest(padding, ("valid", "same", "full"))
+        if padding not in PADDINGS:
+            words, hint = ", ".join(f'"{word}"' for word in PADDINGS) + " or numbers", closest(padding, PADDINGS)
             raise ModelError(f"{type(layer).__name__}: padding must be {words}, not {padding!r}: {hint}")
         return (padding,) * rank
     sides = padding if isinstance(padding, tuple | list) else (padding,) * rank
