@@ -6,12 +6,14 @@ A neural-network layer is one line of index notation; its shapes, its derivative
     pb.nn           layers and losses
     pb.Model        a network with parameters: fit, predict, evaluate, save
     pb.optim        optimizers
+    pb.report       a trained model on one page of HTML
     pb.use          which engine runs
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from paperback.arguments import absent
@@ -24,6 +26,7 @@ _HOMES = {
     "Conventions": "paperback.calculus.conventions",
     "Model": "paperback.learn.model",
     "load": "paperback.learn.model",
+    "report": "paperback.reports.report",
     "use": "paperback.engines",
     "DataError": "paperback.errors",
     "EngineError": "paperback.errors",
@@ -48,6 +51,7 @@ __all__ = [
     "load",
     "nn",
     "optim",
+    "report",
     "use",
 ]
 
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from paperback.formulas import Formula, formula
     from paperback.learn import optim
     from paperback.learn.model import Model, load
+    from paperback.reports.report import report
 
 
 def __getattr__(name: str) -> Any:
@@ -67,7 +72,9 @@ def __getattr__(name: str) -> Any:
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:
-        homes = [] if name.startswith("_") else ["paperback.nn", "paperback.optim", "paperback.data", "paperback.learn"]
+        homes = ["paperback.nn", "paperback.optim", "paperback.data", "paperback.learn"]
+        if name.startswith("_") or find_spec(f"paperback.{name}"):  # Python asks, or is about to import a module
+            homes = []
         for home in homes:
             if name in import_module(_MODULES.get(home.removeprefix("paperback."), home)).__all__:
                 raise AttributeError(f"paperback has no {name}; did you mean {home}.{name}?", name=name)

@@ -198,8 +198,8 @@ def test_take_and_split() -> None:
         (np.zeros((1, 2)), [0.0], 1, "labels are whole numbers, y is float64; convert y with astype(int)"),
         (np.zeros((1, 2)), [0], 0, "needs 1 to 65536 classes, found 0; renumber the labels"),
         (np.zeros((1, 2)), [0], 1 << 40, "needs 1 to 65536 classes, found 1099511627776; renumber the labels"),
-        (np.zeros((3, 2)), [0, 1, 2], 2, "labels are 0 to 1, y[2] is 2; renumber the labels"),
-        (np.zeros((3, 2)), [0, -1, 2], 2, "labels are 0 to 1, y[1] is -1; renumber the labels"),
+        (np.zeros((3, 2)), [0, 1, 2], 2, "labels are 0 to 1, y[2] is 2; number the classes from 0"),
+        (np.zeros((3, 2)), [0, -1, 2], 2, "labels are numbers from 0 on, y[1] is -1; number the classes from 0"),
         (
             np.array([[0, 1], [np.nan, 1]]),
             [0, 1],
@@ -218,8 +218,8 @@ def test_what_is_no_dataset(x: np.ndarray, y: list[int], classes: int, message: 
 
 def test_missing_files(tmp_path: Path) -> None:
     assert words(lambda: load(tmp_path)) == (
-        f"{tmp_path}: needs train-images-idx3-ubyte or train-images-idx3-ubyte.gz, found neither; "
-        f"put the four MNIST files there"
+        f"{tmp_path}: needs one folder of pictures for each class, or the four MNIST files, found neither; "
+        f"sort the pictures by class, or check the path"
     )
     path = tmp_path / "train-images-idx3-ubyte"
     write_idx(path, pixels)
@@ -237,8 +237,8 @@ def test_missing_files(tmp_path: Path) -> None:
     other = tmp_path / "picture.png"
     other.write_bytes(b"\x89PNG\r\n")
     assert words(lambda: load(other)) == (
-        f"{other}: needs a .csv, .npz or IDX images file, found another name; call an IDX file *images*, with its "
-        f"labels beside it in *labels*"
+        f"{other}: needs a folder, .csv, .npz or IDX images, found another name; an IDX file is called *images*, "
+        f"and its labels are beside it in *labels*"
     )
 
 
@@ -251,7 +251,7 @@ def test_idx_files_that_do_not_fit(tmp_path: Path) -> None:
     path = idx_pair(tmp_path, "a", labels=np.array([0.5, 1]))
     assert words(lambda: load(path)) == f"{path}: labels are whole numbers, y is float64; convert y with astype(int)"
     path = idx_pair(tmp_path, "a", labels=np.array([-1, -1], np.int8))
-    assert words(lambda: load(path)) == f"{path}: labels are 0 to 0, y[0] is -1; renumber the labels"
+    assert words(lambda: load(path)) == f"{path}: labels are numbers from 0 on, y[0] is -1; number the classes from 0"
     path = idx_pair(tmp_path, "a", images=np.array([[1e300], [0.0]]))
     assert words(lambda: load(path)) == (
         f"{path}: needs finite numbers, x[0, 0] is inf; remove or replace the example"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from paperback.data import Dataset, load, load_splits, read_images, write_idx
+from paperback.data.examples import load_examples
 from paperback.errors import DataError
 
 Image = pytest.importorskip("PIL.Image")
@@ -59,12 +60,48 @@ def test_one_size_for_all(tmp_path: Path) -> None:
     put(tmp_path / "a" / "1.png", np.full((4, 6), 51, np.uint8))
     put(tmp_path / "a" / "2.png", np.full((9, 3), 102, np.uint8))
     assert refusal(lambda: read_images(tmp_path)) == (
-        f"{tmp_path / 'a' / '2.png'}: needs 4x6 pixels as 1.png, found 9x3; pass size=(4, 6) to bring all to one size"
+        f"{tmp_path / 'a' / '2.png'}: needs 4x6 pixels as 1.png, found 9x3; bring all to one size with size=(4, 6), or "
+        "--size 4x6 on the command line"
     )
     images, _, _ = read_images(tmp_path, size=(5, 7))
     assert images.shape == (2, 5, 7, 1)
     np.testing.assert_allclose(images[0], 0.2, atol=1e-6)
     np.testing.assert_allclose(images[1], 0.4, atol=1e-6)
+
+
+def test_hidden_files_and_other_files_are_no_pictures(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "1.png", grey())
+    for name in ("a/.DS_Store", "a/._1.png", "a/Thumbs.db", "a/notes.txt", ".hidden.png", "readme.md"):
+        (tmp_path / name).write_bytes(b"no picture")
+    (tmp_path / ".git").mkdir()
+    assert len(load(tmp_path)) == 1
+
+
+def test_sixteen_bits_are_not_cut_to_eight(tmp_path: Path) -> None:
+    deep = np.array([[0, 1000, 65535], [256, 40000, 128]], np.uint16)
+    put(tmp_path / "a" / "1.png", deep)
+    images, _, _ = read_images(tmp_path)
+    np.testing.assert_allclose(images[0, ..., 0], deep / 65535, atol=1e-7)
+    put(tmp_path / "b" / "1.png", np.full((2, 3, 3), 255, np.uint8))
+    images, _, _ = read_images(tmp_path)
+    np.testing.assert_allclose(images[0], np.repeat(deep[..., None] / 65535, 3, axis=2), atol=1e-7)
+    assert read_images(tmp_path, size=(4, 4))[0].shape == (2, 4, 4, 3)
+
+
+def test_examples_come_in_the_shape_that_a_network_takes(tmp_path: Path) -> None:
+    put(tmp_path / "b.png", np.full((4, 6), 51, np.uint8))
+    put(tmp_path / "a.png", np.full((9, 3, 3), 102, np.uint8))
+    both = load_examples(tmp_path, (4, 6, 1))
+    assert both.shape == (2, 4, 6, 1)
+    np.testing.assert_allclose([both[0].mean(), both[1].mean()], [0.4, 0.2], atol=1e-6)
+    np.testing.assert_array_equal(load_examples(tmp_path / "b.png", (4, 6, 1)), both[1:])
+    assert load_examples(tmp_path / "b.png", (5, 5, 3)).shape == (1, 5, 5, 3)
+    for text, label in (("1,2\n3,4\n", None), ("1,2,0\n3,4,1\n", None), ("kind,a,b\n0,1,2\n1,3,4\n", "kind")):
+        (tmp_path / "t.csv").write_text(text)
+        assert load_examples(tmp_path / "t.csv", (2,), label=label).tolist() == [[1, 2], [3, 4]]
+    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    assert load_examples(tmp_path / "x.npy", (2,)).shape == (3, 2)
+    assert len(load_examples(None, (8, 8, 1))) == 1797
 
 
 def test_train_and_test_folders(tmp_path: Path) -> None:
@@ -96,10 +133,10 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     )
     put(tmp_path / "a" / "1.png", grey())
     assert refusal(lambda: read_images(tmp_path, size=(0, 3))) == (
-        f"{tmp_path}: size is (rows, columns), from 1 on, found (0, 3); pass size=(32, 32)"
+        f"{tmp_path / 'a'}: size is (rows, columns), from 1 on, found (0, 3); pass size=(32, 32)"
     )
     assert refusal(lambda: read_images(tmp_path, limit=95)) == (
-        f"{tmp_path}: 1 pictures of 4x6x1 take 96 bytes, the limit is 95; pass a smaller size"
+        f"{tmp_path / 'a'}: 1 pictures of 4x6x1 take 96 bytes, the limit is 95; pass a smaller size"
     )
 
 
@@ -128,7 +165,7 @@ def test_without_pillow_the_error_says_what_to_install(tmp_path: Path, monkeypat
     for name in [*(name for name in sys.modules if name.startswith("PIL")), "PIL", "PIL.Image"]:
         monkeypatch.setitem(sys.modules, name, None)
     assert refusal(lambda: read_images(tmp_path)) == (
-        f"{tmp_path}: pictures need Pillow, which is not installed; pip install 'paperback[images]'"
+        f"{tmp_path / 'a'}: pictures need Pillow, which is not installed; pip install 'paperback[images]'"
     )
 
 

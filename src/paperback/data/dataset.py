@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback.data.digits import load_digits
 from paperback.data.idx import read_idx
-from paperback.data.images import read_images
+from paperback.data.images import pictures_in, read_images
 from paperback.data.tables import read_csv, read_npz
 from paperback.errors import DataError
 
@@ -63,8 +63,9 @@ class Dataset:
         outside = np.flatnonzero((self.y < 0) | (self.y >= self.classes))
         if outside.size:
             first = int(outside[0])
+            known = f"0 to {self.classes - 1}" if self.y[first] > 0 else "numbers from 0 on"
             raise DataError(
-                f"{self.name}: labels are 0 to {self.classes - 1}, y[{first}] is {self.y[first]}; renumber the labels"
+                f"{self.name}: labels are {known}, y[{first}] is {self.y[first]}; number the classes from 0"
             )
         for start in range(0, len(self.x), _ROWS) if self.x.dtype.kind == "f" else ():
             bad = ~np.isfinite(self.x[start : start + _ROWS])
@@ -130,28 +131,43 @@ def stratified_split(
 @overload
 def load(path: None = None) -> Dataset: ...
 @overload
-def load(path: str | os.PathLike[str], *, label: int | str | None = None) -> Dataset | tuple[Dataset, Dataset]: ...
+def load(
+    path: str | os.PathLike[str], *, label: int | str | None = None, size: tuple[int, int] | None = None
+) -> Dataset | tuple[Dataset, Dataset]: ...
 
 
 def load(
-    path: str | os.PathLike[str] | None = None, *, label: int | str | None = None
+    path: str | os.PathLike[str] | None = None,
+    *,
+    label: int | str | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Dataset | tuple[Dataset, Dataset]:
     """None: the embedded digits. A folder with the four MNIST files: (train, test). A folder of folders: pictures by
     class (see `read_images`), or (train, test) where those are its folders. Otherwise one Dataset, from an IDX images
     file with its labels beside it, from CSV, or from NPZ (keys x and y).
 
     label    of CSV: the column of the labels, its number or its name; the last unless given
+    size     of pictures: (rows, columns) that all are brought to
     """
     if path is None:
         return Dataset(*load_digits(), classes=10, name="digits")
     place = Path(path)
     name = place.name.lower().removesuffix(".gz")
     if label is not None and not name.endswith(".csv"):
-        raise DataError(f"{place}: only CSV has a label column, found another name; leave label={label!r} out")
+        raise DataError(f"{place}: only CSV has a label column, this is something else; leave label={label!r} out")
+    if size is not None and (not place.is_dir() or any(place.glob("train-images*"))):
+        raise DataError(f"{place}: only pictures are brought to a size, found something else; leave size={size} out")
     if place.is_dir():
         inside = {entry.name for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
         if inside and not any(place.glob("train-images*")):
-            return _from_pictures(place, inside)
+            return _from_pictures(place, inside, size)
+        if not any(place.glob("*-images*")):
+            loose = len(pictures_in(place))
+            found = f"{loose} picture{'s' * (loose > 1)} in no folder" if loose else "neither"
+            raise DataError(
+                f"{place}: needs one folder of pictures for each class, or the four MNIST files, found {found}; "
+                f"sort the pictures by class, or check the path"
+            )
         train, test = (_from_idx(_find(place, f"{part}-images")) for part in ("train", "t10k"))
         if train.x.shape[1:] != test.x.shape[1:]:
             raise DataError(
@@ -164,7 +180,8 @@ def load(
             Dataset(test.x, test.y, classes, f"{place.name} (test)"),
         )
     if name.endswith(".csv"):
-        return _dataset(*read_csv(place, label=-1 if label is None else label), str(place))
+        x, y, names = read_csv(place, label=-1 if label is None else label)
+        return _dataset(x, y, str(place), names)
     if name.endswith(".npz"):
         return _dataset(*read_npz(place), str(place))
     return _from_idx(place)
@@ -176,17 +193,18 @@ def load_splits(
     held_out: float | Fraction = 0.2,
     seed: int = 0,
     label: int | str | None = None,
+    size: tuple[int, int] | None = None,
 ) -> tuple[Dataset, Dataset]:
     """(train, test) from anything `load` takes: the folder's own split, else a stratified and seeded one."""
-    loaded = load() if path is None else load(path, label=label)
+    loaded = load() if path is None else load(path, label=label, size=size)
     return loaded.split(held_out, seed) if isinstance(loaded, Dataset) else loaded
 
 
-def _from_pictures(place: Path, inside: set[str]) -> Dataset | tuple[Dataset, Dataset]:
+def _from_pictures(place: Path, inside: set[str], size: tuple[int, int] | None) -> Dataset | tuple[Dataset, Dataset]:
     if inside != {"train", "test"}:
-        images, labels, names = read_images(place)
+        images, labels, names = read_images(place, size=size)
         return Dataset(images, labels, len(names), str(place), names)
-    (x, y, names), (xt, yt, others) = (read_images(place / part) for part in ("train", "test"))
+    (x, y, names), (xt, yt, others) = (read_images(place / part, size=size) for part in ("train", "test"))
     if names != others or x.shape[1:] != xt.shape[1:]:
         raise DataError(
             f"{place}: train and test need the same classes and one shape, found {', '.join(names)} of {x.shape[1:]} "
@@ -201,8 +219,8 @@ def _from_pictures(place: Path, inside: set[str]) -> Dataset | tuple[Dataset, Da
 def _from_idx(images: Path) -> Dataset:
     if images.exists() and "images" not in images.name:
         raise DataError(
-            f"{images}: needs a .csv, .npz or IDX images file, found another name; call an IDX file *images*, with its "
-            f"labels beside it in *labels*"
+            f"{images}: needs a folder, .csv, .npz or IDX images, found another name; an IDX file is called *images*, "
+            f"and its labels are beside it in *labels*"
         )
     x = read_idx(images)
     return _dataset(x, read_idx(_labels_beside(images)), str(images))
@@ -224,7 +242,7 @@ def _labels_beside(images: Path) -> Path:
     raise DataError(f"{images}: needs its labels in {bare} or {bare}.gz beside it, found neither; put them there")
 
 
-def _dataset(x: NDArray[Any], y: NDArray[Any], name: str) -> Dataset:
+def _dataset(x: NDArray[Any], y: NDArray[Any], name: str, names: tuple[str, ...] = ()) -> Dataset:
     if y.dtype.kind not in "iu":
         raise DataError(f"{name}: labels are whole numbers, y is {y.dtype}; convert y with astype(int)")
     classes = max(0, int(y.max())) + 1 if y.size else 1
@@ -234,4 +252,4 @@ def _dataset(x: NDArray[Any], y: NDArray[Any], name: str) -> Dataset:
         x = np.divide(x, np.float32(255), dtype=np.float32)
     with np.errstate(over="ignore"):  # what overflows is inf, and named as such
         x = x.astype(np.float32, copy=False)
-    return Dataset(x, y.astype(np.int64), classes, name)
+    return Dataset(x, y.astype(np.int64), classes, name, names)

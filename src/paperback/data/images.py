@@ -3,13 +3,15 @@
     pets/cat/1.png  pets/cat/2.jpg  pets/dog/1.png      classes in the order of their names: cat 0, dog 1
 
 All pictures must have one size, or are brought to `size`. They come as `[example, row, column, channel]`, float32 in
-0..1, with one channel if all are grey and three otherwise. Sizes are read before anything is decoded.
+0..1, with one channel if all are grey and three otherwise; what is transparent counts as opaque. Sizes are read before
+anything is decoded. Hidden files and files that are not named as pictures are left out.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from paperback.data.files import LIMIT
 from paperback.errors import DataError
 
-__all__ = ["SUFFIXES", "read_images"]
+__all__ = ["SUFFIXES", "pictures_in", "read_images", "read_pictures"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _GREY = ("1", "L", "LA")
@@ -35,39 +37,59 @@ def read_images(
     classes = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
     if not classes:
         raise DataError(f"{folder}: needs one folder for each class, found no folder in it; sort the pictures by class")
-    files = []
+    files, labels = [], []
     for number, place in enumerate(classes):
-        own = sorted(file for file in place.iterdir() if file.suffix.lower() in SUFFIXES)
+        own = pictures_in(place)
         if not own:
             raise DataError(f"{place}: needs pictures ({' '.join(SUFFIXES)}), found none; remove the empty class")
-        files += [(file, number) for file in own]
-    pillow = _pillow(folder)
+        files += own
+        labels += [number] * len(own)
+    images = read_pictures(files, size=size, limit=limit)
+    return images, np.array(labels, dtype=np.int64), tuple(place.name for place in classes)
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The files of a folder that are named as pictures, hidden ones left out."""
+    return sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    )
+
+
+def read_pictures(
+    files: Sequence[Path], *, size: tuple[int, int] | None = None, channels: int | None = None, limit: int = LIMIT
+) -> NDArray[np.float32]:
+    """The pictures in these files, `[file, row, column, channel]`.
+
+    size        (rows, columns) that all are brought to; None: they must have one size
+    channels    1 or 3; None: 1 if all are grey
+    """
+    pillow = _pillow(files[0].parent)
     sizes, grey = [], True
-    for file, _ in files:
+    for file in files:
         with _opened(pillow, file) as picture:
             sizes.append((picture.height, picture.width))
-            grey &= picture.mode in _GREY
+            grey &= picture.mode in _GREY or _is_deep(picture)
     rows, columns = size or sizes[0]
     if rows < 1 or columns < 1:
-        raise DataError(f"{folder}: size is (rows, columns), from 1 on, found {size}; pass size=(32, 32)")
+        raise DataError(f"{files[0].parent}: size is (rows, columns), from 1 on, found {size}; pass size=(32, 32)")
     other = next((at for at, found in enumerate(sizes) if found != (rows, columns)), None)
     if size is None and other is not None:
         raise DataError(
-            f"{files[other][0]}: needs {rows}x{columns} pixels as {files[0][0].name}, found "
-            f"{sizes[other][0]}x{sizes[other][1]}; pass size=({rows}, {columns}) to bring all to one size"
+            f"{files[other]}: needs {rows}x{columns} pixels as {files[0].name}, found "
+            f"{sizes[other][0]}x{sizes[other][1]}; bring all to one size with size=({rows}, {columns}), or --size "
+            f"{rows}x{columns} on the command line"
         )
-    channels = 1 if grey else 3
-    wanted = 4 * len(files) * rows * columns * channels
+    depth = channels or (1 if grey else 3)
+    wanted = 4 * len(files) * rows * columns * depth
     if wanted > limit:
         raise DataError(
-            f"{folder}: {len(files)} pictures of {rows}x{columns}x{channels} take {wanted} bytes, the limit is "
+            f"{files[0].parent}: {len(files)} pictures of {rows}x{columns}x{depth} take {wanted} bytes, the limit is "
             f"{limit}; pass a smaller size"
         )
-    images = np.empty((len(files), rows, columns, channels), np.float32)
-    for at, (file, _) in enumerate(files):
-        images[at] = _pixels(pillow, file, "L" if grey else "RGB", (rows, columns))
-    labels = np.array([number for _, number in files], dtype=np.int64)
-    return images, labels, tuple(place.name for place in classes)
+    images = np.empty((len(files), rows, columns, depth), np.float32)
+    for at, file in enumerate(files):
+        images[at] = _pixels(pillow, file, "L" if depth == 1 else "RGB", (rows, columns))
+    return images
 
 
 def _pillow(folder: Path) -> Any:
@@ -92,13 +114,22 @@ def _opened(pillow: Any, file: Path) -> Any:
         raise DataError(f"{file}: is no picture that Pillow can read; remove the file, or save it again") from error
 
 
+def _is_deep(picture: Any) -> bool:
+    """Grey with 16 bits; some versions of Pillow call it I."""
+    return bool(picture.mode == "I" or picture.mode.startswith("I;16"))
+
+
 def _pixels(pillow: Any, file: Path, mode: str, size: tuple[int, int]) -> NDArray[np.float32]:
     with _opened(pillow, file) as picture:
+        deep = _is_deep(picture)
         try:
-            flat = picture.convert(mode)
+            flat = pillow.fromarray(np.asarray(picture).astype(np.float32)) if deep else picture.convert(mode)
         except Exception as error:  # as above
             raise DataError(f"{file}: the picture is damaged or cut short; fetch it again") from error
         if (flat.height, flat.width) != size:
             flat = flat.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
-        pixels: NDArray[np.float32] = np.asarray(flat, dtype=np.float32).reshape(*size, -1) / np.float32(255)
-        return pixels
+        whole = np.float32(65535 if deep else 255)
+        pixels: NDArray[np.float32] = np.asarray(flat, dtype=np.float32).reshape(*size, -1) / whole
+    if picture.mode == "F" or (pixels.size and pixels.max() > 1):
+        raise DataError(f"{file}: needs 8 or 16 bits for a pixel, found {picture.mode}; save it as an 8-bit PNG")
+    return pixels
