@@ -20,6 +20,7 @@ from tests.calculus import formulas, test_derive
 from tests.golden import test_golden, test_network_n1
 from tests.learn import test_optim
 from tests.nn import test_forward_torch, test_laws
+from tests.nn.sample import Sample
 
 from paperback.calculus.term import Term
 from paperback.learn.optim import SGD, Adam
@@ -45,7 +46,7 @@ def torch_agrees(*ids: str) -> Law:
 
     def law() -> None:
         for name in ids:
-            case = next(case for case in test_laws.ALL if case.id == name)
+            case = next(case for case in test_laws.CASES if case.id == name)
             test_laws.test_forward_and_all_gradients_are_pytorchs(case)
 
     return law
@@ -204,7 +205,7 @@ def _reversed(read: Any) -> Any:
 def test_pools_with_ties() -> None:
     """NumPy's gradient of a max pool with ties is the exact engine's: the first maximum takes it."""
     case = next(case for case in test_laws.CASES if case.id == "maxpool2d-overlap")
-    sample = test_laws.Sample(case)
+    sample = Sample(case)
     sample.given["input"] = np.floor(sample.given["input"] / 2)
     floats, exact = sample.run(sample.given), sample.run(sample.given, engine="exact")
     for name, value in floats.items():

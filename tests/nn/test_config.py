@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 from tests.nn.cases import CASES
 
@@ -13,7 +12,7 @@ from paperback.nn.config import from_config, to_config
 from paperback.nn.init import HeUniform, Uniform
 from paperback.nn.layers import Conv2d, Dense, Layer, ReLU, Residual, Sequential
 
-LAYERS = [case.make(np.random.default_rng(0))[0] for case in CASES] + [
+LAYERS = [case.layer for case in CASES] + [
     Dense(3, init=Uniform(-1.0, 1.0)),
     Conv2d(3, 2, init=HeUniform()),
     Sequential(Residual(Sequential(Dense(3)), ReLU())),

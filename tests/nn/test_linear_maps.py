@@ -19,7 +19,7 @@ pytest.importorskip("torch")
 
 from tests.nn.case import Case
 from tests.nn.cases import CASES
-from tests.nn.test_laws import SEED, Sample
+from tests.nn.sample import SEED, Sample
 
 from paperback import engines
 from paperback.calculus import derive
