@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from paperback.arguments import closest
-from paperback.engines import exact, numpy
+from paperback.engines import exact, llvm, numpy
 from paperback.errors import EngineError
 from paperback.notation.block import Block
 from paperback.program.program import Program
 
-_MODULES: Mapping[str, Any] = {"numpy": numpy, "exact": exact}
+_MODULES: Mapping[str, Any] = {"numpy": numpy, "llvm": llvm, "exact": exact}
 ENGINES = tuple(_MODULES)
 _chosen = {"engine": "numpy"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_array", "batch_of", "check_shape", "default_dtype", "float_dtype", "missing_arrays"]
+__all__ = ["as_array", "batch_of", "bound", "check_shape", "float_dtype", "missing_arrays"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,11 @@ import numpy as np
 
 from paperback.engines.numpy.views import Array
 from paperback.errors import EngineError
+from paperback.notation.bind import bind_sizes
+from paperback.notation.block import Block
+from paperback.notation.expr import Read
 from paperback.notation.size import Size, evaluate
+from paperback.notation.walk import nodes
 from paperback.program.program import ProgramTensor
 
 SMALL_FLOATS = {np.dtype(np.float16), np.dtype(np.float32)}
@@ -86,6 +90,29 @@ def batch_of(batch: str, tensors: Sequence[ProgramTensor], arrays: Mapping[str, 
     if sizes and sizes[0] < 1:
         raise EngineError(f"the batch is empty\n  needed: at least one example in {', '.join(found)}")
     return sizes[0] if sizes else None
+
+
+def bound(
+    block: Block, arrays: Mapping[str, Any], sizes: Mapping[str, int] | None, dtype: Any
+) -> tuple[dict[str, Array], dict[str, int], np.dtype[Any]]:
+    """What a block is run with: arrays and scalars by name, checked; all sizes; the dtype.
+
+    Sizes come from the shapes of the arrays, and from `sizes` where no array shows them. The dtype is float32 where all
+    float arrays are float32 or float16, else float64.
+    """
+    used = {n.tensor for s in block.statements for n in nodes(s.expr) if isinstance(n, Read)}
+    tensors = {name: t for name, t in block.inputs.items() if name in arrays or name in used}
+    missing = [name for name in (*tensors, *block.scalars) if name not in arrays]
+    if missing:
+        raise missing_arrays(missing, [*tensors, *block.scalars], arrays)
+    given = {name: arrays[name] for name in (*tensors, *block.scalars)}
+    kind = float_dtype(dtype) if dtype is not None else default_dtype(given)
+    values = {name: as_array(arrays[name], name, t.integer, kind) for name, t in tensors.items()}
+    for name in block.scalars:
+        values[name] = as_array(arrays[name], name, False, kind)
+        check_shape(name, (), values[name].shape, {})
+    known = bind_sizes(block, {name: values[name].shape for name in tensors}, sizes)
+    return values, dict(known), kind
 
 
 def missing_arrays(missing: Sequence[str], needed: Sequence[str], given: Iterable[str]) -> EngineError:

@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from paperback.engines.numpy.checks import as_array, batch_of, check_shape, default_dtype, float_dtype, missing_arrays
+from paperback.engines.numpy.checks import as_array, batch_of, bound, check_shape, float_dtype, missing_arrays
 from paperback.engines.numpy.statements import Setting, StatementPlan
 from paperback.engines.numpy.views import Array
-from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
 from paperback.notation.expr import Read, Statement
 from paperback.notation.size import Size, evaluate
@@ -145,19 +144,9 @@ def run(
     Sizes come from the shapes of the arrays, and from `sizes` where no array shows them. The dtype is float32 where
     all float arrays are float32 or float16, else float64. `functions` gives the functions that the block leaves open.
     """
-    used = frozenset(name for s in block.statements for name in _read_by(s))
-    tensors = {name: t for name, t in block.inputs.items() if name in arrays or name in used}
-    missing = [name for name in (*tensors, *block.scalars) if name not in arrays]
-    if missing:
-        raise missing_arrays(missing, [*tensors, *block.scalars], arrays)
-    kind = (
-        float_dtype(dtype) if dtype is not None else default_dtype({n: arrays[n] for n in (*tensors, *block.scalars)})
-    )
-    values = {name: as_array(arrays[name], name, t.integer, kind) for name, t in tensors.items()}
-    scalars = {name: as_array(arrays[name], name, False, kind) for name in block.scalars}
-    for name, value in scalars.items():
-        check_shape(name, (), value.shape, {})
-    known = bind_sizes(block, {name: values[name].shape for name in tensors}, sizes)
+    values, known, kind = bound(block, arrays, sizes, dtype)
+    tensors = {name: block.inputs[name] for name in values if name in block.inputs}
+    scalars = {name: values.pop(name) for name in block.scalars}
     given = dict(functions or {})
     key = (
         block.statements,

@@ -1,0 +1,159 @@
+"""A statement as a loop nest: the general way, for everything that no faster kernel covers.
+
+    for outer letters:  for vectors of the innermost letter:  target[left] = expr
+
+The letter in the lanes is one along which the target's entries are neighbours; entries that do not fill a vector are
+written by a shorter one. Without such a letter the statement is scalar, and its reductions use the lanes.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Nest", "emit_nest"]
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from paperback.engines.llvm.arrange import Clip
+from paperback.engines.llvm.buffers import Buffer, Linear
+from paperback.engines.llvm.evaluate import Evaluator
+from paperback.engines.llvm.ir import Whole, vector_type
+from paperback.engines.llvm.values import Value
+from paperback.notation.affine import Affine, Letter
+from paperback.notation.expr import Node, Read, Statement
+from paperback.notation.walk import nodes
+
+_LEAST_LANES = 2
+
+
+@dataclass(frozen=True)
+class Nest:
+    """A part of a statement: store, or add to what is there.
+
+    split     the letter of the first axis, where it stands there alone: rows can be computed apart
+    fill      the number to store, in place of the statement's expression
+    clips     where the letters of a scatter stay in range; they are tested by its loops
+    """
+
+    statement: Statement
+    add: bool = False
+    split: Letter | None = None
+    fill: Fraction | float | None = None
+    clips: tuple[Clip, ...] = ()
+
+
+def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> None:
+    """Write the loops; `split` runs over the range that the function is called with."""
+    statement = nest.statement
+    target = e.buffers[statement.target]
+    place = Linear.of(statement.left, target.strides)
+    extents = {b.letter: e.extent_of(b.extent) for b in statement.binders}
+    e.declare(extents)
+    lane = lane_letter(e, statement, place, extents, split)
+    outer = [b.letter for b in statement.binders if b.letter != lane]
+
+    def at_point() -> None:
+        value = e.value(statement.expr) if nest.fill is None else e.number(nest.fill)
+        store(e, target, place, value, nest.add)
+
+    def level(letters: list[Letter]) -> None:
+        if letters:
+            letter = letters[0]
+            start, stop = range_of(e, nest, letter, split)
+            e.prepare(statement.expr)
+            turns(e, letter, start, stop, extents[letter], lambda: level(letters[1:]))
+        elif lane is not None:
+            e.prepare(statement.expr)
+            vectors(e, lane, extents[lane], at_point)
+        else:
+            at_point()
+
+    level(outer)
+
+
+def range_of(e: Evaluator, nest: Nest, letter: Letter, split: Letter | None) -> tuple[Whole, Whole]:
+    """The first value and the end of a letter's loop, inside loops over the letters bound so far."""
+    extent = e.extents[letter]
+    start, stop = e.range_of(extent)
+    if letter == split:
+        whole = e.buffers[nest.statement.target].shape[0]
+        start, stop = "%lo", "%hi" if extent == whole else e.f.least("%hi", extent)
+    for clip in nest.clips:
+        letters = clip.form.letters
+        if letter in letters and all(l == letter or l in e.env for l in letters):
+            rest: Whole = clip.form.const.value
+            for other, k in clip.form.without(letter).terms:
+                rest = e.f.add(rest, e.f.mul(e.env[other], k.value))
+            start = e.f.greatest(start, e.f.sub(0, rest))
+            stop = e.f.least(stop, e.f.sub(clip.extent, rest))
+    return start, stop
+
+
+def turns(e: Evaluator, letter: Letter, start: Whole, stop: Whole, extent: int, body: Callable[[], None]) -> None:
+    """The loop over a letter, one value at a time."""
+    if stop == 1 and start == 0:
+        with e.bind(letter, 0, extent):
+            body()
+        return
+    with e.f.loop(start, stop) as loop, e.bind(letter, loop.index, extent):
+        body()
+
+
+def vectors(e: Evaluator, letter: Letter, extent: int, body: Callable[[], None]) -> None:
+    """The loop over a letter in vectors, then what is left in a shorter one."""
+    full = extent - extent % e.width
+    if full == e.width:
+        with e.bind(letter, 0, extent, e.width):
+            body()
+    elif full:
+        with e.f.loop(0, full, e.width) as loop, e.bind(letter, loop.index, extent, e.width):
+            body()
+    if full < extent:
+        with e.bind(letter, full, extent, extent - full):
+            body()
+
+
+def lane_letter(
+    e: Evaluator, statement: Statement, place: Linear, extents: dict[Letter, int], split: Letter | None
+) -> Letter | None:
+    """The letter along which the target's entries are neighbours, where its loop is long enough."""
+    best, most = None, _LEAST_LANES - 1
+    for letter, step in place.steps:
+        if step == 1 and letter != split and extents[letter] > most:
+            best, most = letter, extents[letter]
+    return best if best is not None and not _gathers_more(e, statement.expr, best, most) else None
+
+
+def _gathers_more(e: Evaluator, expr: Node, letter: Letter, extent: int) -> bool:
+    """Would the lanes of a short letter be filled entry by entry?"""
+    if extent >= e.width // 2:
+        return False
+    steps = []
+    for read in (n for n in nodes(expr) if isinstance(n, Read)):
+        if all(isinstance(i, Affine) for i in read.indices):
+            indices = [i for i in read.indices if isinstance(i, Affine)]
+            steps.append(Linear.of(indices, e.buffers[read.tensor].strides).step(letter))
+    return sum(s > 1 for s in steps) > sum(s == 1 for s in steps)
+
+
+def store(e: Evaluator, target: Buffer, place: Linear, value: Value, add: bool) -> None:
+    """Store, or add, at the flat index of the current point."""
+    start: Whole = place.const
+    for letter, step in place.steps:
+        start = e.f.add(start, e.f.mul(e.env[letter], step))
+    lanes = e.lanes if e.vector is not None and place.step(e.vector) else 1
+    value = e.spread(value, lanes)
+    pointer = e.pointer(target, start)
+    if target.element in ("i32", "i64"):
+        assert value.kind == "int", "a tensor of whole numbers was given others"
+        text, kind = value.text, vector_type("i64", lanes)
+        if target.element == "i32":
+            text, kind = e.f.op(f"trunc {kind} {text} to {vector_type('i32', lanes)}"), vector_type("i32", lanes)
+    else:
+        value = e.as_float(value)
+        kind = e.type_of("float", lanes)
+        if add:
+            old = Value(e.f.op(f"load {kind}, ptr {pointer}, align {target.bytes_per_entry}"), "float", lanes)
+            value = e.binary("add", old, value)
+        text = value.text
+    e.f.do(f"store {kind} {text}, ptr {pointer}, align {target.bytes_per_entry}")

@@ -1,0 +1,255 @@
+"""The code of a contraction: loops over tiles, and the tile that lives in registers."""
+
+from __future__ import annotations
+
+__all__ = ["emit_contraction"]
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from paperback.engines.llvm.buffers import Linear
+from paperback.engines.llvm.contract import Contraction, choose_tile, combinations, depends, flat
+from paperback.engines.llvm.evaluate import Evaluator
+from paperback.engines.llvm.ir import Whole, vector_type
+from paperback.engines.llvm.nest import Nest, range_of, store, turns
+from paperback.engines.llvm.values import Value
+from paperback.notation.affine import Letter
+from paperback.notation.expr import Node
+from paperback.notation.walk import children
+
+_UNROLL = 4
+_UNROLL_WHOLE = 8
+
+Row = Mapping[Letter, int]
+"""How far the row letters of a row are from those of its tile."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A vector of a tile: where it starts after the tile's first lane, and how many lanes it has."""
+
+    offset: int
+    lanes: int
+
+
+def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> None:
+    """Write the loops over tiles; `split` runs over the range that the function is called with."""
+    _Tiles(e, nest, c, split, registers).emit()
+
+
+class _Tiles:
+    def __init__(self, e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> None:
+        self.e, self.nest, self.c, self.split, self.registers = e, nest, c, split, registers
+        self.target = e.buffers[nest.statement.target]
+        self.place = Linear.of(nest.statement.left, self.target.strides)
+        self.extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
+        self.sizes = {b.letter: e.extent_of(b.extent) for b in c.node.binders}
+        e.declare({**self.extents, **self.sizes})
+        self.a, self.b = flat(c.a, e.buffers[c.a.tensor]), flat(c.b, e.buffers[c.b.tensor])
+
+    def range_of(self, letter: Letter) -> tuple[Whole, Whole]:
+        return range_of(self.e, self.nest, letter, self.split)
+
+    def emit(self) -> None:
+        self._outer(list(self.c.outer))
+
+    def _outer(self, letters: Sequence[Letter]) -> None:
+        if not letters:
+            self._columns()
+            return
+        start, stop = self.range_of(letters[0])
+        turns(self.e, letters[0], start, stop, self.extents[letters[0]], lambda: self._outer(letters[1:]))
+
+    # --- tiles -------------------------------------------------------------------------------------------------------
+
+    def _columns(self) -> None:
+        """Over the vectors of the lane letter, then over the rows."""
+        e, width, lane = self.e, self.e.width, self.c.lane
+        extent = self.extents[lane]
+        vectors = -(-extent // width)
+        rows = self._row_count()
+        tile = choose_tile(rows, vectors, self.registers)
+        across = tile.vectors * width
+        full = extent - extent % across
+        whole = [_Column(k * width, width) for k in range(tile.vectors)]
+        if full == across:
+            self._rows(0, whole, tile.rows)
+        elif full:
+            with e.f.loop(0, full, across) as loop:
+                self._rows(loop.index, whole, tile.rows)
+        if full < extent:
+            starts = range(full, extent, width)
+            rest = [_Column(s - full, min(width, extent - s)) for s in starts]
+            self._rows(full, rest, tile.rows)
+
+    def _row_count(self) -> int | None:
+        count = 1
+        for letter in self.c.rows:
+            if self.extents[letter] < 0 or letter == self.split or self._is_clipped(letter):
+                return None
+            count *= self.extents[letter]
+        return count
+
+    def _is_clipped(self, letter: Letter) -> bool:
+        return any(letter in clip.form.letters for clip in self.nest.clips)
+
+    def _rows(self, start: Whole, columns: Sequence[_Column], tall: int) -> None:
+        """Over the rows, in tiles of `tall`, then of what is left."""
+        c, f = self.c, self.e.f
+        if len(c.rows) != 1 or (self._row_count() == 1):
+            rows = list(combinations(c.rows, self.extents))
+            pieces = -(-len(rows) // tall)
+            for k in range(pieces):
+                part = rows[len(rows) * k // pieces : len(rows) * (k + 1) // pieces]
+                self._tile(start, columns, dict.fromkeys(c.rows, 0), part)
+            return
+        letter = c.rows[0]
+        at, stop = self.range_of(letter)
+        sizes = (tall, (stop - at) % tall) if isinstance(at, int) and isinstance(stop, int) else _halves(tall)
+        for size in sizes:
+            if not size:
+                continue
+            if isinstance(at, int) and isinstance(stop, int):
+                end: Whole = at + (stop - at) // size * size
+                if end == at:
+                    continue
+            elif size == 1:
+                end = stop
+            else:
+                left = f.sub(stop, at)
+                end = f.add(at, f.mul(f.op(f"sdiv i64 {left}, {size}"), size))
+            if isinstance(at, int) and isinstance(end, int) and end - at == size:
+                self._tile(start, columns, {letter: at}, [{letter: k} for k in range(size)])
+            else:
+                with f.loop(at, end, size) as loop:
+                    self._tile(start, columns, {letter: loop.index}, [{letter: k} for k in range(size)])
+            at = end
+
+    def _tile(
+        self, start: Whole, columns: Sequence[_Column], at: Mapping[Letter, Whole], rows: Sequence[Row]
+    ) -> None:
+        e = self.e
+        with ExitStack() as scope:
+            self._bind(scope, at, {})
+            steps = [sum(self.a.step(letter) * k for letter, k in row.items()) for row in rows]
+            scope.enter_context(e.bind(self.c.lane, start, self.extents[self.c.lane]))
+            zeros = [e.spread(e.number(0), column.lanes) for _ in rows for column in columns]
+            totals = self._sum(list(self.c.inner), columns, steps, zeros)
+        self._finish(start, columns, at, rows, totals)
+
+    def _bind(self, scope: ExitStack, at: Mapping[Letter, Whole], row: Row) -> None:
+        for letter, value in at.items():
+            scope.enter_context(self.e.bind(letter, self.e.f.add(value, row.get(letter, 0)), self.extents[letter]))
+
+    # --- the sum -----------------------------------------------------------------------------------------------------
+
+    def _sum(
+        self, letters: Sequence[Letter], columns: Sequence[_Column], a_steps: Sequence[int], totals: list[Value]
+    ) -> list[Value]:
+        e = self.e
+        letter, rest = letters[0], letters[1:]
+        extent = self.sizes[letter]
+        start, stop = e.range_of(extent)
+
+        def once(index: Whole, totals: list[Value]) -> list[Value]:
+            with e.bind(letter, index, extent):
+                if rest:
+                    return self._sum(rest, columns, a_steps, totals)
+                return self._step(columns, a_steps, totals)
+
+        if isinstance(start, int) and isinstance(stop, int) and not rest and stop - start <= _UNROLL_WHOLE:
+            for k in range(start, stop):
+                totals = once(k, totals)
+            return totals
+        unroll = 1 if rest else _UNROLL
+        if isinstance(start, int) and isinstance(stop, int):
+            full: Whole = start + (stop - start) // unroll * unroll
+        else:
+            full = stop
+            unroll = 1
+        totals = self._turn(start, full, unroll, totals, once)
+        if isinstance(full, int) and isinstance(stop, int):
+            for k in range(full, stop):
+                totals = once(k, totals)
+        return totals
+
+    def _turn(
+        self, start: Whole, stop: Whole, unroll: int, totals: list[Value],
+        once: Callable[[Whole, list[Value]], list[Value]],
+    ) -> list[Value]:  # fmt: skip
+        f, e = self.e.f, self.e
+        if start == stop:
+            return totals
+        with f.loop(start, stop, unroll, [(e.type_of("float", v.lanes), v.text) for v in totals]) as loop:
+            now = [Value(text, "float", v.lanes) for text, v in zip(loop.carried, totals, strict=True)]
+            for k in range(unroll):
+                now = once(f.add(loop.index, k), now)
+            loop.next = [v.text for v in now]
+        return [Value(text, "float", v.lanes) for text, v in zip(loop.results, totals, strict=True)]
+
+    def _step(self, columns: Sequence[_Column], a_steps: Sequence[int], totals: list[Value]) -> list[Value]:
+        """One turn of the sum: V loads, U numbers, U*V multiply-adds."""
+        e = self.e
+        b, a = e.buffers[self.c.b.tensor], e.buffers[self.c.a.tensor]
+        b_at, a_at = self._address(self.b), self._address(self.a)
+        vectors = []
+        for column in columns:
+            kind = vector_type(e.element, column.lanes)
+            pointer = e.pointer(b, e.f.add(b_at, column.offset))
+            text = e.f.op(f"load {kind}, ptr {pointer}, align {b.bytes_per_entry}")
+            vectors.append(Value(text, "float", column.lanes))
+        result = []
+        for r, step in enumerate(a_steps):
+            pointer = e.pointer(a, e.f.add(a_at, step))
+            number = Value(e.f.op(f"load {e.element}, ptr {pointer}, align {a.bytes_per_entry}"), "float")
+            for k, vector in enumerate(vectors):
+                result.append(e.muladd(number, vector, totals[r * len(columns) + k]))
+        return result
+
+    def _address(self, linear: Linear) -> Whole:
+        at: Whole = linear.const
+        for letter, step in linear.steps:
+            at = self.e.f.add(at, self.e.f.mul(self.e.env[letter], step))
+        return at
+
+    # --- what is done with the sum -----------------------------------------------------------------------------------
+
+    def _finish(
+        self,
+        start: Whole,
+        columns: Sequence[_Column],
+        at: Mapping[Letter, Whole],
+        rows: Sequence[Row],
+        totals: Sequence[Value],
+    ) -> None:
+        e, expr = self.e, self.nest.statement.expr
+        for k, column in enumerate(columns):
+            extent = self.extents[self.c.lane]
+            with e.bind(self.c.lane, e.f.add(start, column.offset), extent, column.lanes):
+                for part in self._same_in_rows(expr):
+                    e.value(part)
+                for r, row in enumerate(rows):
+                    with ExitStack() as scope:
+                        self._bind(scope, at, row)
+                        e.know(self.c.node, totals[r * len(columns) + k])
+                        store(e, self.target, self.place, e.value(expr), self.nest.add)
+
+    def _same_in_rows(self, node: Node) -> list[Node]:
+        """The greatest parts that neither depend on the row nor hold the sum."""
+        if node is self.c.node:
+            return []
+        if not depends(node, self.c.rows) and not _holds(node, self.c.node):
+            return [node]
+        return [part for child in children(node) for part in self._same_in_rows(child)]
+
+
+def _holds(node: Node, part: Node) -> bool:
+    return node is part or any(_holds(child, part) for child in children(node))
+
+
+def _halves(size: int) -> list[int]:
+    sizes = [size]
+    while sizes[-1] > 1:
+        sizes.append(sizes[-1] // 2)
+    return sizes
