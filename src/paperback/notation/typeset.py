@@ -154,7 +154,7 @@ class Typesetter(Speller):
         return super().index(index)
 
     def indexed(self, tensor: str, indices: Sequence[IndexExpr]) -> str:
-        return self.marks.scripts(self.named(tensor), below=self.subscript(indices))
+        return self.marks.scripts(self.named(tensor), below=self.subscript(indices)) if indices else self.named(tensor)
 
     def subscript(self, indices: Sequence[IndexExpr]) -> str:
         return self.marks.row(
@@ -207,7 +207,8 @@ class Typesetter(Speller):
         above = above if exponent > 0 else self.marks.negative(above)
         if isinstance(base, Read) and base.indices:
             return self.marks.scripts(self.named(base.tensor), self.subscript(base.indices), above)
-        return self.marks.scripts(self.primary(base), above=above)
+        ten = isinstance(base, Const) and "e" in number_text(base.value)  # 10^{-5} has a power already
+        return self.marks.scripts(self.parens(self.expr(base)) if ten else self.primary(base), above=above)
 
     def call(self, node: Call) -> str:
         arguments = self.between(",", [self.expr(argument) for argument in node.arguments])
@@ -257,8 +258,8 @@ class Typesetter(Speller):
     def declared(self, name: str, axes: Sequence[Size], integer: bool, unused: bool = False) -> Iterator[str]:
         if axes or unused or integer:
             domain = self.marks.domain("Z" if integer else "R")
-            shape = self.between("×", [self.size_factor(axis) for axis in axes]) if axes else ""
-            yield self.member(name, self.marks.scripts(domain, above=shape) if shape else domain)
+            sides = [self.size(axis) if len(axis.terms) <= 1 else self.size_factor(axis) for axis in axes]
+            yield self.member(name, self.marks.scripts(domain, above=self.between("×", sides)) if axes else domain)
 
     def member(self, name: str, domain: str) -> str:
         return self.related(self.named(name), "∈", domain)
