@@ -302,6 +302,11 @@ SCRIPTS = {
     "exit": ("sys.exit(5)", "", 5),
     "exit in a thread": ("threading.Thread(target=sys.exit).start()\nprint('end')", "end", 0),
     "end while busy": ("threading.Thread(target=busy, daemon=True).start()\ntime.sleep(0.1)\nprint('end')", "end", 0),
+    "end while spinning": (
+        "t.pool._PATIENCE = 10**9\nthreads = t.pool.Pool(2)\n"
+        "threading.Thread(target=t.sums, args=(threads, 7, 10**12), daemon=True).start()\ntime.sleep(0.1)\nprint('end')",
+        "end", 0,
+    ),
     "interrupt": (
         "threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\nbusy()", "KeyboardInterrupt", 130
     ),

@@ -175,6 +175,10 @@ entry:
   %patience = load i64, ptr @spin
   br label %work
 work:
+  %stop = load atomic i64, ptr @stop monotonic, align 8
+  %stopped = icmp ne i64 %stop, 0
+  br i1 %stopped, label %end, label %help
+help:
   %last = call i1 @take(i64 %worker)
   br i1 %last, label %finished, label %spin
 finished:
@@ -187,7 +191,7 @@ wake:
   call i32 @pthread_cond_signal(ptr @work_done)
   br label %spin
 spin:
-  %turn = phi i64 [ 0, %work ], [ 0, %finished ], [ 0, %wake ], [ %next, %idle ]
+  %turn = phi i64 [ 0, %help ], [ 0, %finished ], [ 0, %wake ], [ %next, %idle ]
   %ticket = load atomic i64, ptr @ticket monotonic, align 8
   %left = and i64 %ticket, 4294967295
   %some = icmp ne i64 %left, 0
@@ -203,8 +207,8 @@ park:
 check:
   %ticket.parked = load atomic i64, ptr @ticket seq_cst, align 8
   %left.parked = and i64 %ticket.parked, 4294967295
-  %stop = load atomic i64, ptr @stop seq_cst, align 8
-  %reasons = or i64 %left.parked, %stop
+  %stop.parked = load atomic i64, ptr @stop seq_cst, align 8
+  %reasons = or i64 %left.parked, %stop.parked
   %asleep = icmp eq i64 %reasons, 0
   br i1 %asleep, label %sleep, label %unpark
 sleep:
@@ -213,8 +217,7 @@ sleep:
 unpark:
   atomicrmw sub ptr @sleepers, i64 1 seq_cst, align 8
   call i32 @pthread_mutex_unlock(ptr @mutex)
-  %stopped = icmp ne i64 %stop, 0
-  br i1 %stopped, label %end, label %work
+  br label %work
 end:
   ret void
 }
