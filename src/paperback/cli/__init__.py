@@ -6,6 +6,20 @@ last bits of a result would depend on their number.
 """
 
 import os
+import sys
+from types import TracebackType
+
+
+def quietly(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What is told of an error that nothing catches: of Ctrl-C one word."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+if sys.excepthook is sys.__excepthook__:
+    sys.excepthook = quietly  # until `main` is loaded and takes over: loading takes as long as most mistakes
 
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # read when NumPy is loaded, so this comes before any import of it

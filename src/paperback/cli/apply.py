@@ -9,34 +9,36 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from numpy.typing import NDArray
 
-from paperback.cli.job import CHECK_FAILED, Say, job, label_column
+from paperback.cli.job import Say, below, job, label_column
 from paperback.cli.netspec import network
-from paperback.data.dataset import Dataset, load, load_splits
-from paperback.data.npy import read_npy
+from paperback.cli.options import Command, Real, Shape, Whole, needs
+from paperback.cli.sets import HELD_OUT, splits
+from paperback.data.dataset import has_pictures
+from paperback.data.examples import load_examples
 from paperback.learn.metrics import plain, predicted
 from paperback.learn.model import Model
+from paperback.learn.presets import PRESETS
 
 _MODEL = click.argument("model_path", metavar="MODEL")
 _ENGINE = click.option("--engine", help="What runs the network. Default: numpy.")
 
 
-@click.command()
+@click.command(cls=Command)
 @_MODEL
 @click.option("--data", help="As in train. Default: the digits in the package.")
-@click.option("--held-out", type=click.FloatRange(0, 1, True, True), default=0.2, show_default=True, help="As train's.")
+@click.option("--held-out", type=Real(0, 1, inside=True, usual=HELD_OUT), help="As train's. Default 0.2.")
 @click.option("--all", "everything", is_flag=True, help="All examples of the file, not the held-out ones only.")
 @click.option("--label", help="As in train.")
 @click.option("--confusion", is_flag=True, help="Also the table of classes, with precision and recall.")
-@click.option("--at-least", type=click.FloatRange(0, 1), help="Exit with 1 if the accuracy is below.")
+@click.option("--at-least", type=Real(0, 1, usual=0.9), help="Exit with 1 if the accuracy is below.")
 @_ENGINE
 @job
 def evaluate(
     say: Say,
     model_path: str,
     data: str | None,
-    held_out: float,
+    held_out: float | None,
     everything: bool,
     label: str | None,
     confusion: bool,
@@ -48,11 +50,7 @@ def evaluate(
     Test examples are those of an MNIST folder, else the share that `train` with the model's seed has held out.
     """
     model = Model.load(model_path, engine=engine)
-    if everything:
-        loaded = load(data, label=label_column(label)) if data is not None else load()
-        test = loaded if isinstance(loaded, Dataset) else loaded[1]
-    else:
-        test = load_splits(data, held_out=held_out, seed=model.seed, label=label_column(label))[1]
+    test = splits(data, held_out, model.seed, label, _size(model, data), everything)[1]
     reached = model.evaluate(test.x, test.y, metrics=["confusion", "precision", "recall"] if confusion else [])
     say(f"{test.name}: {len(test):,} examples, accuracy {reached['accuracy']:.2%}, loss {reached['loss']:.4f}")
     if confusion:
@@ -60,10 +58,13 @@ def evaluate(
             say(line)
     numbers = {name: plain(value) for name, value in reached.items()}
     result = {"command": "evaluate", "data": test.name, "examples": len(test), **numbers}
-    if at_least is not None and reached["accuracy"] < at_least:
-        say(f"check failed: the accuracy {reached['accuracy']:.4f} is below --at-least {at_least:g}")
-        return result, CHECK_FAILED
-    return result, 0
+    return result, below(result, reached["accuracy"], at_least)
+
+
+def _size(model: Model, data: str | None) -> tuple[int, int] | None:
+    """The size that pictures are brought to: the one that the model was trained on."""
+    shape = model.input_shape
+    return (shape[0], shape[1]) if data is not None and len(shape) == 3 and has_pictures(data) else None
 
 
 def _table(reached: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
@@ -82,45 +83,50 @@ def _share(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.1%}"
 
 
-@click.command()
+@click.command(cls=Command)
 @_MODEL
-@click.option("--data", help="As in train, or a .npy file of examples without labels. Default: the digits.")
-@click.option("--limit", type=click.IntRange(1), help="The first examples only.")
+@click.option("--data", help="As in train; or without labels: .npy, CSV, a picture, a folder. Default: the digits.")
+@click.option("--label", help="Of CSV: the column of the labels, which is left out.")
+@click.option("--limit", type=Whole(1), help="The first examples only.")
 @_ENGINE
 @job
 def predict(
-    say: Say, model_path: str, data: str | None, limit: int | None, engine: str | None
+    say: Say, model_path: str, data: str | None, label: str | None, limit: int | None, engine: str | None
 ) -> tuple[dict[str, Any], int]:
     """The class that a saved MODEL gives to every example, one on a line."""
     model = Model.load(model_path, engine=engine)
-    classes = predicted(model.predict(_examples(data)[:limit])).tolist()
-    for label in classes:
-        say(str(label))
+    needs("--label", label, data is not None, "of a CSV file, the digits have none", "pass --data too")
+    examples = load_examples(data, model.input_shape, label=label_column(label))
+    classes = predicted(model.predict(examples[:limit])).tolist()
+    for each in classes:
+        say(str(each))
     return {"command": "predict", "predictions": classes}, 0
 
 
-def _examples(data: str | None) -> NDArray[Any]:
-    if data is None or not data.endswith(".npy"):
-        loaded = load(data) if data is not None else load()
-        return loaded.x if isinstance(loaded, Dataset) else loaded[1].x
-    return read_npy(data)
-
-
-@click.command()
+@click.command(cls=Command)
 @click.argument("model_path", metavar="[MODEL]", required=False)
-@click.option("--net", "spec", default="lenet", show_default=True, help="As in train, for a network without a file.")
-@click.option("--input-shape", default="8x8x1", show_default=True, help="Of one example, as 28x28x1.")
-@click.option("--classes", type=click.IntRange(1), default=10, show_default=True, help="Outputs of a preset.")
+@click.option("--net", "spec", help="As in train, for a network without a file. Default: lenet.")
+@click.option("--input-shape", type=Shape("28x28x1"), help="Of one example. Default: 8x8x1.")
+@click.option("--classes", type=Whole(1), help="Outputs of a preset. Default: 10.")
 @click.option("--program", is_flag=True, help="The whole training step as a page of formulas.")
 @job
 def summary(
-    say: Say, model_path: str | None, spec: str, input_shape: str, classes: int, program: bool
+    say: Say,
+    model_path: str | None,
+    spec: str | None,
+    input_shape: tuple[int, ...] | None,
+    classes: int | None,
+    program: bool,
 ) -> tuple[dict[str, Any], int]:
     """The layers of a saved MODEL, or of a network: formulas, shapes, parameters, FLOPs."""
     if model_path is None:
-        shape = _shape(input_shape)
-        model = Model(network(spec, shape, classes), shape)
+        spec, shape = spec or "lenet", input_shape or (8, 8, 1)
+        preset = spec.strip().lower() in PRESETS
+        needs("--classes", classes, preset, f"of the presets {', '.join(PRESETS)}, this net says its outputs itself")
+        model = Model(network(spec, shape, classes or 10), shape)
     else:
+        for option, given in (("--net", spec), ("--input-shape", input_shape), ("--classes", classes)):
+            needs(option, given, False, "for a network without a file, the model has its own")
         model = Model.load(model_path)
     say(str(model.program()) if program else model.summary())
     layers = [
@@ -137,11 +143,3 @@ def summary(
     return {
         "command": "summary", "input_shape": list(model.input_shape), "layers": layers, "parameters": parameters
     }, 0  # fmt: skip
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    parts = text.lower().split("x")
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        what = f"needs whole numbers with x between, as 28x28x1, found {text}"
-        raise click.BadParameter(what, param_hint="--input-shape")
-    return tuple(int(part) for part in parts)

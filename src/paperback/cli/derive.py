@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from paperback.cli.job import Say, job
+from paperback.cli.options import Command, refuse
 from paperback.formulas import formula
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("text", metavar="FORMULA")
 @click.option("--wrt", multiple=True, help="The input to differentiate by; may be repeated. Default: every input.")
 @click.option("--axes", multiple=True, metavar='"x=H W R"', help="The axes of a tensor; may be repeated.")
@@ -28,7 +29,7 @@ def derive(
     declared: dict[str, Any] = dict(_pair("--axes", item) for item in axes)
     for name, value in (_pair("--size", item) for item in size):
         if not value.isdecimal():
-            raise click.BadParameter(f"{name} needs a whole number, found {value}", param_hint="--size")
+            refuse("--size", f"{name} needs a whole number, found {value}; write for example --size {name}=2")
         declared[name] = int(value)
     given = formula(text, **declared)
     say(str(given))
@@ -47,5 +48,6 @@ def derive(
 def _pair(option: str, item: str) -> tuple[str, str]:
     name, equals, value = item.partition("=")
     if not equals or not name.strip():
-        raise click.BadParameter(f"needs name=value, found {item}", param_hint=option)
+        example = '"x=H W"' if option == "--axes" else "s=2"
+        refuse(option, f"needs a name, = and its value, found {item}; write for example {option} {example}")
     return name.strip(), value.strip()

@@ -5,12 +5,13 @@
     2   bad usage or bad input
     130 Ctrl-C
 
-With `--json` standard output is one line, a JSON object: the result, or {"error": message}.
+With `--json` standard output is one line, a JSON object: the result, or {"error": message}. Why a command failed is on
+standard error too; the result of a failed check says it under "check_failed".
 """
 
 from __future__ import annotations
 
-__all__ = ["CHECK_FAILED", "INTERRUPTED", "Failure", "Say", "job", "label_column"]
+__all__ = ["CHECK_FAILED", "INTERRUPTED", "Failure", "Say", "below", "job", "label_column"]
 
 import functools
 import json
@@ -48,16 +49,35 @@ def job(command: Callable[..., tuple[dict[str, Any], int]]) -> Callable[..., Non
             result, code = command(say=say, **options)
         except BrokenPipeError:
             raise  # nobody reads any more: click ends quietly
+        except KeyboardInterrupt:
+            if as_json:
+                click.echo(json.dumps({"error": "interrupted"}))
+            click.echo("interrupted", err=True)
+            click.get_current_context().exit(INTERRUPTED)
+        except click.UsageError as error:
+            if as_json:
+                click.echo(json.dumps({"error": error.format_message()}))
+            raise
         except (PaperbackError, OSError) as error:
             if as_json:
                 click.echo(json.dumps({"error": str(error)}))
             raise Failure(str(error)) from error
+        if "check_failed" in result:
+            click.echo(f"check failed: {result['check_failed']}", err=as_json)
         if as_json:
             click.echo(json.dumps(result, allow_nan=False))
         click.get_current_context().exit(code)
 
     functools.update_wrapper(run, command)
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(run)
+
+
+def below(result: dict[str, Any], accuracy: float, at_least: float | None) -> int:
+    """CHECK_FAILED, with the reason in the result, where the accuracy is below `--at-least`; else 0."""
+    if at_least is None or accuracy >= at_least:
+        return 0
+    result["check_failed"] = f"the accuracy {accuracy:.4f} is below --at-least {at_least:g}"
+    return CHECK_FAILED
 
 
 def label_column(text: str | None) -> int | str | None:

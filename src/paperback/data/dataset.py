@@ -21,7 +21,7 @@ from paperback.data.images import pictures_in, read_images
 from paperback.data.tables import read_csv, read_npz
 from paperback.errors import DataError
 
-__all__ = ["Dataset", "load", "load_splits", "stratified_split"]
+__all__ = ["Dataset", "has_pictures", "load", "load_splits", "stratified_split"]
 
 MAX_CLASSES = 1 << 16
 _ROWS = 1024  # examples looked at together, so that a check takes no memory to speak of
@@ -155,12 +155,11 @@ def load(
     name = place.name.lower().removesuffix(".gz")
     if label is not None and not name.endswith(".csv"):
         raise DataError(f"{place}: only CSV has a label column, this is something else; leave label={label!r} out")
-    if size is not None and (not place.is_dir() or any(place.glob("train-images*"))):
+    if size is not None and not has_pictures(place):
         raise DataError(f"{place}: only pictures are brought to a size, found something else; leave size={size} out")
     if place.is_dir():
-        inside = {entry.name for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
-        if inside and not any(place.glob("train-images*")):
-            return _from_pictures(place, inside, size)
+        if has_pictures(place):
+            return _from_pictures(place, size)
         if not any(place.glob("*-images*")):
             loose = len(pictures_in(place))
             found = f"{loose} picture{'s' * (loose > 1)} in no folder" if loose else "neither"
@@ -200,8 +199,18 @@ def load_splits(
     return loaded.split(held_out, seed) if isinstance(loaded, Dataset) else loaded
 
 
-def _from_pictures(place: Path, inside: set[str], size: tuple[int, int] | None) -> Dataset | tuple[Dataset, Dataset]:
-    if inside != {"train", "test"}:
+def has_pictures(path: str | os.PathLike[str]) -> bool:
+    """Is this a folder of folders, and not MNIST's?"""
+    place = Path(path)
+    return place.is_dir() and bool(_folders(place)) and not any(place.glob("train-images*"))
+
+
+def _folders(place: Path) -> set[str]:
+    return {entry.name for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+
+
+def _from_pictures(place: Path, size: tuple[int, int] | None) -> Dataset | tuple[Dataset, Dataset]:
+    if _folders(place) != {"train", "test"}:
         images, labels, names = read_images(place, size=size)
         return Dataset(images, labels, len(names), str(place), names)
     (x, y, names), (xt, yt, others) = (read_images(place / part, size=size) for part in ("train", "test"))

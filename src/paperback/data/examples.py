@@ -17,7 +17,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from paperback.data.dataset import Dataset, load
+from paperback.data.dataset import Dataset, has_pictures, load
 from paperback.data.images import SUFFIXES, pictures_in, read_pictures
 from paperback.data.npy import read_npy
 from paperback.data.tables import read_features
@@ -40,11 +40,11 @@ def load_examples(
         features = read_features(place, math.prod(shape))
         if features is not None:
             return features.reshape(-1, *shape)
-    size, channels = (shape[:2], shape[2]) if len(shape) == 3 else (None, None)
+    size = (shape[0], shape[1]) if len(shape) == 3 else None
+    channels = shape[2] if len(shape) == 3 and shape[2] in (1, 3) else None
     files = [place] if place.suffix.lower() in SUFFIXES and place.is_file() else []
     files = files or (pictures_in(place) if place.is_dir() else [])
     if files:
-        return read_pictures(files, size=size, channels=channels if channels in (1, 3) else None)
-    pictured = place.is_dir() and any(entry.is_dir() for entry in place.iterdir())
-    loaded = load(place, label=label, size=size if pictured else None)
+        return read_pictures(files, size=size, channels=channels)
+    loaded = load(place, label=label, size=size if has_pictures(place) else None)
     return loaded.x if isinstance(loaded, Dataset) else loaded[1].x

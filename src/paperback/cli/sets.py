@@ -1,0 +1,36 @@
+"""The data of a command: train and test examples of `--data`, split as `--held-out` and the seed say."""
+
+from __future__ import annotations
+
+__all__ = ["HELD_OUT", "splits"]
+
+from paperback.cli.job import label_column
+from paperback.cli.options import needs, refuse
+from paperback.data.dataset import Dataset, load
+from paperback.errors import DataError
+
+HELD_OUT = 0.2
+
+
+def splits(
+    data: str | None,
+    held_out: float | None,
+    seed: int,
+    label: str | None = None,
+    size: tuple[int, int] | None = None,
+    everything: bool = False,
+) -> tuple[Dataset, Dataset]:
+    """(train, test): the split that the data has, else a stratified and seeded one; `everything` makes all the test."""
+    needs("--label", label, data is not None, "of a CSV file, the digits have none", "pass --data too")
+    loaded = load() if data is None else load(data, label=label_column(label), size=size)
+    if isinstance(loaded, Dataset):
+        if loaded.classes < 2:
+            raise DataError(f"{loaded.name}: needs two classes to tell apart, found one; add examples of another class")
+        if everything:
+            needs("--held-out", held_out, False, "the share to test on, --all tests on everything")
+            return loaded, loaded
+        return loaded.split(HELD_OUT if held_out is None else held_out, seed)
+    for option, given in (("--held-out", held_out), ("--all", everything)):
+        if given:
+            refuse(option, f"is for data without a test set of its own, {data} has one; leave it out")
+    return loaded
