@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.calculus.formulas import CASES, Case
-from tests.notation.paper import ELEMENT, as_latex, evaluate, tokens
+from tests.notation.mathml_signs import ELEMENT, as_latex
+from tests.notation.paper import evaluate, tokens
 from tests.notation.test_show import EXPRESSIONS
 
 import paperback as pb

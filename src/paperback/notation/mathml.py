@@ -55,8 +55,11 @@ class MathML:
     """The marks of `typeset` as elements."""
 
     def name(self, name: str) -> str:
+        """Browsers slant single letters by themselves; a letter with primes is slanted by its style."""
         stem = name.rstrip("'")
-        return f"<mi>{_GREEK.get(stem, stem)}{'′' * (len(name) - len(stem))}</mi>"
+        letter, primes = _GREEK.get(stem, stem), "′" * (len(name) - len(stem))
+        slant = " style='font-style:italic'" if primes and len(letter) == 1 else ""
+        return f"<mi{slant}>{letter}{primes}</mi>"
 
     def function(self, name: str) -> str:
         return f"<mi>{_FUNCTIONS.get(name, name)}</mi>{_APPLY}"
