@@ -9,6 +9,7 @@ import click
 from paperback import __version__
 from paperback.cli.apply import evaluate, predict, summary
 from paperback.cli.derive import derive
+from paperback.cli.report import report
 from paperback.cli.train import train
 
 
@@ -21,5 +22,5 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, predict, summary, derive):
+for _command in (train, evaluate, predict, report, summary, derive):
     main.add_command(_command)

@@ -11,12 +11,14 @@ import click
 
 from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job, label_column
 from paperback.cli.netspec import network
+from paperback.cli.report import check_report, command_line, write_report
 from paperback.data.dataset import Dataset, load_splits
 from paperback.learn.augment import Shift
 from paperback.learn.checkpoint import check_target
 from paperback.learn.metrics import plain
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp
+from paperback.learn.record import Record, environment
 from paperback.learn.schedules import SCHEDULES
 
 _SMALL = 10_000  # examples; fewer are gone through more often, in smaller batches
@@ -45,6 +47,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--engine", help="What runs the network. Default: numpy.")
 @click.option("--save", "save_to", type=click.Path(dir_okay=False), help="Write the trained model here.")
+@click.option("--report", "report_to", type=click.Path(dir_okay=False), help="Write a page of the run here, HTML.")
 @click.option("--at-least", type=click.FloatRange(0, 1), help="Exit with 1 if the test accuracy is below.")
 @job
 def train(
@@ -67,6 +70,7 @@ def train(
     dtype: str,
     engine: str | None,
     save_to: str | None,
+    report_to: str | None,
     at_least: float | None,
 ) -> tuple[dict[str, Any], int]:
     """Train a network and print what it reaches on examples it has not seen.
@@ -81,6 +85,8 @@ def train(
         raise click.BadParameter("needs a preset or layers, found nothing; leave it out", param_hint="--net")
     if save_to is not None:
         check_target("--save", save_to)  # before anything is computed, not after
+    if report_to is not None:
+        check_report("--report", report_to, save_to)
     training, test = load_splits(data, held_out=held_out, seed=seed, label=label_column(label))
     validation = None
     if patience is not None:
@@ -90,6 +96,7 @@ def train(
     model = Model(network(spec, shape, training.classes), shape, seed=seed, dtype=dtype, engine=engine)
     small = len(training) < _SMALL
     epochs = epochs or _EPOCHS[small]
+    batch_size = batch_size or _BATCH[small]
     pixels = shift if shift is not None else int(data is None)
     rule = _optimizer(optimizer, _LR[optimizer] if lr is None else lr, momentum, weight_decay, clip)
     parameters = sum(array.size for array in model.parameters.values())
@@ -100,7 +107,7 @@ def train(
         training.x,
         training.y,
         optimizer=rule,
-        batch_size=batch_size or _BATCH[small],
+        batch_size=batch_size,
         epochs=epochs,
         schedule=schedule,
         augment=Shift(pixels) if pixels else None,
@@ -109,8 +116,24 @@ def train(
         keep_best=patience is not None,
     )
     seconds = time.monotonic() - start
+    settings = {
+        "command": command_line(),
+        "network": spec,
+        "data": data,
+        "label": label,
+        "held_out": held_out,
+        "train_examples": len(training),
+        "validation_examples": len(validation) if validation else 0,
+        "test_examples": len(test),
+        "optimizer": repr(rule),
+        "schedule": schedule,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "shift": pixels,
+    }
+    record = Record(settings, history, environment())
     if save_to is not None:
-        model.save(save_to)
+        model.save(save_to, record)
     reached = model.evaluate(test.x, test.y)
     say(f"{'interrupted after' if history.interrupted else 'trained for'} {seconds:.1f} s, {history.steps:,} steps")
     if validation is not None and history.best is not None:
@@ -118,6 +141,9 @@ def train(
     say(_reached(reached, test))
     if save_to is not None:
         say(f"saved in {save_to}")
+    if report_to is not None:
+        write_report(report_to, model, record, test)
+        say(f"report in {report_to}")
     result = {
         "command": "train",
         "data": training.name,
@@ -135,6 +161,7 @@ def train(
         "test_loss": plain(reached["loss"]),
         "test_accuracy": reached["accuracy"],
         "saved": save_to,
+        "report": report_to,
     }
     if history.interrupted:
         return result, INTERRUPTED

@@ -103,8 +103,8 @@ class History(Sequence[Epoch]):
 
     # --- for people --------------------------------------------------------------------------------------------------
 
-    def charts(self) -> tuple[Html, ...]:
-        """The curves there are: loss and accuracy by epoch; loss and learning rate by step."""
+    def charts(self) -> dict[str, Html]:
+        """The curves there are, by title: loss and accuracy by epoch; loss and learning rate by step."""
         numbers = [epoch.number for epoch in self.epochs]
         losses = [
             Series("training loss", numbers, [epoch.loss for epoch in self.epochs]),
@@ -117,13 +117,13 @@ class History(Sequence[Epoch]):
         steps = [point.step for point in self.curve]
         step_losses = Series("loss of a step", steps, [point.loss for point in self.curve], "thin")
         rates = Series("learning rate", steps, [point.rate for point in self.curve], "thin")
-        made = (
-            chart(losses, "Loss by epoch", "epoch", log=_is_steep(losses)),
-            chart(accuracies, "Accuracy by epoch", "epoch", written=_percent),
-            chart([step_losses], "Loss by step", "step", log=_is_steep([step_losses])),
-            chart([rates], "Learning rate by step", "step"),
-        )
-        return tuple(one for one in made if one is not None)
+        made = {
+            "Loss by epoch": chart(losses, "Loss by epoch", "epoch", log=_is_steep(losses)),
+            "Accuracy by epoch": chart(accuracies, "Accuracy by epoch", "epoch", written=_percent),
+            "Loss by step": chart([step_losses], "Loss by step", "step", log=_is_steep([step_losses])),
+            "Learning rate by step": chart([rates], "Learning rate by step", "step"),
+        }
+        return {title: drawn for title, drawn in made.items() if drawn is not None}
 
     def table(self, rows: int | None = None) -> Html:
         """The epochs, the last `rows` of them, as a table of HTML."""
@@ -145,7 +145,7 @@ class History(Sequence[Epoch]):
         words = f"{len(self)} {epochs}, {self.steps:,} steps{', interrupted' if self.interrupted else ''}"
         best = f"; least held-out loss after epoch {self.best.number}" if self.best else ""
         head = tag("p", tag("b", "Training"), f": {words}{best}")
-        return fragment(head, tag("div", join(self.charts()), class_="row"), self.table(_ROWS))
+        return fragment(head, tag("div", join(self.charts().values()), class_="row"), self.table(_ROWS))
 
 
 _NONE = short(math.nan)

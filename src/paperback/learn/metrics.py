@@ -17,7 +17,7 @@ from __future__ import annotations
 
 __all__ = [
     "METRICS", "R2", "Accuracy", "Confusion", "MeanAbsoluteError", "Metric", "Precision", "Recall", "TopK", "accuracy",
-    "find_metrics", "has_accuracy", "plain", "predicted", "right", "scores",
+    "find_metrics", "has_accuracy", "label_classes", "plain", "predicted", "right", "scores",
 ]  # fmt: skip
 
 import math
@@ -45,7 +45,7 @@ def predicted(output: Array) -> NDArray[np.int64]:
     return best
 
 
-def _classes(output: Array, label: Array) -> Array:
+def label_classes(output: Array, label: Array) -> Array:
     """Labels as classes `[N, ...]`; the largest entry of a distribution, of a sign whether it is 1."""
     if label.ndim == output.ndim and label.shape[-1] == output.shape[-1]:
         label = np.argmax(label, axis=-1) if label.shape[-1] > 1 else label[..., 0] > 0.5
@@ -54,7 +54,7 @@ def _classes(output: Array, label: Array) -> Array:
 
 def right(output: Array, label: Array) -> int:
     """How many are right. Labels are classes `[N, ...]`, or a distribution `[N, ..., K]` whose largest entry counts."""
-    return int(np.count_nonzero(predicted(output) == _classes(output, label)))
+    return int(np.count_nonzero(predicted(output) == label_classes(output, label)))
 
 
 def has_accuracy(kind: str, output_shape: tuple[int, ...]) -> bool:
@@ -156,8 +156,8 @@ class TopK(_Share):
     def measure(self, output: Array, label: Array) -> Array:
         if output.shape[-1] == 1:
             return Accuracy().measure(output, label)
-        own = np.take_along_axis(output, _classes(output, label)[..., None], axis=-1)
-        before = np.arange(output.shape[-1]) < _classes(output, label)[..., None]
+        own = np.take_along_axis(output, label_classes(output, label)[..., None], axis=-1)
+        before = np.arange(output.shape[-1]) < label_classes(output, label)[..., None]
         ahead = np.count_nonzero((output > own) | ((output == own) & before), axis=-1)
         hits = np.count_nonzero((ahead < self.k) & ~np.isnan(own[..., 0]))
         return np.array([hits, math.prod(output.shape[:-1])])
@@ -171,7 +171,7 @@ class Confusion(_OfClasses):
 
     def measure(self, output: Array, label: Array) -> Array:
         classes = max(2, output.shape[-1])
-        pairs = _classes(output, label).ravel() * classes + predicted(output).ravel()
+        pairs = label_classes(output, label).ravel() * classes + predicted(output).ravel()
         return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
     def value(self, measured: Array) -> Any:

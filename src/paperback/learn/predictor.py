@@ -41,6 +41,7 @@ from paperback.learn.inputs import (
     vocabulary,
 )
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
+from paperback.learn.optim import Optimizer
 from paperback.learn.record import Record
 from paperback.learn.state import State, sealed
 from paperback.markup import fragment
@@ -134,6 +135,11 @@ class Predictor(metaclass=Strict):
     @property
     def epochs(self) -> int:
         return self._state.epochs
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimizer of the last step, which the next one goes on with; None where there was no step."""
+        return self._state.rule
 
     @property
     def frozen(self) -> frozenset[str]:

@@ -74,11 +74,11 @@ def chart(
     colours = {s.name: at % _COLOURS for at, (s, _) in enumerate(kept)}
     return tag(
         "svg",
-        tag("title", title),
         join(_grid(right, up, x_label, written)),
         join(part for s, runs in kept for part in _drawn(s, runs, right, up, colours[s.name], written)),
         join(_legend([s for s, _ in kept], colours)),
         role="img",
+        aria_label=title,
         class_="chart",
         viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
     )

@@ -43,7 +43,6 @@ def _cells(counts: Array, shares: Array, names: Sequence[str]) -> Html:
     width, height = left + side + (longest * 0.72 if slanted else 4), top + side + 4
     return tag(
         "svg",
-        tag("title", "Confusion matrix"),
         tag("text", "taken for", x=left + side / 2, y=14, text_anchor="middle", class_="label"),
         tag(
             "text", "is", x=12, y=top + side / 2, text_anchor="middle", class_="label",
@@ -52,6 +51,7 @@ def _cells(counts: Array, shares: Array, names: Sequence[str]) -> Html:
         join(_heads(words, left, top, cell, slanted)),
         join(_body(counts, shares, names, left, top, cell)),
         role="img",
+        aria_label="Confusion matrix",
         class_="heat",
         style=f"max-width:{width:.0f}px",
         viewBox=f"0 0 {width:.0f} {height:.0f}",

@@ -24,6 +24,7 @@ STYLE = """
 .paperback .soft { color:var(--soft); }
 .paperback .bad { color:var(--bad); }
 .paperback .row { display:grid; gap:20px 28px; grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr)); }
+.paperback .wrap td { white-space:normal; overflow-wrap:anywhere; }
 .paperback svg { display:block; width:100%; height:auto; font-family:inherit; }
 .paperback svg.chart { max-width:640px; }
 .paperback svg text { fill:var(--soft); font-size:12px; font-variant-numeric:tabular-nums; }
@@ -72,6 +73,8 @@ body.paperback { margin:0; padding:36px 28px 60px; }
 .paperback pre { margin:0 0 12px; padding:12px 14px; background:var(--card); border:1px solid var(--line);
   border-radius:8px; overflow-x:auto; line-height:1.55; }
 .paperback ul { margin:0 0 12px; padding-left:20px; max-width:74ch; } .paperback li { margin:3px 0; }
+.paperback summary { cursor:pointer; font-weight:600; font-size:14.5px; margin:8px 0; }
+.paperback .formulas math { font-size:17px; } .paperback .formulas td { vertical-align:middle; padding-right:36px; }
 .paperback footer { margin-top:48px; color:var(--soft); font-size:13px; }
 @media print { .paperback { font-size:11pt; } body.paperback { padding:0; } .paperback nav { display:none; }
   .paperback h2, .paperback h3 { break-after:avoid; }

@@ -33,7 +33,7 @@ def log_ticks(low: float, high: float) -> list[float]:
         if len(found) >= _FEW:
             break
     every = -(-len(found) // (2 * _WANTED))
-    return found[::every] or [low]
+    return found[::every] if found else [math.sqrt(low * high)]
 
 
 def short(value: float) -> str:

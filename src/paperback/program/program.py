@@ -36,6 +36,11 @@ class ProgramTensor:
     role: str
     integer: bool = False
 
+    def __str__(self) -> str:
+        """Name, axes and kind, as they are declared."""
+        kind = " int" if self.integer else ""
+        return f"{self.name}: {_shape(self.axes)}{kind}" if self.axes else f"{self.name}{kind}"
+
 
 @dataclass(frozen=True)
 class Program:
@@ -72,14 +77,17 @@ class Program:
 
     @property
     def sections(self) -> dict[str, list[Statement]]:
-        """The statements as they are printed: forward, backward (deltas solved), update."""
+        """The statements as they are printed: forward, backward (deltas solved), and the update with all it needs."""
         named = known_values([s for s in self.statements if s.target not in self.adjoints])
         axes = {tensor.name: tensor.axes for tensor in self.tensors.values()}
+        adjoint = [s.target in self.adjoints for s in self.statements]
+        first = adjoint.index(True) if True in adjoint else len(adjoint)
         found = {
-            "forward": [s for s in self.statements if s.target not in self.adjoints],
+            "forward": list(self.statements[:first]),
             "backward": [display(s, named, None, axes) for s in self.statements if s.target in self.adjoints],
-            "update": list(self.updates.values()),
+            "update": [s for s in self.statements[first:] if s.target not in self.adjoints],
         }
+        found["update"] += self.updates.values()
         return {title: statements for title, statements in found.items() if statements}
 
     @property
@@ -96,7 +104,7 @@ _TITLES = {
 
 def _page(program: Program) -> Iterator[str]:
     for title, tensors in program.given.items():
-        yield f"{title}: {'; '.join(map(_declaration, tensors))}"
+        yield f"{title}: {'; '.join(map(str, tensors))}"
     plain = _plain(program)
     for title, statements in program.sections.items():
         yield from ("", f"{title}:", *(f"  {_line(statement, plain)}" for statement in statements))
@@ -105,11 +113,6 @@ def _page(program: Program) -> Iterator[str]:
 def _plain(program: Program) -> list[str]:
     """Tensors that are written without `[]`."""
     return [s.target for s in program.statements if not s.axes]
-
-
-def _declaration(tensor: ProgramTensor) -> str:
-    kind = " int" if tensor.integer else ""
-    return f"{tensor.name}: {_shape(tensor.axes)}{kind}" if tensor.axes else f"{tensor.name}{kind}"
 
 
 def _shape(axes: Sequence[Size]) -> str:
@@ -123,7 +126,7 @@ def _line(statement: Statement, plain: Sequence[str]) -> str:
 
 def _table(program: Program) -> Iterator[str]:
     for title, tensors in program.given.items():
-        yield from (_TITLE.format(title), _ROW.format("; ".join(map(_declaration, tensors)), ""))
+        yield from (_TITLE.format(title), _ROW.format("; ".join(map(str, tensors)), ""))
     plain = _plain(program)
     for title, statements in program.sections.items():
         yield _TITLE.format(title)
