@@ -121,12 +121,12 @@ def _exp_of_minus_size(x: Vector) -> Vector:
 
 
 def sigmoid(x: Vector) -> Vector:
-    """What the sum 1 + e lost changes y by y lost/(1 + e): its half to its whole; 3/4 is near enough."""
+    """What the sum 1 + e lost changes y by -y lost/(1 + e), where 1/(1 + e) is nearly 1 - e/2."""
     e = _exp_of_minus_size(x)
     total = e + 1.0
     y = (x < 0.0).select(e, 1.0) / total
     lost = e - (total - 1.0)
-    return (y * lost).fma(-0.75, y)
+    return (y * lost).fma(e.fma(0.5, -1.0), y)
 
 
 def erf(x: Vector) -> Vector:

@@ -50,7 +50,9 @@ def raised(x: Vector, exponent: Fraction) -> Vector:
 
 
 def _nearest(exponent: Fraction, element: str) -> float:
-    return float(np.float32(float(exponent))) if element == "float" else float(exponent)
+    """The exponent as the NumPy engine rounds it, and no more than the largest number."""
+    dtype = np.float32 if element == "float" else np.float64
+    return float(dtype(float(min(exponent, Fraction(float(np.finfo(dtype).max))))))
 
 
 def _general(x: Vector, y: float) -> Vector:
@@ -108,4 +110,4 @@ def _long_log(x: Vector) -> Pair:
     high, low = log2_parts("double")
     total, first = two_sum(k * high, s * 2.0)
     total, second = two_sum(total, curve[0])
-    return total, (first + second) + (curve[1] + k.fma(low, pair[1] * 2.0))
+    return two_sum(total, (first + second) + (curve[1] + k.fma(low, pair[1] * 2.0)))

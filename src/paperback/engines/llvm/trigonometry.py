@@ -20,10 +20,15 @@ from math import inf, nan
 from paperback.engines.llvm.polynomials import COEFFICIENTS
 from paperback.engines.llvm.vectors import Code, Definition, Vector, horner, two_sum
 
+Pair = tuple[Vector, Vector]
+
 _LIMIT = 2.0**19
 _PART = 33
-_WORDS, _PAD = 20, 64
-"""Words of 64 bits of 2/pi, and how many zeros stand before its first bit."""
+_PAD = 64
+"""Zeros before the first bit of 2/pi in its table; the first bits needed of it have weight 2^29."""
+
+_WORDS = (2047 - 1075 + _PAD - 2) // 64 + 4
+"""Words of 64 bits in the table: four from where the greatest exponent starts, which is that of inf."""
 
 
 @cache
@@ -132,18 +137,18 @@ def _far(x: Vector) -> _Angle:
     return _Angle(parts[0], parts[1], below.select(-turns, turns))
 
 
-def _sin_cos(angle: _Angle, exact: bool) -> tuple[Vector, Vector]:
-    """sin(r) and cos(r)."""
+def _sin_cos(angle: _Angle, exact: bool) -> tuple[Pair, Pair]:
+    """sin(r) and cos(r), each a sum whose first term is the greater."""
     kind = "double" if exact else "float"
     r, tail = angle.r, angle.tail
     z = r * r
     sine, cosine = horner(z, COEFFICIENTS["sin", kind]), horner(z, COEFFICIENTS["cos", kind])
     if not exact or tail is None:
-        return (r * z).fma(sine, r), cosine.fma(z, -0.5).fma(z, 1.0)
+        return (r, r * z * sine), (r.like(1.0), cosine.fma(z, -0.5) * z)
     half = z * 0.5
     around = 1.0 - half
     rest = (z * z).fma(cosine, ((1.0 - around) - half) - r * tail)
-    return r + (r * z).fma(sine, tail - half * tail), around + rest
+    return (r, (r * z).fma(sine, tail - half * tail)), (around, rest)
 
 
 def _turned(name: str, angle: _Angle, exact: bool) -> Vector:
@@ -151,8 +156,23 @@ def _turned(name: str, angle: _Angle, exact: bool) -> Vector:
     turns = angle.turns + (1 if name == "cos" else 0)
     odd = (turns & 1).differs(0)
     if name == "tan":
-        return (odd.select(cosine, sine) / odd.select(sine, cosine)).flipped(turns << 63)
-    return odd.select(cosine, sine).flipped((turns >> 1) << 63)
+        return _ratio(_select(odd, cosine, sine), _select(odd, sine, cosine)).flipped(turns << 63)
+    return _sum(_select(odd, cosine, sine)).flipped((turns >> 1) << 63)
+
+
+def _select(odd: Vector, yes: Pair, no: Pair) -> Pair:
+    return odd.select(yes[0], no[0]), odd.select(yes[1], no[1])
+
+
+def _sum(pair: Pair) -> Vector:
+    return pair[0] + pair[1]
+
+
+def _ratio(a: Pair, b: Pair) -> Vector:
+    """(a + a')/(b + b'), where a', b' are what the sums lose:  q + (a' - q b')/b,  q = a/b"""
+    above, below = _sum(a), _sum(b)
+    q = above / below
+    return q + ((a[0] - above) + a[1] - q * ((b[0] - below) + b[1])) / below
 
 
 def _function(name: str) -> Callable[[Vector], Vector]:
