@@ -248,6 +248,24 @@ def test_the_checks_see_a_pool_that_loses_or_repeats_tasks(monkeypatch: pytest.M
         monkeypatch.undo()
 
 
+def test_a_worker_that_is_late_takes_nothing_of_another_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers sleep between their look at the ticket and their claim; without the region's number that misleads them."""
+    look = "  %lower = sub i64 %ticket, 1\n"
+    sleep = "  %long = mul i64 %worker, 40\n  %micro = trunc i64 %long to i32\n  call i32 @usleep(i32 %micro)\n"
+    late = parallel.parallel(target.native().architecture).replace(look, sleep + look) + "declare i32 @usleep(i32)"
+    unnumbered = late.replace("%region = add i64 %ticket, 4294967296", "%region = add i64 0, 0")
+    for module, good in [(late, True), (unnumbered, False)]:
+        assert module.count("@usleep") == 2 and ("4294967296" in module) == good
+        monkeypatch.setattr(pool, "parallel", lambda _, text=module: text)
+        which = pool.Pool(3)
+        contexts = np.zeros((2, 4), np.int64)
+        for turn in range(2000):
+            which.run(LIBRARY.address("sum"), contexts[turn % 2].ctypes.data, 3 if turn % 2 else 4)
+        which.close()
+        done = np.array_equal(contexts, [[1000, 2000, 3000, 4000], [1000, 2000, 3000, 0]])
+        assert done == good
+
+
 def test_cores_are_those_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     files: dict[str, str] = {}
     monkeypatch.setattr(pool, "_read", lambda path: files.get(path, ""))
@@ -303,8 +321,8 @@ SCRIPTS = {
     "exit in a thread": ("threading.Thread(target=sys.exit).start()\nprint('end')", "end", 0),
     "end while busy": ("threading.Thread(target=busy, daemon=True).start()\ntime.sleep(0.1)\nprint('end')", "end", 0),
     "end while spinning": (
-        "t.pool._PATIENCE = 10**9\nthreads = t.pool.Pool(2)\n"
-        "threading.Thread(target=t.sums, args=(threads, 7, 10**12), daemon=True).start()\ntime.sleep(0.1)\nprint('end')",
+        "t.pool._PATIENCE = 10**9\nlong = (t.pool.Pool(2), 7, 10**12)\n"
+        "threading.Thread(target=t.sums, args=long, daemon=True).start()\ntime.sleep(0.1)\nprint('end')",
         "end", 0,
     ),
     "interrupt": (
