@@ -249,7 +249,7 @@ def test_the_checks_see_a_pool_that_loses_or_repeats_tasks(monkeypatch: pytest.M
 
 
 def test_a_worker_that_is_late_takes_nothing_of_another_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers sleep between their look at the ticket and their claim; without the region's number that misleads them."""
+    """Workers sleep between their look at the ticket and their claim; without a region's number that misleads them."""
     look = "  %lower = sub i64 %ticket, 1\n"
     sleep = "  %long = mul i64 %worker, 40\n  %micro = trunc i64 %long to i32\n  call i32 @usleep(i32 %micro)\n"
     late = parallel.parallel(target.native().architecture).replace(look, sleep + look) + "declare i32 @usleep(i32)"
@@ -293,7 +293,9 @@ def test_cores_are_those_the_process_may_use(monkeypatch: pytest.MonkeyPatch) ->
 # What a process may do while the threads run: each script must end, soon and with the right words.
 
 PRELUDE = f"""
-import importlib.util, os, signal, sys, threading, time
+import atexit, importlib.util, os, signal, sys, threading, time
+ours = lambda: [thread for thread in threading.enumerate() if thread.name.startswith("paperback-")]
+atexit.register(lambda: print("left:", len(ours()), flush=True))  # the first one in is the last one out
 spec = importlib.util.spec_from_file_location("tests_pool", {str(SELF)!r})
 t = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(t)
@@ -334,7 +336,7 @@ SCRIPTS = {
     ),
     "fork and end": (
         "child = os.fork()\nif child: print(os.waitpid(child, 0)[1], 'parent', flush=True)\nelse: print('child')",
-        "child\n0 parent", 0,
+        "0 parent", 0,
     ),
     "many pools": ("for n in range(2, 12): assert t.sums(t.pool.Pool(n), 9, 100)\nprint('end')", "end", 0),
 }  # fmt: skip
@@ -349,4 +351,5 @@ def test_a_process_ends_as_it_should(name: str) -> None:
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
     assert words in ran.stdout + ran.stderr
     assert ran.returncode in ({130, -2} if code == 130 else {code}), ran.stderr
+    assert ran.stdout.count("left: 0\n") == ran.stdout.count("left:") == (2 if name == "fork and end" else 1)
     assert "Fatal" not in ran.stderr and (code or not ran.stderr), ran.stderr
