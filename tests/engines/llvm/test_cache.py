@@ -90,9 +90,19 @@ def test_a_folder_that_others_can_write_is_not_trusted(place: Path, mode: int) -
     assert cache.read("key") is None
     cache.write("other", b"code")
     assert len(list(place.iterdir())) == 1
-    assert "can be written by others" in cache.describe()
+    assert "can be changed by others" in cache.describe()
     place.chmod(0o700)
     assert cache.read("key") == b"code"
+
+
+@POSIX
+def test_a_folder_that_others_can_exchange_is_not_trusted(place: Path) -> None:
+    cache.write("key", b"code")
+    for mode, trusted in [(0o777, False), (0o1777, True), (0o770, True), (0o700, True), (0o702, False), (0o755, True)]:
+        for above in (place.parent, place.parent.parent):
+            above.chmod(mode)
+            assert (cache.read("key") == b"code") == trusted
+            above.chmod(0o700)
 
 
 @POSIX

@@ -2,7 +2,8 @@
 
 An entry is bytes under a key, which is a text that names all that the bytes depend on. A file is trusted when
 
-- it and its folder belong to this user, and nobody else may write to them (checked on the open file);
+- it and its folder belong to this user, nobody else may write to them (checked on the open file), and no folder above
+  lets everybody rename them;
 - its SHA-256, taken over the key and the content, is right: a truncated, damaged or foreign file is none of ours.
 
 What fails is removed and counts as absent, and so does every trouble with the disk: a cache may be slow, never wrong
@@ -42,7 +43,7 @@ def folder() -> Path | None:
         return None
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return place if _trusted(place.lstat(), stat.S_ISDIR) else None
+        return place if _trusted(place.lstat(), stat.S_ISDIR) and _fixed(place) else None
     except OSError:
         return None
 
@@ -53,7 +54,7 @@ def describe() -> str:
     if place is None:
         return "no cache: PAPERBACK_CACHE=off, or the user has no home folder"
     if folder() is None:
-        return f"no cache: {place} cannot be made, belongs to another user, or can be written by others"
+        return f"no cache: {place} cannot be made, belongs to another user, or can be changed by others"
     return f"cache in {place}"
 
 
@@ -128,6 +129,12 @@ def _trusted(status: os.stat_result, kind: object) -> bool:
     if not hasattr(os, "getuid"):  # Windows: the user's folders are protected by their access lists
         return True
     return status.st_uid == os.getuid() and not status.st_mode & _OTHERS
+
+
+def _fixed(place: Path) -> bool:
+    """Whether no folder above is one in which everybody may rename what belongs to others."""
+    modes = (above.stat().st_mode for above in place.resolve().parents)
+    return os.name != "posix" or not any(mode & stat.S_IWOTH and not mode & stat.S_ISVTX for mode in modes)
 
 
 def _name(key: str) -> str:
