@@ -11,6 +11,7 @@ from __future__ import annotations
 
 __all__ = ["ERF_MEETS", "PROBLEMS", "TANH_MEETS", "Problem", "coefficients", "module"]
 
+import json
 import math
 import struct
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def _erfc_weight(a: Real) -> Real:
     return mp.erfc(a) / mp.erf(a)
 
 
-ERF_MEETS = (0.9375, 1.0)
+ERF_MEETS = {"float": 0.9375, "double": 1.0}
 TANH_MEETS = 0.625
 """Where the two forms of erf, in float and double, and of tanh meet."""
 
@@ -199,8 +200,8 @@ PROBLEMS: dict[tuple[str, str], Problem] = {
     **_pair("sin", _sin(2.0**-32), _sin(2.0**-57)),
     **_pair("cos", _cos(2.0**-32), _cos(2.0**-57)),
     **_pair("tanh", _tanh(2.0**-27, True), _tanh(2.0**-57, False)),
-    **_pair("erf", _erf(ERF_MEETS[0], 2.0**-27.5, True), _erf(ERF_MEETS[1], 2.0**-57, False)),
-    **_pair("erfc", _erfc(ERF_MEETS[0], 4.0, 2.0**-27.5, True), _erfc(ERF_MEETS[1], 6.0, 2.0**-56, False)),
+    **_pair("erf", _erf(ERF_MEETS["float"], 2.0**-27.5, True), _erf(ERF_MEETS["double"], 2.0**-57, False)),
+    **_pair("erfc", _erfc(ERF_MEETS["float"], 4.0, 2.0**-27.5, True), _erfc(ERF_MEETS["double"], 6.0, 2.0**-56, False)),
 }
 """sin and cos of float32 are computed in float64."""
 
@@ -212,14 +213,17 @@ _HEAD = '''"""The elementary functions' polynomials, lowest power first, by `tes
     power       log((1 + s)/(1 - s)) = 2 s + 2/3 s^3 + s^5 P(s^2)        |s| <= 0.1716
     sin         sin(r) = r + r^3 P(r^2)                    |r| <= pi/4; float computes in double, to fewer bits
     cos         cos(r) = 1 - r^2/2 + r^4 P(r^2)
-    tanh        tanh(x) = x + x^3 P(x^2)                   |x| <= {tanh}
-    erf         erf(x) = x + x P(x^2)                      |x| <= {erf[0]}, {erf[1]}
-    erfc        1 - erf(x) = exp(P(x - low))               low <= x <= 4, 6; low = {erf[0]}, {erf[1]}
+    tanh        tanh(x) = x + x^3 P(x^2)                   |x| <= TANH_MEETS
+    erf         erf(x) = x + x P(x^2)                      |x| <= ERF_MEETS
+    erfc        1 - erf(x) = exp(P(x - ERF_MEETS))         ERF_MEETS <= x <= 4 (float), 6 (double)
 """
 
 from __future__ import annotations
 
-__all__ = ["COEFFICIENTS"]
+__all__ = ["COEFFICIENTS", "ERF_MEETS", "TANH_MEETS"]
+
+TANH_MEETS = {tanh}
+ERF_MEETS = {erf}
 
 COEFFICIENTS: dict[tuple[str, str], tuple[float, ...]] = {{
 '''
@@ -227,7 +231,7 @@ COEFFICIENTS: dict[tuple[str, str], tuple[float, ...]] = {{
 
 def module() -> str:
     """The source of the module that holds the coefficients."""
-    lines = [_HEAD.format(erf=ERF_MEETS, tanh=TANH_MEETS)]
+    lines = [_HEAD.format(erf=json.dumps(ERF_MEETS), tanh=TANH_MEETS)]
     for (name, element), problem in PROBLEMS.items():
         found, error = coefficients(problem)
         lines.append(f'    ("{name}", "{element}"): (  # 2^{math.log2(error):.1f}\n')

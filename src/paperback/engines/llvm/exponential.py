@@ -20,7 +20,7 @@ __all__ = ["erf", "exp", "expm1", "log", "log1p", "log2_parts", "log_of_split", 
 from decimal import Context, Decimal
 from math import inf, nan
 
-from paperback.engines.llvm.polynomials import COEFFICIENTS
+from paperback.engines.llvm.polynomials import COEFFICIENTS, ERF_MEETS, TANH_MEETS
 from paperback.engines.llvm.vectors import Vector, horner
 
 _LOG2 = Decimal(2).ln(Context(prec=60))
@@ -34,8 +34,6 @@ _VANISHES = {"float": -104.0, "double": -746.0}
 _LOST = {"float": -20.0, "double": -40.0}
 """1 + e^x is 1 from here down."""
 
-_TANH_MEETS = 0.625
-_ERF_MEETS = {"float": 0.9375, "double": 1.0}
 _ERF_IS_ONE = {"float": 4.0, "double": 6.0}
 
 
@@ -113,7 +111,7 @@ def tanh(x: Vector) -> Vector:
     near = (size * square).fma(horner(square, COEFFICIENTS["tanh", element]), size)
     e = _exp_normal((size * -2.0).at_least(_LOST[element]))
     far = (e / (e + 1.0)).fma(-2.0, 1.0)
-    return (size < _TANH_MEETS).select(near, far).signed(x.sign())
+    return (size < TANH_MEETS).select(near, far).signed(x.sign())
 
 
 def _exp_of_minus_size(x: Vector) -> Vector:
@@ -133,8 +131,8 @@ def erf(x: Vector) -> Vector:
     element = x.element
     size = x.abs().at_most(_ERF_IS_ONE[element])
     near = horner(size * size, COEFFICIENTS["erf", element]).fma(size, size)
-    far = 1.0 - _exp_normal(horner(size - _ERF_MEETS[element], COEFFICIENTS["erfc", element]))
-    return (size < _ERF_MEETS[element]).select(near, far).signed(x.sign())
+    far = 1.0 - _exp_normal(horner(size - ERF_MEETS[element], COEFFICIENTS["erfc", element]))
+    return (size < ERF_MEETS[element]).select(near, far).signed(x.sign())
 
 
 # --- log and its kin -------------------------------------------------------------------------------------------------

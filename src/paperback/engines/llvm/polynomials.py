@@ -6,14 +6,17 @@
     power       log((1 + s)/(1 - s)) = 2 s + 2/3 s^3 + s^5 P(s^2)        |s| <= 0.1716
     sin         sin(r) = r + r^3 P(r^2)                    |r| <= pi/4; float computes in double, to fewer bits
     cos         cos(r) = 1 - r^2/2 + r^4 P(r^2)
-    tanh        tanh(x) = x + x^3 P(x^2)                   |x| <= 0.625
-    erf         erf(x) = x + x P(x^2)                      |x| <= 0.9375, 1.0
-    erfc        1 - erf(x) = exp(P(x - low))               low <= x <= 4, 6; low = 0.9375, 1.0
+    tanh        tanh(x) = x + x^3 P(x^2)                   |x| <= TANH_MEETS
+    erf         erf(x) = x + x P(x^2)                      |x| <= ERF_MEETS
+    erfc        1 - erf(x) = exp(P(x - ERF_MEETS))         ERF_MEETS <= x <= 4 (float), 6 (double)
 """
 
 from __future__ import annotations
 
-__all__ = ["COEFFICIENTS"]
+__all__ = ["COEFFICIENTS", "ERF_MEETS", "TANH_MEETS"]
+
+TANH_MEETS = 0.625
+ERF_MEETS = {"float": 0.9375, "double": 1.0}
 
 COEFFICIENTS: dict[tuple[str, str], tuple[float, ...]] = {
     ("exp", "float"): (  # 2^-28.3

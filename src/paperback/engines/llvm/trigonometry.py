@@ -16,6 +16,7 @@ __all__ = ["cos", "sin", "tan"]
 from collections.abc import Callable
 from functools import cache
 from math import inf, nan
+from typing import NamedTuple
 
 from paperback.engines.llvm.polynomials import COEFFICIENTS
 from paperback.engines.llvm.vectors import Code, Definition, Vector, horner, two_sum
@@ -25,7 +26,7 @@ Pair = tuple[Vector, Vector]
 _LIMIT = 2.0**19
 _PART = 33
 _PAD = 64
-"""Zeros before the first bit of 2/pi in its table; the first bits needed of it have weight 2^29."""
+"""Zeros before the first bit of 2/pi in its table: at the limit, E = -33, reading starts 35 places before that bit."""
 
 _WORDS = (2047 - 1075 + _PAD - 2) // 64 + 4
 """Words of 64 bits in the table: four from where the greatest exponent starts, which is that of inf."""
@@ -58,11 +59,12 @@ def _parts(count: int) -> list[float]:
     return parts
 
 
-class _Angle:
+class _Angle(NamedTuple):
     """r + tail, and n in the last bits of `turns`."""
 
-    def __init__(self, r: Vector, tail: Vector | None, turns: Vector) -> None:
-        self.r, self.tail, self.turns = r, tail, turns
+    r: Vector
+    tail: Vector | None
+    turns: Vector
 
 
 def _near(x: Vector, exact: bool) -> _Angle:

@@ -45,10 +45,6 @@ class Format:
     bias: int
 
     @property
-    def integer(self) -> str:
-        return _INTEGER[self.element]
-
-    @property
     def sign(self) -> int:
         """The bits of -0."""
         return -1 << (31 if self.element == "float" else 63)
