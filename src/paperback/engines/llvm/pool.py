@@ -15,7 +15,7 @@ They end at the exit of the interpreter; a forked child gets threads of its own.
 
 from __future__ import annotations
 
-__all__ = ["Pool", "available_cores", "pool"]
+__all__ = ["MOST_THREADS", "Pool", "available_cores", "pool"]
 
 import atexit
 import contextlib
@@ -30,7 +30,7 @@ from paperback.engines.llvm.parallel import parallel, sequential
 from paperback.engines.llvm.target import native
 from paperback.errors import EngineError
 
-_MOST = 256
+MOST_THREADS = 256
 _PATIENCE = 1_000_000
 """How often a waiting thread reads its word before it sleeps: some 300 microseconds."""
 
@@ -53,8 +53,8 @@ class Pool:
     """
 
     def __init__(self, threads: int) -> None:
-        if not 1 <= threads <= _MOST:
-            raise EngineError(f"threads must be from 1 to {_MOST}, found {threads}")
+        if not 1 <= threads <= MOST_THREADS:
+            raise EngineError(f"threads must be from 1 to {MOST_THREADS}, found {threads}")
         alone = threads == 1 or os.name != "posix"
         self.threads = 1 if alone else threads
         machine = native()
@@ -113,10 +113,10 @@ def pool(threads: int | None = None) -> Pool:
 def available_cores() -> int:
     """The physical cores this process may use: those it is bound to, and no more than its share of processor time."""
     if not hasattr(os, "sched_getaffinity"):
-        return min(_MOST, os.cpu_count() or 1)
+        return min(MOST_THREADS, os.cpu_count() or 1)
     allowed = os.sched_getaffinity(0)
     cores = {_read(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in allowed}
-    return max(1, min(len(cores), _MOST, int(_share() or _MOST)))
+    return max(1, min(len(cores), MOST_THREADS, int(_share() or MOST_THREADS)))
 
 
 def _share() -> float | None:
