@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import paperback as pb
+from paperback.errors import FormulaWarning
 
 CONV = pb.formula("y[i] = sum(p) x[2*i+p]*w[p]", x="H")
 
@@ -115,3 +116,42 @@ def test_what_is_refused_and_what_is_said(
         use()
     assert str(error.value) == message
     assert isinstance(error.value, pb.PaperbackError)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"z": "N M"}, "z gives M, N, which nothing uses, and is never read: leave it out, or correct its name"),
+        ({"x": "I", "X": "J"}, "X gives J, which nothing uses, and is never read: leave it out, or correct its name"),
+        ({"z": "3"}, "z is never read: leave it out, or correct its name"),
+    ],
+)
+def test_a_tensor_that_is_not_read_and_gives_no_size_is_warned_of(declared: dict[str, str], message: str) -> None:
+    with pytest.warns(FormulaWarning) as caught:
+        pb.formula("y[i] = x[i]", **declared)
+    assert [str(warning.message) for warning in caught] == [message]
+    assert caught[0].filename == __file__
+
+
+def test_a_tensor_that_is_not_read_may_give_sizes() -> None:
+    first = pb.formula("y[i] = x[i] where i < N", x="I", z="N M")
+    assert first(x=np.arange(5.0), z=np.zeros((3, 2))).tolist() == [0, 1, 2]
+    pb.formula("y[i] = x[i]", x="I", z="I")
+
+
+def test_a_grouped_convolution_with_names_for_all_sizes_is_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    text = "y[i,M*g+k] = sum(p,r) x[i+p,R*g+r]*w[p,r,M*g+k] where g < G, C = G*R, K = G*M"
+    conv = pb.formula(text, x="L C", w="P R K")
+    assert pb.formula(str(conv)) == conv
+    rng = np.random.default_rng(0)
+    x, w, dy = rng.integers(-4, 5, (7, 6)) / 4, rng.integers(-4, 5, (3, 2, 12)) / 4, rng.integers(-4, 5, (5, 12)) / 4
+    given, kernel = (torch.tensor(a, requires_grad=True) for a in (x, w))
+    theirs = torch.nn.functional.conv1d(given.T[None], kernel.permute(2, 1, 0), groups=3)[0].T
+    theirs.backward(torch.tensor(dy))
+    np.testing.assert_array_equal(conv(x=x, w=w), theirs.detach().numpy())
+    grads = conv.gradients({"x": x, "w": w}, dy)
+    np.testing.assert_array_equal(grads["x"], given.grad.numpy())
+    np.testing.assert_array_equal(grads["w"], kernel.grad.numpy())
+    with pytest.raises(pb.EngineError, match=r"^an axis G\*R has 7 entries; no whole number G gives that"):
+        conv(x=np.ones((7, 7)), w=w)

@@ -23,7 +23,7 @@ import numpy as np
 from paperback import engines
 from paperback.calculus import derive
 from paperback.calculus.conventions import DEFAULT, Conventions
-from paperback.errors import EngineError, FormulaError, Problem
+from paperback.errors import EngineError, FormulaError, FormulaWarning, Problem, warn
 from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
 from paperback.notation.expr import Tensor
@@ -31,6 +31,7 @@ from paperback.notation.latex import latex
 from paperback.notation.mathml import mathml
 from paperback.notation.read import read
 from paperback.notation.show import show
+from paperback.notation.walk import reads
 
 Array = np.ndarray[Any, Any]
 Axes = str | Sequence[str | int]
@@ -62,7 +63,22 @@ def formula(
             axes[name] = value
         else:
             sizes[name] = _whole(name, value)
-    return Formula(read(text, axes=axes, sizes=sizes, integers=integers, scalars=scalars), conventions)
+    block = read(text, axes=axes, sizes=sizes, integers=integers, scalars=scalars)
+    _warn_of_idle(block, axes)
+    return Formula(block, conventions)
+
+
+def _warn_of_idle(block: Block, axes: Iterable[str]) -> None:
+    """A tensor that is not read declares its sizes on purpose; one whose sizes nothing uses is a slip."""
+    reading = {read.tensor for statement in block.statements for read in reads(statement.expr)}
+    for name in axes:
+        if name in reading or name not in block.inputs:
+            continue
+        own = {size for axis in block.inputs[name].axes for size in axis.names}
+        rest = replace(block, inputs={other: tensor for other, tensor in block.inputs.items() if other != name})
+        if not own & rest.size_names:
+            given = f" gives {', '.join(sorted(own))}, which nothing uses, and" if own else ""
+            warn(f"{name}{given} is never read: leave it out, or correct its name", FormulaWarning)
 
 
 def _whole(name: str, value: Any) -> int:

@@ -274,7 +274,10 @@ class _Checker:
             if affine.bare is not None:
                 continue
             size = self.solver.value((statement.target, k))
-            assert size is not None
+            if size is None:
+                message = f"{affine_text(affine)} on the left has no largest value"
+                self.complain(message, self.span(affine.letters[0]), "declare its sizes, as axes or as numbers")
+                continue
             whole = _code(affine, self.solver.value, self.lower)
             first = self.span(affine.letters[0])
             name, text = statement.target, affine_text(affine)

@@ -262,9 +262,9 @@ class _Solver:
         return True
 
     def _multiple(self, equation: EquationClause, put: bool = False) -> bool:
-        """Is it `C = 2*G` for a declared C and an unknown G? It waits for what else gives one of them.
+        """Is it `C = 2*G` or `C = G*R` for declared C and R and an unknown G? It waits for what else gives one of them.
 
-        Then C is `put` as 2*G, which says too that it is even; G = floor(C/2) would not.
+        Then C is `put` as that product, which says too that it is a multiple; G = floor(C/2) would not.
         """
         try:
             left, right = self._difference(equation)
@@ -273,9 +273,11 @@ class _Solver:
         for whole, multiple in ((left, right), (right, left)):
             axis = str(whole)
             ((monomial, slope),) = multiple.terms if len(multiple.terms) == 1 else (((), 0),)
-            name = str(monomial[0]) if len(monomial) == 1 else ""
             known = self.names.sizes
-            if slope > 1 and multiple == Size.of(name) * slope and name not in known and known.get(axis) == whole:
+            unknown = [atom for atom in monomial if isinstance(atom, str) and atom not in known]
+            name = unknown[0] if len(unknown) == 1 and axis not in multiple.names else ""
+            product = slope > 1 or (slope == 1 and len(monomial) > 1)
+            if product and name and known.get(axis) == whole:
                 if put and whole == Size.of(axis):
                     known[name] = Size.of(name)
                     self._put(axis, multiple)
