@@ -103,7 +103,7 @@ def _axis(
         factor = max((high / low) ** margin, 1.1)
         low, high = low / factor, high * factor
         return _Axis(low, high, start, end, log_ticks(low, high), True)
-    room = (high - low) * margin or (0.0 if high > low else max(abs(high) * 0.05, 0.5 if whole else 1e-9))
+    room = (high - low) * margin or (0.0 if high > low else abs(high) or 1.0)
     low, high = low - room, high + room
     return _Axis(low, high, start, end, linear_ticks(low, high, whole))
 

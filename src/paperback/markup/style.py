@@ -77,6 +77,7 @@ body.paperback { margin:0; padding:36px 28px 60px; }
 .paperback .formulas math { font-size:17px; } .paperback .formulas td { vertical-align:middle; padding-right:36px; }
 .paperback footer { margin-top:48px; color:var(--soft); font-size:13px; }
 @media print { .paperback { font-size:11pt; } body.paperback { padding:0; } .paperback nav { display:none; }
+  .paperback details::details-content { content-visibility:visible; block-size:auto; }
   .paperback h2, .paperback h3 { break-after:avoid; }
   .paperback figure, .paperback svg, .paperback tr, .paperback .card { break-inside:avoid; }
   .paperback .scroll, .paperback pre { overflow:visible; white-space:pre-wrap; }

@@ -44,7 +44,7 @@ def _classes(run: Run) -> Iterator[str]:
     wrong = counts - np.diag(np.diagonal(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:_WORST]
     pairs = [divmod(int(place), len(counts)) for place in order]
-    told = [f"{run.called(i)} for {run.called(j)} ({wrong[i, j]})" for i, j in pairs if wrong[i, j]]
+    told = [f"{run.called(i)} taken for {run.called(j)} ({wrong[i, j]})" for i, j in pairs if wrong[i, j]]
     if told:
         yield f"The most frequent mistakes: {', '.join(told)}."
     never = [run.called(k) for k in range(len(counts)) if not counts[:, k].any() and counts[k].any()]

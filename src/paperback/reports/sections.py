@@ -110,7 +110,7 @@ def _classes(run: Run) -> Html | None:
         rows.append((name, f"{counts[label].sum():,}", *shares, often))
     head = ("class", "examples", "precision", "recall", "most often taken for")
     each = table(head, rows, numbers=head[1:4])
-    return tag("div", tag("div", confusion_map(counts, names)), tag("div", each), class_="row")
+    return tag("div", tag("div", confusion_map(counts, names)), tag("div", each, class_="wrap"), class_="row")
 
 
 def _share(value: float) -> str:
