@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -123,6 +124,11 @@ def test_an_access_beyond_a_tensor_crashes(name: str, offset: int, size: int, ho
     ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True)
     if crashes:
         assert (ran.stdout, ran.returncode) in [("alive\n", -signal.SIGSEGV), ("alive\n", -signal.SIGBUS)]
+        if sys.platform == "linux":
+            size_of = {"x": 100, "y": 2 * 16384, "z": 60}[name]
+            at = max(offset, min(offset + size - 1, size_of))  # the first byte that is not the tensor's
+            told = re.search(r"access to 0x[0-9a-f]+, (-?\d+) bytes from the beginning of '(\w+)' of (\d+)", ran.stderr)
+            assert told and told.groups() == (str(at), name, str(size_of)), ran.stderr
     else:
         assert (ran.stdout, ran.returncode) == ("alive\nwell\n", 0)
 

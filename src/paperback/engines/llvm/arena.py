@@ -7,9 +7,9 @@ With PAPERBACK_DEBUG=memory (or debug=True) each tensor gets pages of its own, a
     | no access | poison ......... | tensor | no access |
                                    ^ address
 
-The tensor ends where the last page ends: one byte beyond it crashes the process, with a Python traceback where
-`python -X faulthandler` is used. What is written in front of it `check` finds, and what is read there is NaN, in
-float32 and in float64. A tensor is then aligned to its elements alone (`alignment`).
+The tensor ends where the last page ends: one byte beyond it crashes the process, with a line that names the tensor (see
+`crash`) and, under `python -X faulthandler`, a Python traceback. What is written in front of it `check` finds, and what
+is read there is NaN, in float32 and in float64. A tensor is then aligned to its elements alone (`alignment`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from paperback.engines.llvm.crash import watch
 from paperback.errors import EngineError
 
 ALIGNMENT = 64
@@ -51,6 +52,11 @@ class _Place:
     def address(self) -> int:
         return int(self.block.ctypes.data) + self.start
 
+    def surroundings(self, name: str) -> tuple[str, int, int, int, int]:
+        """The tensor and all of its block, as `watch` takes it."""
+        low = int(self.block.ctypes.data)
+        return name, low, low + self.block.size, self.address, self.size
+
 
 class Arena:
     """Memory for tensors by name, `sizes` in bytes. It lives as long as this object or an array of it.
@@ -65,6 +71,8 @@ class Arena:
         self.debug = "memory" in os.environ.get("PAPERBACK_DEBUG", "").split(",") if debug is None else debug
         self.alignment = 1 if self.debug else ALIGNMENT
         self._places = _guarded(sizes) if self.debug else _packed(sizes)
+        if self.debug:
+            watch(self, [place.surroundings(name) for name, place in self._places.items()])
 
     @property
     def names(self) -> tuple[str, ...]:
