@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from paperback import Model, optim
+from paperback import Model, load, optim
 from paperback.engines import numpy as engine
 from paperback.errors import ModelError
 from paperback.nn import (
@@ -49,6 +51,15 @@ def test_a_formula_is_a_value() -> None:
     assert layer == Formula("y = x[]*a[]", {"a": Zeros()}) != Formula("y = x[]*a[]", {"a": HeNormal()})
     assert repr(layer) == "Formula('y = x[]*a[]', parameters={'a': Zeros()})"
     assert from_config(to_config(layer)) == layer
+
+
+def test_a_model_with_a_formula_is_saved_and_loaded(tmp_path: Path) -> None:
+    swish = Formula("y[c] = x[c]*sigmoid(beta[c]*x[c])", {"beta": HeNormal()}, extra_axes=True)
+    model = Model(Sequential(swish, GlobalAvgPool()), (3, 4), engine="numpy")
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model", engine="numpy")
+    x = np.arange(24.0).reshape(2, 3, 4)
+    assert again.predict(x).tobytes() == model.predict(x).tobytes()
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,16 @@ def kinds_of(layer: object) -> set[type]:
         return set().union(*map(kinds_of, layer))
     if isinstance(layer, Composite):
         inner = kinds_of(layer.layers)
-    elif is_dataclass(layer) or isinstance(layer, Layer):
-        inner = kinds_of([getattr(layer, setting.name) for setting in fields(layer)] if is_dataclass(layer) else [])
-        if not is_dataclass(layer) and vars(layer):
+    elif isinstance(layer, Layer):
+        settings = layer.settings()
+        inner = kinds_of(settings)
+        if not is_dataclass(layer) and not settings and vars(layer):
             raise ModelError(
                 f"{type(layer).__name__} keeps {', '.join(vars(layer))}, which no file can hold; make it a dataclass, "
                 f"with @dataclass(frozen=True, repr=False)"
             )
+    elif is_dataclass(layer):
+        inner = kinds_of([getattr(layer, setting.name) for setting in fields(layer)])
     else:
         return set()
     kind, name = type(layer), type(layer).__name__
