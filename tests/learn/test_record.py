@@ -137,6 +137,6 @@ def test_a_history_shows_itself() -> None:
 def test_a_model_shows_its_summary() -> None:
     model = pb.Model(pb.nn.Sequential(pb.nn.Dense(3), pb.nn.ReLU()), input_shape=(4,))
     cells = re.findall(r"<td[^>]*>(.*?)</td>", model._repr_html_())
-    assert cells[5:9] == ["dense_1", "3", "15", "27"] and len(cells) == 15
+    assert cells[9:13] == ["dense_1", "3", "15", "27"] and len(cells) == 27
     lines = model.summary().splitlines()
-    assert lines[2].split()[:4] == cells[5:9] and f">{lines[-1]}<" in model._repr_html_()
+    assert lines[2].split()[:4] == cells[9:13] and f">{lines[-1]}<" in model._repr_html_()

@@ -162,6 +162,8 @@ def test_attention_and_global_pooling_see_everything_and_a_causal_one_the_past()
     network = build(net, (7, 4))
     box = influence(network.predict, "residual_1.y", (3, 1))
     assert box is not None and list(box[0]) == [0, 1, 2, 3] and list(box[1]) == [0, 1, 2, 3]
+    padded = receptive_fields(build(nn.Sequential(nn.Conv1d(2, 3, padding="same"), nn.GlobalAvgPool()), (7, 4)))
+    assert padded["globalavgpool_1"] == Field((7, 4), (Fraction(0), Fraction(0)), (0, 0))  # its padding is no input
     fields = receptive_fields(network)
     assert fields["residual_1"] == Field((7, 4), (None, Fraction(0)), (0, 0))
     assert fields["globalmaxpool_1"] == Field((7, 4), (Fraction(0), Fraction(0)), (0, 0))

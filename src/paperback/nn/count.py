@@ -2,7 +2,7 @@
 
 flops(block)          one for every +, -, *, /, power, comparison or function, over the box of every statement and of
                       every reduction in it, as the formula is written: a multiply-add is 2. A convolution with bias
-                      counts (2*P*Q*R + 1) per output. Indices, guards and rounding cost nothing.
+                      counts (2*P*Q*R + 1) per output. Signs, indices, guards and rounding cost nothing.
 least_batch(...)      the smallest batch for which no statement divides by a size that is zero: M/(M - 1) needs M > 1
 """
 
@@ -15,11 +15,12 @@ from math import prod
 
 from paperback.errors import ModelError
 from paperback.notation.block import Block
-from paperback.notation.expr import Add, Binder, Call, Index, Mul, Node, Pow, Reduce, Statement, as_affine
+from paperback.notation.expr import Add, Binder, Call, Index, Mul, Node, Pow, Reduce, Statement, as_affine, const
 from paperback.notation.size import evaluate
 from paperback.notation.walk import children, nodes
 
 _LARGEST = 64
+_MINUS = const(-1)
 
 
 def flops(block: Block, batch: str = "N") -> int:
@@ -38,7 +39,7 @@ def _operations(node: Node, sizes: dict[str, int]) -> int:
         case Add():
             return below + len(node.terms) - 1
         case Mul():
-            return below + len(node.factors) - 1
+            return below + len(node.factors) - 1 - (node.factors[0] == _MINUS)  # a - b is one operation, not a + (-1)*b
         case Pow():  # a reciprocal is the division by which it came, already counted as a factor
             return below + (0 if node.exponent == -1 else 1)
         case Call():
