@@ -17,6 +17,8 @@ import click
 from click.core import ParameterSource
 
 from paperback.cli.job import Say, job, label_column
+from paperback.cli.options import Command
+from paperback.cli.sets import size_for
 from paperback.data.dataset import Dataset, load_splits
 from paperback.errors import ModelError
 from paperback.learn.checkpoint import check_target, read_record
@@ -29,7 +31,7 @@ from paperback.reports.report import Report, of_run
 from paperback.reports.run import measure
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run_path", metavar="RUN")
 @click.option("--out", help="Where to write the page. Default: RUN with the ending .html.")
 @click.option("--data", help="As in train, where the data lies elsewhere now.")
@@ -52,7 +54,9 @@ def report(
     check_report("--out", target, run_path)
     model = Model.load(run_path, engine=engine)
     place, label, held_out = _data(run_path, record)
-    _, test = load_splits(data or place, held_out=held_out, seed=model.seed, label=label)
+    _, test = load_splits(
+        data or place, held_out=held_out, seed=model.seed, label=label, size=size_for(model, data or place)
+    )
     made = write_report(target, model, record, test)
     say(f"{test.name}: {len(test):,} examples, accuracy {made.run.answers.accuracy:.2%}")
     say(f"report in {target}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["HELD_OUT", "splits"]
+__all__ = ["HELD_OUT", "size_for", "splits"]
 
 from paperback.cli.job import label_column
 from paperback.cli.options import needs, refuse
-from paperback.data.dataset import Dataset, load
+from paperback.data.dataset import Dataset, has_pictures, load
 from paperback.errors import DataError
+from paperback.learn.model import Model
 
 HELD_OUT = 0.2
 
@@ -34,3 +35,9 @@ def splits(
         if given:
             refuse(option, f"is for data without a test set of its own, {data} has one; leave it out")
     return loaded
+
+
+def size_for(model: Model, data: str | None) -> tuple[int, int] | None:
+    """The size that pictures are brought to: the one that the model was trained on; None for other data."""
+    shape = model.input_shape
+    return (shape[0], shape[1]) if data is not None and len(shape) == 3 and has_pictures(data) else None

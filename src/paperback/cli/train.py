@@ -9,10 +9,12 @@ from typing import Any
 
 import click
 
-from paperback.cli.job import CHECK_FAILED, INTERRUPTED, Say, job, label_column
+from paperback.cli.job import INTERRUPTED, Say, below, job
 from paperback.cli.netspec import network
+from paperback.cli.options import Command, OneOf, Real, Shape, Whole, needs, refuse
 from paperback.cli.report import check_report, command_line, write_report
-from paperback.data.dataset import Dataset, load_splits
+from paperback.cli.sets import HELD_OUT, splits
+from paperback.data.dataset import Dataset
 from paperback.learn.augment import Shift
 from paperback.learn.checkpoint import check_target
 from paperback.learn.metrics import plain
@@ -28,31 +30,33 @@ _LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001}
 _VALIDATION = 0.1  # of the training examples, held out too where --patience asks for a judge
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--data", help="MNIST folder, folder of images by class, IDX, CSV or NPZ file. Default: the digits.")
+@click.option("--size", type=Shape("32x32", axes=2), help="Rows and columns that all images are brought to, as 32x32.")
 @click.option("--label", help="Of CSV: the column of the labels, by name or number from 0. Default: the last.")
 @click.option("--net", "spec", help='lenet, mlp, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
-@click.option("--epochs", type=click.IntRange(1), help="Times through the examples. Default 40, or 3 for large data.")
-@click.option("--batch-size", type=click.IntRange(1), help="Examples in a step. Default 16, or 64 for large data.")
-@click.option("--optimizer", type=click.Choice(list(_LR)), default="sgd", show_default=True)
-@click.option("--lr", type=click.FloatRange(0), help="Learning rate. Default 0.05 for sgd, else 0.001.")
-@click.option("--momentum", type=click.FloatRange(0), help="Of sgd. Default 0.9.")
-@click.option("--weight-decay", type=click.FloatRange(0), help="Default 0.0005 for sgd and adamw, else 0.")
-@click.option("--clip", type=click.FloatRange(0, min_open=True), help="The largest norm that a gradient may have.")
-@click.option("--schedule", type=click.Choice(list(SCHEDULES)), default="cosine", show_default=True)
-@click.option("--patience", type=click.IntRange(1), help="Epochs to wait for a better loss on a tenth kept aside.")
-@click.option("--shift", type=click.IntRange(0), help="Move half of the training images by up to so many pixels.")
-@click.option("--held-out", type=click.FloatRange(0, 1, True, True), default=0.2, show_default=True, help="Test share.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the split and all else random.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option("--epochs", type=Whole(1), help="Times through the examples. Default 40, or 3 for large data.")
+@click.option("--batch-size", type=Whole(1), help="Examples in a step. Default 16, or 64 for large data.")
+@click.option("--optimizer", type=OneOf(_LR), default="sgd", show_default=True)
+@click.option("--lr", type=Real(0), help="Learning rate. Default 0.05 for sgd, else 0.001.")
+@click.option("--momentum", type=Real(0, usual=0.9), help="Of sgd. Default 0.9.")
+@click.option("--weight-decay", type=Real(0, usual=0.0005), help="Default 0.0005 for sgd and adamw, else 0.")
+@click.option("--clip", type=Real(0, inside=True, usual=1), help="The largest norm that a gradient may have.")
+@click.option("--schedule", type=OneOf(SCHEDULES), default="cosine", show_default=True)
+@click.option("--patience", type=Whole(1), help="Epochs to wait for a better loss on a tenth kept aside.")
+@click.option("--shift", type=Whole(0), help="Move half of the training images by up to so many pixels.")
+@click.option("--held-out", type=Real(0, 1, inside=True, usual=HELD_OUT), help="Share to test on. Default 0.2.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the split and all else random.")
+@click.option("--dtype", type=OneOf(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--engine", help="What runs the network. Default: numpy.")
 @click.option("--save", "save_to", type=click.Path(dir_okay=False), help="Write the trained model here.")
 @click.option("--report", "report_to", type=click.Path(dir_okay=False), help="Write a page of the run here, HTML.")
-@click.option("--at-least", type=click.FloatRange(0, 1), help="Exit with 1 if the test accuracy is below.")
+@click.option("--at-least", type=Real(0, 1, usual=0.9), help="Exit with 1 if the test accuracy is below.")
 @job
 def train(
     say: Say,
     data: str | None,
+    size: tuple[int, int] | None,
     label: str | None,
     spec: str | None,
     epochs: int | None,
@@ -65,7 +69,7 @@ def train(
     schedule: str,
     patience: int | None,
     shift: int | None,
-    held_out: float,
+    held_out: float | None,
     seed: int,
     dtype: str,
     engine: str | None,
@@ -77,21 +81,20 @@ def train(
 
     Without options: the convolutional network lenet, on the 1,797 digits in the package, a fifth of them held out.
     """
-    if momentum is not None and optimizer != "sgd":
-        raise click.BadParameter(f"is of sgd, {optimizer} takes none; leave it out", param_hint="--momentum")
-    if label is not None and data is None:
-        raise click.BadParameter("is of a CSV file, the digits have none; pass --data too", param_hint="--label")
+    needs("--momentum", momentum, optimizer == "sgd", f"of sgd, {optimizer} takes none")
+    needs("--size", size, data is not None, "of a folder of images, the digits are 8x8", "pass --data too")
     if spec is not None and not spec.strip():
-        raise click.BadParameter("needs a preset or layers, found nothing; leave it out", param_hint="--net")
+        refuse("--net", "needs a preset or layers, found nothing; leave it out")
     if save_to is not None:
         check_target("--save", save_to)  # before anything is computed, not after
     if report_to is not None:
         check_report("--report", report_to, save_to)
-    training, test = load_splits(data, held_out=held_out, seed=seed, label=label_column(label))
+    training, test = splits(data, held_out, seed, label, size)
     validation = None
     if patience is not None:
         training, validation = training.split(_VALIDATION, seed)
     shape = training.x.shape[1:]
+    needs("--shift", shift, len(shape) == 3, f"of images, {data} has none")
     spec = spec or ("lenet" if len(shape) == 3 else "mlp")
     model = Model(network(spec, shape, training.classes), shape, seed=seed, dtype=dtype, engine=engine)
     small = len(training) < _SMALL
@@ -100,7 +103,8 @@ def train(
     pixels = shift if shift is not None else int(data is None)
     rule = _optimizer(optimizer, _LR[optimizer] if lr is None else lr, momentum, weight_decay, clip)
     parameters = sum(array.size for array in model.parameters.values())
-    say(f"{training.name}: {len(training):,} examples, {test.name}: {len(test):,}")
+    of = f"of {'x'.join(map(str, shape))} in {training.classes} classes"
+    say(f"{training.name}: {len(training):,} examples {of}, {test.name}: {len(test):,}")
     say(f"{spec}: {parameters:,} parameters; {epochs} epochs")
     start = time.monotonic()
     history = model.fit(
@@ -121,7 +125,7 @@ def train(
         "network": spec,
         "data": data,
         "label": label,
-        "held_out": held_out,
+        "held_out": HELD_OUT if held_out is None else held_out,
         "train_examples": len(training),
         "validation_examples": len(validation) if validation else 0,
         "test_examples": len(test),
@@ -165,10 +169,7 @@ def train(
     }
     if history.interrupted:
         return result, INTERRUPTED
-    if at_least is not None and reached["accuracy"] < at_least:
-        say(f"check failed: the accuracy {reached['accuracy']:.4f} is below --at-least {at_least:g}")
-        return result, CHECK_FAILED
-    return result, 0
+    return result, below(result, reached["accuracy"], at_least)
 
 
 def _optimizer(
