@@ -32,6 +32,7 @@ _HOMES = {
     "EngineError": "paperback.errors",
     "FormulaError": "paperback.errors",
     "ModelError": "paperback.errors",
+    "ModelWarning": "paperback.errors",
     "PaperbackError": "paperback.errors",
 }
 _MODULES = {"nn": "paperback.nn", "optim": "paperback.learn.optim", "data": "paperback.data"}
@@ -44,6 +45,7 @@ __all__ = [
     "FormulaError",
     "Model",
     "ModelError",
+    "ModelWarning",
     "PaperbackError",
     "__version__",
     "data",
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
     from paperback import data, nn
     from paperback.calculus.conventions import Conventions
     from paperback.engines import use
-    from paperback.errors import DataError, EngineError, FormulaError, ModelError, PaperbackError
+    from paperback.errors import DataError, EngineError, FormulaError, ModelError, ModelWarning, PaperbackError
     from paperback.formulas import Formula, formula
     from paperback.learn import optim
     from paperback.learn.model import Model, load

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
-    "ArgumentError", "DataError", "EngineError", "FormulaError", "FormulaWarning", "ModelError", "PaperbackError",
-    "Problem", "warn",
+    "ArgumentError", "DataError", "EngineError", "FormulaError", "FormulaWarning", "ModelError", "ModelWarning",
+    "PaperbackError", "Problem", "warn",
 ]  # fmt: skip
 
 import sys
@@ -34,6 +34,10 @@ class Problem:
 
 class FormulaWarning(UserWarning):
     """A formula that is read as the grammar says, but hardly as it was meant."""
+
+
+class ModelWarning(UserWarning):
+    """A model that computes what was said, but hardly what was meant."""
 
 
 class FormulaError(PaperbackError, ValueError):

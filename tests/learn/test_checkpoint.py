@@ -271,7 +271,8 @@ DESCRIBED: list[tuple[Edit, str]] = [
     (put("frozen", ["dense_9.w"]), f"needs frozen names that are parameters, found dense_9.w{DAMAGED}"),
     (
         put("optimizer", {"class": "Magic"}),
-        "describes no model: optimizer: needs one of SGD, RMSProp, Adam, AdamW, found 'Magic'",
+        "describes no model: optimizer: needs one of SGD, RMSProp, Adam, AdamW, found 'Magic'; if the class is your "
+        "own, pass kinds=[Magic]",
     ),
     (
         put("optimizer", {"class": "SGD", "lr": -1}),

@@ -158,7 +158,11 @@ def test_the_formulas_are_those_on_paper() -> None:
 
 
 ERRORS: list[tuple[Callable[[], object], str]] = [
-    (lambda: from_config({"class": "Magic"}), "optimizer: needs one of SGD, RMSProp, Adam, AdamW, found 'Magic'"),
+    (
+        lambda: from_config({"class": "Magic"}),
+        "optimizer: needs one of SGD, RMSProp, Adam, AdamW, found 'Magic'; if the class is your own, pass "
+        "kinds=[Magic]",
+    ),
     (lambda: from_config({}), "optimizer: needs one of SGD, RMSProp, Adam, AdamW, found None"),
     (
         lambda: from_config({"class": "SGD", "lr": 0.1, "speed": 3}),

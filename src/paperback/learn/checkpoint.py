@@ -1,7 +1,8 @@
 """Checkpoints: a model in one safetensors file, the tensors as they are and everything else as JSON in its metadata.
 
     tensors     parameters, running statistics and the optimizer's tensors, under their names
-    metadata    "paperback": format, network, input_shape, seed, dtype, layout, frozen; optimizer, taken, steps, epochs
+    metadata    "paperback": format, network, input_shape, seed, dtype, layout, frozen; optimizer, taken, steps, epochs,
+                loss
                 "paperback.run": how the model was trained (a Record), where that was told
 
 Layers come back from a table of class names and plain settings: reading runs nothing that a file says. A file is
@@ -28,11 +29,13 @@ from safetensors.numpy import save as serialise
 
 from paperback.errors import ModelError
 from paperback.learn.inputs import LAYOUTS
-from paperback.learn.optim import Optimizer, from_config
+from paperback.learn.optim import Optimizer
+from paperback.learn.optim import from_config as optimizer_from_config
 from paperback.learn.record import Record
 from paperback.nn.config import from_config as layer_from_config
 from paperback.nn.config import kinds_of, to_config
 from paperback.nn.layers.layer import Layer
+from paperback.nn.losses import Loss, attach
 from paperback.nn.network import Network, build
 
 Array = NDArray[Any]
@@ -45,6 +48,7 @@ _MAX_DESCRIPTION = 1 << 22  # characters of JSON: a network of thousands of laye
 _FIELDS = (
     "format", "network", "input_shape", "seed", "dtype", "layout", "frozen", "optimizer", "taken", "steps", "epochs",
 )  # fmt: skip
+_SINCE = {"loss": None}  # what older files do not have
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Checkpoint:
     steps: int
     epochs: int
     tensors: Mapping[str, Array]
+    loss: Loss | None = None
 
 
 def check_target(where: str, path: str | os.PathLike[str]) -> None:
@@ -94,6 +99,8 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint, record: Record |
     check_target("save", path)
     network = to_config(checkpoint.net)
     layer_from_config(network, kinds_of(checkpoint.net))  # what cannot be read back is refused before it is written
+    if checkpoint.rule is not None:
+        optimizer_from_config(checkpoint.rule.config(), [type(checkpoint.rule)])
     description = {
         "format": FORMAT,
         "network": network,
@@ -103,6 +110,7 @@ def write(path: str | os.PathLike[str], checkpoint: Checkpoint, record: Record |
         "layout": checkpoint.layout,
         "frozen": checkpoint.frozen,
         "optimizer": checkpoint.rule and checkpoint.rule.config(),
+        "loss": checkpoint.loss and checkpoint.loss.config(),
         "taken": checkpoint.taken,
         "steps": checkpoint.steps,
         "epochs": checkpoint.epochs,
@@ -144,7 +152,7 @@ def _beside(target: Path) -> Path:
 def read(path: str | os.PathLike[str], kinds: Iterable[type] = ()) -> Checkpoint:
     """The checkpoint in a file; ModelError, before any array is made, for a file that is none or does not fit.
 
-    `kinds` are layers of the caller's own that the network may name.
+    `kinds` are classes of the caller's own (layers, initialisers, optimizers) that the file may name.
     """
     kinds = (kinds,) if isinstance(kinds, type) else tuple(kinds)
     for kind in kinds:
@@ -215,11 +223,12 @@ def _described(place: str, text: str | None, kinds: tuple[type, ...]) -> dict[st
         data = json.loads(text)
     except (ValueError, RecursionError):
         _refuse(place, "a description in JSON, found something else")
-    if not isinstance(data, dict) or sorted(data) != sorted(_FIELDS):
+    data = {**_SINCE, **data} if isinstance(data, dict) else data
+    if not isinstance(data, dict) or set(data) != {*_FIELDS, *_SINCE}:
         known = set(data) if isinstance(data, dict) else set()
         if known and data.get("format") not in (None, FORMAT):
             _refuse(place, f"format {FORMAT}, found {data['format']!r}", "update the package, or save the model anew")
-        missing, extra = sorted(set(_FIELDS) - known), sorted(known - set(_FIELDS))
+        missing, extra = sorted(set(_FIELDS) - known), sorted(known - {*_FIELDS, *_SINCE})
         _refuse(place, f"a description with {', '.join(_FIELDS)}, {_difference(missing, extra)}")
     if data["format"] != FORMAT or isinstance(data["format"], bool):
         _refuse(place, f"format {FORMAT}, found {data['format']!r}", "update the package, or save the model anew")
@@ -235,13 +244,16 @@ def _described(place: str, text: str | None, kinds: tuple[type, ...]) -> dict[st
     if not isinstance(frozen, list) or not all(isinstance(name, str) for name in frozen):
         _refuse(place, f"frozen as a list of names, found {frozen!r}")
     try:
-        net = layer_from_config(data["network"], kinds)
-        rule = None if data["optimizer"] is None else from_config(data["optimizer"])
+        own = [kind for kind in kinds if not issubclass(kind, Optimizer)]
+        net = layer_from_config(data["network"], own)
+        rule = None if data["optimizer"] is None else optimizer_from_config(data["optimizer"], kinds)
+        loss = None if data["loss"] is None else Loss.from_config(data["loss"])
     except (ModelError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"load: {place} describes no model: {error or type(error).__name__}") from error
     return {
         "net": net, "input_shape": tuple(shape), "seed": data["seed"], "dtype": data["dtype"], "layout": data["layout"],
         "frozen": tuple(frozen), "rule": rule, "taken": data["taken"], "steps": data["steps"], "epochs": data["epochs"],
+        "loss": loss,
     }  # fmt: skip
 
 
@@ -252,6 +264,8 @@ def _check_tensors(place: str, saved: Mapping[str, Any], found: Mapping[str, tup
         shape = (*shape[1:], shape[0])
     try:
         network = build(saved["net"], shape)
+        for kind in saved["loss"].labels if saved["loss"] else ():
+            attach(network.predict, network.output, saved["loss"], label=kind)
     except (ModelError, OverflowError, RecursionError) as error:
         raise ModelError(f"load: {place} describes no model: {error or type(error).__name__}") from error
     odd = [name for name, spec in network.parameters.items() if not callable(getattr(spec.initializer, "sample", None))]

@@ -28,7 +28,7 @@ from paperback.learn.augment import Augment
 from paperback.learn.checkpoint import check_target
 from paperback.learn.curve import Curve
 from paperback.learn.history import Epoch, History
-from paperback.learn.inputs import check_batch_size, check_count, check_values
+from paperback.learn.inputs import check_batch_size, check_count, check_values, check_weights
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, plain, right, scores
 from paperback.learn.optim import Optimizer
 from paperback.learn.predictor import Predictor
@@ -75,6 +75,7 @@ def fit(
     patience: int | None,
     keep_best: bool,
     metrics: Iterable[str | Metric],
+    weights: ArrayLike | None,
 ) -> History:
     """See `Model.fit`."""
     batch_size, epochs = check_count("fit", "batch_size", batch_size), check_count("fit", "epochs", epochs)
@@ -89,6 +90,7 @@ def fit(
         raise ModelError(f"fit: callbacks is a list of functions, found {callbacks!r}; pass callbacks=[function]")
     examples, labels, kind = model.check_batch("fit", x, y, loss)
     count = len(examples)
+    weight = None if weights is None else check_weights("fit", weights, count, model.dtype)
     for size in {min(batch_size, count), count % batch_size or batch_size}:
         check_batch_size("fit", size, model.network.least_batch)
     if validation is not None:
@@ -104,6 +106,7 @@ def fit(
         for name, asked in (("patience", patience is not None), ("keep_best", keep_best), ("metrics", bool(judges))):
             if asked:
                 raise ModelError(f"fit: {name} needs examples that are held out, found none; pass validation=(xv, yv)")
+    parts = count if loss.reduction == "mean" else 1  # that the sum over all examples is divided by
     shape = model.network.output_shape
     judged, places = has_accuracy(kind, shape), math.prod(shape[:-1])
     step = TrainStep(model, loss, optimizer)
@@ -125,18 +128,18 @@ def fit(
                 if augment is not None:
                     batch = _augmented(augment, batch, stream(model.seed, f"augment {model.steps}"))
                 scale = factor(steps / steps_in_all)
-                value, output = step.run(batch, label, kind, scale)
+                value, output = step.run(batch, label, kind, scale, None if weight is None else weight[chosen])
                 curve.step(value, optimizer.lr * scale)
                 steps += 1
                 seen += len(chosen)
-                total += value * len(chosen)
+                total += value * (len(chosen) if loss.reduction == "mean" else 1)
                 hits += right(scores(loss, output), label) if judged else 0
                 watcher.step(round_, epochs, seen, count, total / seen, hits / (seen * places) if judged else None)
             model._state = replace(model._state, epochs=number)
             seconds = time.monotonic() - start
             held_out = model.evaluate(*validation, loss=loss, metrics=judges) if validation is not None else {}
             record = Epoch(
-                number, total / count, hits / (count * places) if judged else None, held_out.get("loss"),
+                number, total / parts, hits / (count * places) if judged else None, held_out.get("loss"),
                 held_out.get("accuracy"), seconds, count / max(seconds, 1e-9),
                 {judge.name: plain(held_out[judge.name]) for judge in judges},
             )  # fmt: skip

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 __all__ = [
     "LAYOUTS", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples", "check_ids",
-    "check_values", "example_array", "labels_for", "vocabulary",
+    "check_values", "check_weights", "example_array", "labels_for", "squashed_twice",
+    "vocabulary", "weight_hint",
 ]  # fmt: skip
 
 import math
@@ -97,6 +98,13 @@ def check_ids(where: str, x: Array, known: int) -> None:
         )
 
 
+def weight_hint(found: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    """What to do with a parameter of another shape."""
+    if found[::-1] == needed and len(needed) > 1:
+        return "transpose it: weights are [in, out], kernels [rows, columns, in, out]"
+    return "pass an array of that shape"
+
+
 def _reshape_hint(name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> str:
     if found == shape:
         return f"for one example pass {name}[None]"
@@ -150,6 +158,39 @@ def labels_for(
         raise ModelError(f"{where}: {error}") from None
     check_values(where, "y", labels, dtype)
     return labels, kind
+
+
+def check_weights(where: str, value: ArrayLike, count: int, dtype: np.dtype[Any]) -> Array:
+    """One weight for each of `count` examples: finite, at least 0, and not all 0."""
+    weights = example_array(where, "weights", value)
+    if weights.shape != (count,):
+        raise ModelError(
+            f"{where}: weights needs one number for each of {count} examples, found shape {weights.shape}; pass an "
+            f"array of shape ({count},)"
+        )
+    check_values(where, "weights", weights, dtype)
+    if (weights < 0).any():
+        at = int(np.argmax(weights < 0))
+        raise ModelError(f"{where}: weights are at least 0, weights[{at}] is {weights[at]}; replace it, by 0 perhaps")
+    if not weights.any():
+        raise ModelError(f"{where}: weights are all 0, so no example counts; give some example a weight")
+    return weights.astype(dtype)
+
+
+_TAKES_SCORES = {  # losses that hold a softmax or a sigmoid themselves: the layer, what to use with it
+    "softmax_cross_entropy": ("softmax", "leave the layer out, and take the softmax of predict's scores"),
+    "kl_divergence": ("softmax", "leave the layer out, and take the softmax of predict's scores"),
+    "binary_cross_entropy": ("sigmoid", 'leave the layer out, or use loss="probability_cross_entropy"'),
+}
+
+
+def squashed_twice(network: Network, loss: Loss) -> str | None:
+    """What is to say where the last layer gives probabilities, and the loss takes scores; None if nothing."""
+    kind, fix = _TAKES_SCORES.get(loss.name.split("(")[0], ("", ""))
+    last = network.layers[-1] if network.layers else None
+    if last is None or last.kind != kind or not network.output.startswith(f"{last.name}."):
+        return None
+    return f"{loss.name} takes scores, {last.name} gives probabilities, so the {kind} is taken twice; {fix}"
 
 
 def check_batch_size(where: str, count: int, least: int) -> None:

@@ -64,7 +64,7 @@ def has_accuracy(kind: str, output_shape: tuple[int, ...]) -> bool:
 
 def scores(loss: Loss, output: Array) -> Array:
     """The output, such that a single one is above 0 for class 1: a probability is, above 1/2."""
-    shifted: Array = output - 0.5 if loss is PROBABILITY_CROSS_ENTROPY and output.shape[-1] == 1 else output
+    shifted: Array = output - 0.5 if loss.name == PROBABILITY_CROSS_ENTROPY.name and output.shape[-1] == 1 else output
     return shifted
 
 

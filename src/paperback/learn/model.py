@@ -54,6 +54,7 @@ class Model(Predictor):
         patience: int | None = None,
         keep_best: bool = False,
         metrics: Iterable[str | Metric] = (),
+        weights: ArrayLike | None = None,
     ) -> History:
         """Train on all examples, `epochs` times. Returns what happened; see `history`.
 
@@ -69,17 +70,19 @@ class Model(Predictor):
         keep_best    at the end, go back to the parameters, running statistics and optimizer of the epoch with the
                      least held-out loss; epochs and steps stay counted, and `checkpoint` holds the best ones then
         metrics      what to measure on the held-out examples besides, as in `evaluate`
+        weights      of the examples, one number >= 0 each, by which their losses are multiplied; the mean of a batch
+                     divides by the number of its examples. Held-out examples count alike
         The last batch may be smaller, its mean is over its own size. ModelError for anything that does not fit, before
         anything is computed, and for a loss that stops being a number; the parameters are those before that step.
         """
         return loop.fit(
             self, x, y, find(loss), find_optimizer("fit", optimizer), batch_size, epochs, validation, shuffle,
-            callbacks, progress, checkpoint, schedule, augment, patience, keep_best, metrics,
+            callbacks, progress, checkpoint, schedule, augment, patience, keep_best, metrics, weights,
         )  # fmt: skip
 
     @strict
     def train_step(self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None) -> TrainStep:
-        """One compiled step: `step(x, y)` takes it and returns the loss before it."""
+        """One compiled step: `step(x, y)`, or `step(x, y, weights)`, takes it and returns the loss before it."""
         return TrainStep(self, find(loss), find_optimizer("train_step", optimizer))
 
     @strict
@@ -101,14 +104,27 @@ class Model(Predictor):
         rule = find_optimizer("find_learning_rate", optimizer)
         return rates.find_learning_rate(self, x, y, find(loss), rule, batch_size, lowest, highest, steps)
 
+    @strict
     def program(
-        self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None, label: str | None = None
+        self,
+        loss: str | Loss = SOFTMAX,
+        optimizer: Optimizer | None = None,
+        label: str | None = None,
+        weights: bool = False,
+        deltas: str = "gradient",
     ) -> Program:
-        """The whole training step as a Program; printed, it is the page of formulas that runs."""
+        """The whole training step as a Program; printed, it is the page of formulas that runs.
+
+        label     the kind of label; the loss' first one unless given
+        weights   with a weight for every example
+        deltas    "gradient": the backward lines hold dJ/d of a tensor. "step": they hold -lr times that, as texts have
+                  it that write delta = -eta*dJ/dz (claim E26); then a parameter's update adds its line as it is
+        """
         loss = find(loss)
         rule = find_optimizer("program", optimizer)
         trainable = [name for name in self.network.parameters if name not in self._frozen]
-        return programs.training_program(self.network, loss, label or loss.labels[0], rule, trainable)
+        kind = label or loss.labels[0]
+        return programs.training_program(self.network, loss, kind, rule, trainable, weights, deltas)
 
 
 def load(

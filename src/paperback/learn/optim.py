@@ -21,7 +21,7 @@ from __future__ import annotations
 __all__ = ["NORM", "SGD", "Adam", "AdamW", "Optimizer", "RMSProp", "find_optimizer", "from_config"]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
@@ -158,6 +158,15 @@ class SGD(Optimizer):
 
 
 @dataclass(frozen=True)
+class GivenSteps(Optimizer):
+    """w' = w + g: gradient descent where g holds -lr times the gradient already (claim E26)."""
+
+    lr: float = 0.1
+
+    formula = "w = w[] + g[]"
+
+
+@dataclass(frozen=True)
 class RMSProp(Optimizer):
     """The gradient over the root of a running mean of its square; `momentum` is of that quotient.
 
@@ -248,16 +257,25 @@ class AdamW(Adam):
 _CLASSES: dict[str, type[Optimizer]] = {c.__name__: c for c in (SGD, RMSProp, Adam, AdamW)}
 
 
-def from_config(config: Mapping[str, Any]) -> Optimizer:
-    """The optimizer that `config()` described; ModelError for anything else."""
+def from_config(config: Mapping[str, Any], kinds: Iterable[type] = ()) -> Optimizer:
+    """The optimizer that `config()` described; ModelError for anything else.
+
+    `kinds` are classes beyond the library's that it may name; one with the name of another is refused.
+    """
     arguments = dict(config)
-    kind = arguments.pop("class", None)
-    if not isinstance(kind, str) or kind not in _CLASSES:
-        raise ModelError(f"optimizer: needs one of {', '.join(_CLASSES)}, found {kind!r}")
-    known = {setting.name for setting in fields(_CLASSES[kind])}
+    name = arguments.pop("class", None)
+    classes = dict(_CLASSES)
+    for own in kinds:
+        if issubclass(own, Optimizer) and classes.setdefault(own.__name__, own) is not own:
+            raise ModelError(f"two kinds of optimizer are called {own.__name__}; give the class another name")
+    if not isinstance(name, str) or name not in classes:
+        fix = f"; if the class is your own, pass kinds=[{name}]" if isinstance(name, str) else ""
+        raise ModelError(f"optimizer: needs one of {', '.join(classes)}, found {name!r}{fix}")
+    kind = classes[name]
+    known = {setting.name for setting in fields(kind)}
     if set(arguments) - known:
-        raise ModelError(f"{kind}: takes {', '.join(sorted(known))}, found {', '.join(sorted(set(arguments) - known))}")
-    return _CLASSES[kind](**arguments)
+        raise ModelError(f"{name}: takes {', '.join(sorted(known))}, found {', '.join(sorted(set(arguments) - known))}")
+    return kind(**arguments)
 
 
 def _decay(weight_decay: float) -> tuple[list[str], str]:

@@ -17,6 +17,7 @@ __all__ = ["SOFTMAX", "Predictor"]
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -25,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback import engines
 from paperback.arguments import Strict, closest, strict
-from paperback.errors import ModelError
+from paperback.errors import ModelError, ModelWarning, warn
 from paperback.learn import checkpoint as checkpoints
 from paperback.learn import steps as programs
 from paperback.learn.inputs import (
@@ -36,9 +37,12 @@ from paperback.learn.inputs import (
     check_examples,
     check_ids,
     check_values,
+    check_weights,
     example_array,
     labels_for,
+    squashed_twice,
     vocabulary,
+    weight_hint,
 )
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.optim import Optimizer
@@ -46,7 +50,7 @@ from paperback.learn.record import Record
 from paperback.learn.state import State, sealed
 from paperback.markup import fragment
 from paperback.nn.layers.layer import Layer
-from paperback.nn.losses import LABEL, LOSS, Loss, find
+from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss, find
 from paperback.nn.network import INPUT, build
 from paperback.nn.summary import summary, summary_table
 from paperback.program.program import Program
@@ -114,6 +118,7 @@ class Predictor(metaclass=Strict):
         self.input_shape = tuple(int(n) for n in self.input_shape)
         self.net = net
         self._frozen: frozenset[str] = frozenset()
+        self._told = False  # of a softmax that is taken twice
         self._runners: dict[Hashable, tuple[engines.Runner, Names]] = {}
 
     # --- numbers -----------------------------------------------------------------------------------------------------
@@ -158,7 +163,7 @@ class Predictor(metaclass=Strict):
             if array.shape != new[name].shape:
                 raise ModelError(
                     f"set_parameters: {name} needs shape {new[name].shape}, found {array.shape}; "
-                    f"{_shape_hint(array.shape, new[name].shape)}"
+                    f"{weight_hint(array.shape, new[name].shape)}"
                 )
             check_values("set_parameters", name, np.atleast_1d(array), self.dtype)
             new[name] = sealed(np.array(array, dtype=self.dtype, order="C"))
@@ -201,47 +206,61 @@ class Predictor(metaclass=Strict):
         self,
         x: ArrayLike,
         y: ArrayLike,
-        loss: str | Loss = SOFTMAX,
+        loss: str | Loss | None = None,
         batch_size: int = 256,
         metrics: Iterable[str | Metric] = (),
+        weights: ArrayLike | None = None,
     ) -> dict[str, Any]:
         """{"loss": the mean over examples, "accuracy": the share that is right (where labels are classes)}.
 
+        loss        that of the last training unless given, and softmax cross-entropy where there was none; by its
+                    reduction "loss" is the mean, the sum, or with "none" an array, one loss for each example
         metrics     more to measure, under their names: "top_5", "confusion", "precision", "recall",
                     "mean_absolute_error", "r2", or metrics of your own
+        weights     of the examples, as in `fit`: of the loss; metrics count all examples alike
         """
-        loss, size = find(loss), check_count("evaluate", "batch_size", batch_size)
+        loss, size = self._asked(loss), check_count("evaluate", "batch_size", batch_size)
         examples, labels, kind = self.check_batch("evaluate", x, y, loss)
+        own = self._weights("evaluate", weights, len(examples))
         shape = self.network.output_shape
         usual = ["accuracy"] if has_accuracy(kind, shape) else []
         judges = find_metrics(usual, kind, shape) + find_metrics(metrics, kind, shape)
-        key = ("evaluate", loss, kind)
-        run, _ = self._compiled(key, lambda: (programs.evaluation_program(self.network, loss, kind), {}))
-        total = 0.0
+        key = ("evaluate", loss, kind, bool(own))
+        run, _ = self._compiled(key, lambda: (programs.evaluation_program(self.network, loss, kind, bool(own)), {}))
+        losses: list[Array] = []
         measured: dict[Metric, Array] = {}
         for i in range(0, len(examples), size):
             batch, label = self._input(examples[i : i + size]), self._label(labels[i : i + size])
-            result = run({**self._state.tensors, INPUT: batch, LABEL: label})
-            total += float(result[LOSS]) * len(batch)
+            weight = {name: array[i : i + size] for name, array in own.items()}
+            result = run({**self._state.tensors, INPUT: batch, LABEL: label, **weight})
+            losses.append(result[LOSS].astype(np.float64) * (len(batch) if loss.reduction == "mean" else 1))
             output = result[self.network.output]
             for judge in dict.fromkeys(judges):
                 new = judge.measure(scores(loss, output) if judge.of_classes else output, label)
                 measured[judge] = judge.join(measured[judge], new) if judge in measured else new
-        return {"loss": total / len(examples), **{judge.name: judge.value(measured[judge]) for judge in judges}}
+        total = loss.total(losses, len(examples))
+        return {"loss": total, **{judge.name: judge.value(measured[judge]) for judge in judges}}
 
+    @strict
     def loss_and_gradients(
-        self, x: ArrayLike, y: ArrayLike, loss: str | Loss = SOFTMAX, training: bool = True
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        loss: str | Loss | None = None,
+        training: bool = True,
+        weights: ArrayLike | None = None,
     ) -> tuple[float, dict[str, Array]]:
         """The loss of one batch and its gradients by every parameter and by "input".
 
         `training`: by the rules of a training step (batch statistics, the masks of the coming step), else those of
-        `evaluate`. Nothing is changed.
+        `evaluate`. `loss` and `weights` as in `evaluate`. Nothing is changed.
         """
-        loss = find(loss)
-        examples, labels, kind = self.check_batch("loss_and_gradients", x, y, loss)
-        key = ("gradients", loss, kind, training)
-        run, names = self._compiled(key, lambda: programs.gradient_program(self.network, loss, kind, training))
-        given = {**self._state.tensors, INPUT: self._input(examples), LABEL: self._label(labels)}
+        where, loss = "loss_and_gradients", self._asked(loss)
+        examples, labels, kind = self.check_batch(where, x, y, loss)
+        own = self._weights(where, weights, len(examples))
+        program = partial(programs.gradient_program, self.network, loss, kind, training, bool(own))
+        run, names = self._compiled(("gradients", loss, kind, training, bool(own)), program)
+        given = {**self._state.tensors, INPUT: self._input(examples), LABEL: self._label(labels), **own}
         result = run({**given, **self._masks(len(examples), training)})
         return float(result[LOSS]), self._outside({name: result[tensor] for name, tensor in names.items()})
 
@@ -286,7 +305,7 @@ class Predictor(metaclass=Strict):
             path,
             checkpoints.Checkpoint(
                 self.net, self.input_shape, self.seed, self.dtype.name, self.layout, tuple(sorted(self._frozen)),
-                state.rule, state.taken, state.steps, state.epochs, {**state.tensors, **state.optimizer},
+                state.rule, state.taken, state.steps, state.epochs, {**state.tensors, **state.optimizer}, state.loss,
             ),
             record,
         )  # fmt: skip
@@ -301,7 +320,7 @@ class Predictor(metaclass=Strict):
     ) -> Self:
         """What a checkpoint holds, ready to predict and to train on; ModelError for a file that is none.
 
-        kinds    the classes of your own (layers, initialisers) in the network: a file has only their names
+        kinds    the classes of your own (layers, initialisers, optimizers): a file has only their names
         """
         saved = checkpoints.read(path, kinds)
         model = cls.__new__(cls)
@@ -314,15 +333,26 @@ class Predictor(metaclass=Strict):
             saved.taken,
             saved.steps,
             saved.epochs,
+            saved.loss,
         )
         model._frozen = frozenset(saved.frozen)
         return model
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
+    def _asked(self, loss: str | Loss | None) -> Loss:
+        return find(loss if loss is not None else self._state.loss or SOFTMAX)
+
+    def _weights(self, where: str, weights: ArrayLike | None, count: int) -> dict[str, Array]:
+        return {} if weights is None else {WEIGHT: check_weights(where, weights, count, self.dtype)}
+
     def check_batch(self, where: str, x: ArrayLike, y: ArrayLike, loss: Loss) -> tuple[Array, Array, str]:
         """(examples, labels, kind of label), checked, channels last; examples are not converted yet."""
         examples = self._examples(where, x)
+        twice = None if self._told else squashed_twice(self.network, loss)
+        if twice:
+            self._told = True
+            warn(f"{where}: {twice}", ModelWarning)
         labels, kind = labels_for(where, y, len(examples), loss, self.network.output_shape, self.dtype, self.layout)
         return examples, labels, kind
 
@@ -365,9 +395,3 @@ class Predictor(metaclass=Strict):
 
             self._runners[place] = run, names
         return self._runners[place]
-
-
-def _shape_hint(found: tuple[int, ...], needed: tuple[int, ...]) -> str:
-    if found[::-1] == needed and len(needed) > 1:
-        return "transpose it: weights are [in, out], kernels [rows, columns, in, out]"
-    return "pass an array of that shape"

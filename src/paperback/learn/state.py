@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from paperback.learn.optim import Optimizer
+from paperback.nn.losses import Loss
 
 Array = NDArray[Any]
 
@@ -22,6 +23,7 @@ class State:
     tensors           parameters and running statistics
     optimizer         what the optimizer keeps for every parameter, and `taken`, its own steps so far
     steps, epochs     counted over the model's life: they key the random masks and the order of the examples
+    loss              of the last step; None where there was none
     """
 
     tensors: Mapping[str, Array]
@@ -30,6 +32,7 @@ class State:
     taken: int = 0
     steps: int = 0
     epochs: int = 0
+    loss: Loss | None = None
 
 
 def sealed(array: Array) -> Array:

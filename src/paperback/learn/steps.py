@@ -9,44 +9,79 @@ drawn here by a counter-based generator keyed by (seed, step, layer).
 from __future__ import annotations
 
 __all__ = [
-    "COTANGENT", "activations_program", "draw_masks", "evaluation_program", "gradient_program", "training_program",
-    "vjp_program",
+    "COTANGENT", "DELTAS", "activations_program", "draw_masks", "evaluation_program", "gradient_program",
+    "training_program", "vjp_program",
 ]  # fmt: skip
 
 from collections.abc import Iterable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paperback.learn.optim import NORM, Optimizer
+from paperback.errors import ModelError
+from paperback.learn.optim import NORM, SGD, GivenSteps, Optimizer
 from paperback.nn.init import stream
 from paperback.nn.losses import LOSS, Loss, attach
 from paperback.nn.network import INPUT, Network
+from paperback.notation.expr import ONE, Const, Scalar, mul
 from paperback.program.backward import gradients, prune
 from paperback.program.program import Program
 
 COTANGENT = "cotangent"
+DELTAS = ("gradient", "step")
 
 Array = NDArray[Any]
 
 
 def training_program(
-    network: Network, loss: Loss, label: str, optimizer: Optimizer, trainable: Iterable[str]
+    network: Network,
+    loss: Loss,
+    label: str,
+    optimizer: Optimizer,
+    trainable: Iterable[str],
+    weights: bool = False,
+    deltas: str = "gradient",
 ) -> Program:
     """One step: results "loss", the network's output, and the gradient's norm where it is clipped; updates of state,
-    parameters and the optimizer's tensors."""
-    program = attach(network.train, network.output, loss, label=label)
-    program, names = gradients(program, LOSS, list(trainable))
+    parameters and the optimizer's tensors.
+
+    deltas    what the backward statements hold: "gradient", dJ/d of a tensor; or "step", -lr times that, with which
+              gradient descent adds what it is given (the sweep is linear, so the factor is put in at its start)
+    """
+    program = attach(network.train, network.output, one_number(loss), label=label, weights=weights)
+    if deltas == "step":
+        if optimizer != SGD(optimizer.lr):
+            raise ModelError(
+                f"program: -lr can be inside the deltas of plain gradient descent only, found {optimizer!r}; pass "
+                f"optimizer=SGD(), or leave deltas out"
+            )
+        optimizer = GivenSteps(optimizer.lr)
+    elif deltas not in DELTAS:
+        raise ModelError(f'program: deltas is "gradient" or "step", found {deltas!r}; leave it out for "gradient"')
+    unit = ONE if deltas == "gradient" else mul(Const(Fraction(-1)), Scalar("lr"))
+    program, names = gradients(program, LOSS, list(trainable), unit=unit)
     program = optimizer.attach(program, names)
     outputs = (LOSS, network.output, *(name for name in (NORM,) if name in program.tensors))
     return prune(replace(program, outputs=outputs))
 
 
-def evaluation_program(network: Network, loss: Loss, label: str) -> Program:
+def one_number(loss: Loss) -> Loss:
+    """The loss, if it makes one number of a batch."""
+    if loss.reduction == "none":
+        raise ModelError(
+            f'{loss.name}: a gradient needs one number for a batch, reduction "none" leaves one for each example; pass '
+            f'the loss without reduced("none")'
+        )
+    return loss
+
+
+def evaluation_program(network: Network, loss: Loss, label: str, weights: bool = False) -> Program:
     """The loss and the output after training: running statistics, no masks, no updates."""
-    return prune(replace(attach(network.predict, network.output, loss, label=label), outputs=(LOSS, network.output)))
+    program = attach(network.predict, network.output, loss, label=label, weights=weights)
+    return prune(replace(program, outputs=(LOSS, network.output)))
 
 
 def activations_program(network: Network) -> tuple[Program, dict[str, str]]:
@@ -59,9 +94,12 @@ def activations_program(network: Network) -> tuple[Program, dict[str, str]]:
     return prune(replace(network.predict, outputs=tuple(names.values()))), names
 
 
-def gradient_program(network: Network, loss: Loss, label: str, training: bool) -> tuple[Program, dict[str, str]]:
+def gradient_program(
+    network: Network, loss: Loss, label: str, training: bool, weights: bool = False
+) -> tuple[Program, dict[str, str]]:
     """The loss and its gradients by every parameter and by the input, and what those tensors are called."""
-    program = attach(network.train if training else network.predict, network.output, loss, label=label)
+    phase = network.train if training else network.predict
+    program = attach(phase, network.output, one_number(loss), label=label, weights=weights)
     program, names = gradients(program, LOSS, differentiable(network))
     return prune(replace(program, outputs=(LOSS, *names.values()), updates={})), names
 

@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback.errors import ModelError
 from paperback.learn import steps as programs
-from paperback.learn.inputs import check_batch_size
+from paperback.learn.inputs import check_batch_size, check_weights
 from paperback.learn.optim import NORM, Optimizer
 from paperback.learn.predictor import Predictor
 from paperback.learn.state import State, sealed
-from paperback.nn.losses import LABEL, LOSS, Loss
+from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss
 from paperback.nn.network import INPUT
 
 Array = NDArray[Any]
@@ -35,6 +35,9 @@ class DivergedError(ModelError):
 class TrainStep:
     """One training step, compiled once: `step(x, y)` takes it and returns the loss before it.
 
+    `step(x, y, weights)` multiplies the loss of every example by its weight; the mean is over the number of examples.
+    In a batch one weight must be above 0.
+
     The optimizer's tensors belong to the model: another step with the same kind of optimizer goes on where this one
     stopped, another kind starts afresh.
     """
@@ -43,19 +46,25 @@ class TrainStep:
     loss: Loss
     optimizer: Optimizer
 
-    def __call__(self, x: ArrayLike, y: ArrayLike) -> float:
-        examples, labels, kind = self.model.check_batch("train_step", x, y, self.loss)
-        check_batch_size("train_step", len(examples), self.model.network.least_batch)
-        return self.run(examples, labels, kind)[0]
+    def __call__(self, x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> float:
+        model = self.model
+        examples, labels, kind = model.check_batch("train_step", x, y, self.loss)
+        check_batch_size("train_step", len(examples), model.network.least_batch)
+        checked = None if weights is None else check_weights("train_step", weights, len(examples), model.dtype)
+        return self.run(examples, labels, kind, weights=checked)[0]
 
-    def run(self, examples: Array, labels: Array, kind: str, factor: float = 1.0) -> tuple[float, Array]:
+    def run(
+        self, examples: Array, labels: Array, kind: str, factor: float = 1.0, weights: Array | None = None
+    ) -> tuple[float, Array]:
         """(loss, output) of a step on a checked batch; `factor` scales the learning rate."""
         model, state = self.model, self.model._state
         trainable = [name for name in model.network.parameters if name not in model.frozen]
         rule = replace(self.optimizer, lr=0.0)
         run, _ = model._compiled(
-            ("train", self.loss, kind, rule, model.frozen),
-            lambda: (programs.training_program(model.network, self.loss, kind, rule, trainable), {}),
+            ("train", self.loss, kind, rule, model.frozen, weights is None),
+            lambda: (
+                programs.training_program(model.network, self.loss, kind, rule, trainable, weights is not None), {}
+            ),
         )
         kept, taken = self._kept(state, trainable)
         given = {
@@ -65,6 +74,7 @@ class TrainStep:
             **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
             INPUT: model._input(examples),
             LABEL: model._label(labels),
+            **({} if weights is None else {WEIGHT: weights}),
         }
         with np.errstate(over="ignore", invalid="ignore"):  # what is no number any more is refused by name
             result = run(given)
@@ -79,7 +89,7 @@ class TrainStep:
             )
         tensors = {name: sealed(result[name]) if name in result else old for name, old in state.tensors.items()}
         optimizer = {**(state.optimizer if taken else {}), **{name: sealed(result[name]) for name in kept}}
-        model._state = State(tensors, self.optimizer, optimizer, taken + 1, state.steps + 1, state.epochs)
+        model._state = State(tensors, self.optimizer, optimizer, taken + 1, state.steps + 1, state.epochs, self.loss)
         return loss, result[model.network.output]
 
     def _kept(self, state: State, trainable: Sequence[str]) -> tuple[dict[str, Array], int]:

@@ -9,16 +9,18 @@
     hinge                    J = relu(1 - z*y)                                y is 1 or -1
     huber                    J = m*(d - m/2), d = |z - y|, m = min(d, 1)      d^2/2 up to 1, d - 1/2 from there
 
-`softmax_cross_entropy(smoothing, class_weights)` and `huber(delta)` make the ones with settings.
+`softmax_cross_entropy(smoothing, class_weights)`, `mean_squared_error(half)` and `huber(delta)` make the ones with
+settings.
 
 Softmax cross-entropy takes scores, not probabilities, and is (sum y)*logsumexp z - z.y, so that its derivative is
 softmax(z)*(sum y) - y: exact for labels that do not sum to 1 too.
 
 A formula for one entry is lifted over all axes of the output. An example with several entries (three outputs of a
 regression, every pixel of a segmentation) has as loss their mean, or with `entries="sum"` their sum. Over the batch
-the reduction is "mean" (1/N, the default), "sum", or "none", which leaves one loss per example. (PyTorch's "sum" for
-several outputs is `entries="sum"` with reduction "sum".) With `weights=True` the loss of example n is multiplied by
-weight[n], a further input; the mean still divides by N.
+the reduction is "mean" (1/N, the default), "sum", or "none", which leaves one loss per example: `loss.reduced("sum")`.
+(PyTorch's "sum" for several outputs is `entries="sum"` with reduction "sum".) With `weights=True` the loss of example n
+is multiplied by weight[n], a further input; the mean still divides by N, as PyTorch's binary cross-entropy with weights
+does: a batch with small weights makes a small step, and one whose weights are all 0 has loss 0 and gradients 0.
 """
 
 from __future__ import annotations
@@ -26,13 +28,17 @@ from __future__ import annotations
 __all__ = [
     "BINARY_CROSS_ENTROPY", "HINGE", "HUBER", "KL_DIVERGENCE", "LABEL", "LOSS", "LOSSES", "MEAN_SQUARED_ERROR",
     "PROBABILITY_CROSS_ENTROPY", "REDUCTIONS", "SOFTMAX_CROSS_ENTROPY", "WEIGHT", "Loss", "attach", "find", "huber",
-    "softmax_cross_entropy",
+    "mean_squared_error", "softmax_cross_entropy",
 ]  # fmt: skip
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from paperback.arguments import closest
 from paperback.errors import FormulaError, ModelError
@@ -57,8 +63,10 @@ class Loss:
     formulas    kind of label -> formula. "integer": y is a whole number, a class; any other kind: y is a float
     axes        what z and y have as axes in the formula; the output may have more, and the formula is lifted over them
     entries     "mean" or "sum": what becomes of the losses of several entries of one example
+    reduction   "mean", "sum" or "none": what becomes of the losses of a batch; training needs one number
 
-    `Loss.of("J = abs(z[] - y[])")` makes one from a formula for one entry.
+    `Loss.of("J = abs(z[] - y[])")` makes one from a formula for one entry, `Loss.named("hinge")` is one of the
+    library's.
     """
 
     name: str
@@ -66,11 +74,30 @@ class Loss:
     z_axes: str = ""
     y_axes: Mapping[str, str] | None = None
     entries: str = "mean"
+    reduction: str = "mean"
 
     def __post_init__(self) -> None:
         if self.entries not in ("mean", "sum"):
             needed = f'must be "mean" or "sum", not {self.entries!r}'
             raise ModelError(f'loss {self.name}: entries {needed}: write entries="mean"')
+        if self.reduction not in REDUCTIONS:
+            needed = f'must be "mean", "sum" or "none", not {self.reduction!r}'
+            raise ModelError(f'loss {self.name}: reduction {needed}: write reduced("mean")')
+
+    @staticmethod
+    def named(name: str) -> Loss:
+        """The loss of the library that is called so; ModelError for another name."""
+        return find(name)
+
+    def reduced(self, reduction: str) -> Loss:
+        """The same loss with another reduction over the batch: "mean", "sum" or "none"."""
+        return replace(self, reduction=reduction)
+
+    def total(self, batches: Sequence[NDArray[Any]], count: int) -> float | NDArray[Any]:
+        """The loss of `count` examples from those of batches; of a mean, from each batch's sum."""
+        if self.reduction == "none":
+            return np.concatenate(batches)
+        return float(np.sum(batches)) / (count if self.reduction == "mean" else 1)
 
     @staticmethod
     def of(
@@ -78,6 +105,24 @@ class Loss:
     ) -> Loss:
         """A loss of your own: its formula, the axes of z and y in it, and the kind of its label."""
         return Loss(name, {label: formula}, z, {label: y}, entries)
+
+    def config(self) -> dict[str, Any]:
+        """What makes this loss again, for JSON; `Loss.from_config` reads it back."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in own.items()}
+
+    @staticmethod
+    def from_config(config: object) -> Loss:
+        """The loss that `config()` described; ModelError for anything else."""
+        given = config if isinstance(config, Mapping) else {}
+        formulas, y_axes = given.get("formulas"), given.get("y_axes") or {}
+        tables = [table for table in (formulas, y_axes) if isinstance(table, Mapping)]
+        words = [given.get("name"), given.get("z_axes"), *(word for table in tables for word in table.values())]
+        if set(given) != {field.name for field in fields(Loss)} or len(tables) != 2 or not formulas:
+            raise ModelError("a loss is described by its name, formulas, axes, entries and reduction")
+        if not all(isinstance(word, str) for word in words):
+            raise ModelError("a loss is described by texts")
+        return Loss(**given)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -88,7 +133,7 @@ class Loss:
         return tuple(((self.y_axes or {}).get(label) or "").split())
 
     def __hash__(self) -> int:
-        return hash((self.name, tuple(self.formulas.items())))
+        return hash((self.name, tuple(self.formulas.items()), self.entries, self.reduction))
 
 
 SOFTMAX_CROSS_ENTROPY = Loss(
@@ -122,6 +167,15 @@ def huber(delta: float = 1.0) -> Loss:
     limit = _decimal(delta)
     formula = f"d = abs(z[] - y[])\nm = min(d, {limit})\nJ = m*(d - m/2)"
     return Loss("huber" if delta == 1 else f"huber({delta:g})", {"real": formula})
+
+
+def mean_squared_error(half: bool = False) -> Loss:
+    """J = (z - y)^2, or with `half` (z - y)^2/2, whose derivative is z - y."""
+    if not isinstance(half, bool):
+        raise ModelError(f"mean_squared_error: half must be True or False, not {half!r}: write half=True")
+    if not half:
+        return MEAN_SQUARED_ERROR
+    return Loss("mean_squared_error(half=True)", {"real": "J = (z[] - y[])^2/2"})
 
 
 def softmax_cross_entropy(smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> Loss:
@@ -189,7 +243,7 @@ def attach(
     program: Program,
     output: str,
     loss: str | Loss,
-    reduction: str = "mean",
+    reduction: str | None = None,
     label: str | None = None,
     weights: bool = False,
 ) -> Program:
@@ -197,11 +251,12 @@ def attach(
 
     Adds the tensor "label" (role label; axes (N, ...) as the formula says: for an integer label the output's axes but
     the last, else the output's axes) and the statements up to "loss": no axes, or (N,) for the reduction "none". "loss"
-    becomes an output too. `label` is the kind of label, the loss' first one unless given. `weights` adds the tensor
-    "weight" (role label, axes (N,)), which multiplies the loss of every example.
+    becomes an output too. `reduction` is the loss' own unless given, `label` the kind of label, the loss' first one.
+    `weights` adds the tensor "weight" (role label, axes (N,)), which multiplies the loss of every example.
     """
     loss = find(loss)
     kind = loss.labels[0] if label is None else label
+    reduction = loss.reduction if reduction is None else reduction
     if kind not in loss.formulas:
         raise ModelError(f"{loss.name} takes labels of kind {', '.join(loss.labels)}, not {kind!r}")
     if reduction not in REDUCTIONS:
@@ -244,7 +299,7 @@ def _per_entry(program: Program, output: str, loss: Loss, kind: str) -> Block:
         raise ModelError(f"{loss.name} needs {needed}, {output} gives one number per example")
     over = len(shape) - len(z_axes)
     sizes = dict(zip(z_axes, shape[over:], strict=True))
-    if loss is SOFTMAX_CROSS_ENTROPY and sizes["K"] == 1:
+    if loss.formulas == SOFTMAX_CROSS_ENTROPY.formulas and sizes["K"] == 1:
         raise ModelError(f"{loss.name} over one class is always 0: use binary_cross_entropy, or two outputs")
     integers = ("y",) if kind == "integer" else ()
     try:

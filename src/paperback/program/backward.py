@@ -23,14 +23,14 @@ from paperback.program.program import Program, ProgramTensor
 
 
 def gradients(
-    program: Program, output: str, wrt: Iterable[str], cotangent: str | None = None
+    program: Program, output: str, wrt: Iterable[str], cotangent: str | None = None, unit: Node = ONE
 ) -> tuple[Program, dict[str, str]]:
     """Add the adjoint statements of `output` with respect to the tensors in `wrt`.
 
-    Without a `cotangent` the output must have no axes (a loss) and its cotangent is 1; else `cotangent` names a new
-    input with the axes of the output. Returns the program and {tensor: the tensor of its gradient}; gradients become
-    outputs where they are asked for by the caller, not here. Raises KeyError for a tensor the program does not have and
-    ValueError for a loss with axes.
+    Without a `cotangent` the output must have no axes (a loss) and its cotangent is `unit`, 1; else `cotangent` names a
+    new input with the axes of the output. Returns the program and {tensor: the tensor of its gradient}; gradients
+    become outputs where they are asked for by the caller, not here. Raises KeyError for a tensor the program does not
+    have and ValueError for a loss with axes.
     """
     tensors = dict(program.tensors)
     names = Names((*tensors, program.batch))
@@ -45,7 +45,7 @@ def gradients(
     wanted = {name: tensors[name].axes for name in wrt}
     extended, adjoints, held = reverse(forward, {output: seed}, wanted, names, conventions=program.conventions)
     if cotangent is None:
-        adjoints = tuple(replace(s, expr=_with_unit(s.expr, seed)) for s in adjoints)
+        adjoints = tuple(replace(s, expr=_with_unit(s.expr, seed, unit)) for s in adjoints)
     statements = (*extended, *adjoints)
     for statement in statements:
         if statement.target not in tensors:
@@ -55,11 +55,11 @@ def gradients(
     return replace(program, tensors=tensors, statements=statements, adjoints=targets), held
 
 
-def _with_unit(node: Node, seed: str) -> Node:
-    """The expression with 1 for the cotangent of a loss."""
+def _with_unit(node: Node, seed: str, unit: Node) -> Node:
+    """The expression with the unit for the cotangent of a loss."""
     if isinstance(node, Read) and node.tensor == seed:
-        return ONE
-    return map_children(node, lambda child: _with_unit(child, seed))
+        return unit
+    return map_children(node, lambda child: _with_unit(child, seed, unit))
 
 
 def live_statements(program: Program) -> tuple[Statement, ...]:
