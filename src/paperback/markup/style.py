@@ -24,7 +24,7 @@ STYLE = """
 .paperback .soft { color:var(--soft); }
 .paperback .bad { color:var(--bad); }
 .paperback .row { display:grid; gap:20px 28px; grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr)); }
-.paperback .wrap td { white-space:normal; overflow-wrap:anywhere; }
+.paperback .wrap th, .paperback .wrap td:not(.number) { white-space:normal; overflow-wrap:break-word; }
 .paperback svg { display:block; width:100%; height:auto; font-family:inherit; }
 .paperback svg.chart { max-width:640px; }
 .paperback svg text { fill:var(--soft); font-size:12px; font-variant-numeric:tabular-nums; }
@@ -77,6 +77,7 @@ body.paperback { margin:0; padding:36px 28px 60px; }
 .paperback .formulas math { font-size:17px; } .paperback .formulas td { vertical-align:middle; padding-right:36px; }
 .paperback footer { margin-top:48px; color:var(--soft); font-size:13px; }
 @media print { .paperback { font-size:11pt; } body.paperback { padding:0; } .paperback nav { display:none; }
+  .paperback td:not(.number) { white-space:normal; } .paperback .formulas math { font-size:13px; }
   .paperback details::details-content { content-visibility:visible; block-size:auto; }
   .paperback h2, .paperback h3 { break-after:avoid; }
   .paperback figure, .paperback svg, .paperback tr, .paperback .card { break-inside:avoid; }

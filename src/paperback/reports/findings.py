@@ -55,7 +55,7 @@ def _classes(run: Run) -> Iterator[str]:
 def _layers(run: Run) -> Iterator[str]:
     for layer in run.layers:
         if layer.dead:
-            which = ", ".join(map(str, layer.dead[:8])) + (", ..." if len(layer.dead) > 8 else "")
+            which = ", ".join(map(str, layer.dead[:8])) + (" and more" if len(layer.dead) > 8 else "")
             units = "unit" if len(layer.dead) == 1 else "units"
             yield f"{layer.name} has {len(layer.dead)} dead {units} of {layer.units}, positive for no example: {which}."
         if layer.saturated is not None and layer.saturated > _MANY:
