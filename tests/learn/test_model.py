@@ -261,24 +261,24 @@ def test_float32_refuses_what_it_cannot_hold() -> None:
     assert str(error.value) == "predict: x needs finite numbers in float32, x[0, 2] is 1e+39; remove or replace it"
 
 
-def test_threads_are_refused_where_no_engine_has_them(tmp_path: Path) -> None:
+def test_threads_are_the_compiled_engines(tmp_path: Path) -> None:
     conv_model().save(tmp_path / "model")
-    for make in (lambda: conv_model(threads=2), lambda: load(tmp_path / "model", threads=2)):
+    for make in (conv_model, lambda **options: load(tmp_path / "model", **options)):
+        assert make(threads=2, engine="llvm").threads == 2
         with pytest.raises(ModelError) as error:
-            make()
+            make(threads=2, engine="numpy")
         assert str(error.value) == (
-            "Model: no engine has threads of its own, found threads=2; leave it out, and set OPENBLAS_NUM_THREADS "
-            "before the start for those of NumPy's matrix products"
+            "Model: threads=2 is for the compiled engine, and this model runs on 'numpy'; leave it out, or pass "
+            'engine="llvm"'
         )
 
 
-def test_threads_are_refused_by_use_too() -> None:
-    with pytest.raises(EngineError) as error:
-        use(threads=2)
-    assert str(error.value) == (
-        "use: no engine has threads of its own, found threads=2; leave it out, and set OPENBLAS_NUM_THREADS "
-        "before the start for those of NumPy's matrix products"
-    )
+@pytest.mark.parametrize("threads", [0, -1, 257, 2.0, True, "2"])
+def test_what_is_no_number_of_threads_is_refused(threads: Any) -> None:
+    for where, make in (("use", lambda: use(threads=threads)), ("Model", lambda: conv_model(threads=threads))):
+        with pytest.raises(EngineError) as error:
+            make()
+        assert str(error.value) == f"{where}: threads is a number from 1 to 256, found {threads!r}"
 
 
 def test_the_parts_of_learning_import_one_way() -> None:

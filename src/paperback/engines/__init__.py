@@ -2,15 +2,21 @@
 
     exact    Fractions and intervals, naive loops: proofs and tests
     numpy    strided windows and matrix products: the readable reference, any machine
+    llvm     machine code for the processor at hand, on all its cores: the fast one
 
-`use` chooses the engine for everything that does not name one.
+Models train on `llvm` where it can be had, else on `numpy` (with a warning, once). Formulas that are called run on
+`numpy`: a call is over before code for it would be compiled. `use` chooses one engine for everything that does not name
+one.
 """
 
 from __future__ import annotations
 
-__all__ = ["ENGINES", "choose", "compile_program", "run", "use"]
+__all__ = ["ENGINES", "check_threads", "choose", "compile_program", "run", "use"]
 
+import functools
+import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,38 +29,72 @@ from paperback.program.program import Program
 
 _MODULES: Mapping[str, Any] = {"numpy": numpy, "llvm": llvm, "exact": exact}
 ENGINES = tuple(_MODULES)
-_chosen = {"engine": "numpy"}
+
+
+@dataclass
+class _Chosen:
+    """What `use` chose; None where it did not."""
+
+    engine: str | None = None
+    threads: int | None = None
+
+
+_chosen = _Chosen()
 
 Runner = Callable[[Mapping[str, Any]], dict[str, "np.ndarray[Any, Any]"]]
 
 
 def use(*, engine: str | None = None, threads: int | None = None) -> None:
-    """Choose the engine ("numpy" or "exact") for formulas and for models that do not name one.
+    """Choose the engine ("llvm", "numpy" or "exact") for formulas and for models that do not name one, and how many
+    threads the compiled engine runs on (by default one for each core).
 
-    `threads` is refused: no engine has threads of its own yet; NumPy's are set by its BLAS. Raises EngineError for it,
-    and for a name that is no engine.
+    The number of threads changes no bit of any result. Raises EngineError for a name that is no engine, and for a
+    number that is none of threads.
     """
     if threads is not None:
-        raise EngineError(
-            f"use: no engine has threads of its own, found threads={threads!r}; leave it out, and set "
-            f"OPENBLAS_NUM_THREADS before the start for those of NumPy's matrix products"
-        )
+        check_threads("use", threads)
     if engine is not None:
-        _chosen["engine"] = choose(engine)
+        _chosen.engine = choose(engine)
+    if threads is not None:
+        _chosen.threads = threads
+
+
+def check_threads(where: str, threads: int) -> None:
+    """Raise EngineError for what is no number of threads."""
+    if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= llvm.MOST_THREADS:
+        raise EngineError(f"{where}: threads is a number from 1 to {llvm.MOST_THREADS}, found {threads!r}")
 
 
 def choose(engine: str | None) -> str:
-    """The name of an engine, the chosen one for None."""
+    """The name of an engine: for None the one that `use` chose, else the fastest that this machine has."""
     if engine is None:
-        return _chosen["engine"]
+        return _chosen.engine or _fastest()
     if engine not in ENGINES:
         raise EngineError(f"no engine is called {engine!r}; {closest(engine, ENGINES)}")
     return engine
 
 
-def compile_program(program: Program, dtype: str = "float32", engine: str | None = None) -> Runner:
-    """A function from arrays by name to the program's outputs and the new values of what it updates."""
-    runner: Runner = _MODULES[choose(engine)].compile(program, dtype=dtype)
+@functools.cache
+def _fastest() -> str:
+    try:
+        llvm.check()
+    except EngineError as error:
+        warnings.warn(f"models run on NumPy, which is slower: {error}", RuntimeWarning, stacklevel=2)
+        return "numpy"
+    return "llvm"
+
+
+def compile_program(
+    program: Program, dtype: str = "float32", engine: str | None = None, threads: int | None = None
+) -> Runner:
+    """A function from arrays by name to the program's outputs and the new values of what it updates.
+
+    `threads` is the compiled engine's; the others have none.
+    """
+    name = choose(engine)
+    if name == "llvm":
+        return llvm.compile(program, dtype=dtype, threads=threads or _chosen.threads)
+    runner: Runner = _MODULES[name].compile(program, dtype=dtype)
     return runner
 
 
@@ -65,7 +105,7 @@ def run(
     engine: str | None = None,
     functions: Mapping[str, Callable[..., Any]] | None = None,
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Every statement's value by name."""
-    engine_run = _MODULES[choose(engine)].run
-    values: dict[str, np.ndarray[Any, Any]] = engine_run(block, arrays, sizes, functions=functions or {})
+    """Every statement's value by name; on NumPy where no engine is chosen."""
+    name = choose(engine) if engine is not None else _chosen.engine or "numpy"
+    values: dict[str, np.ndarray[Any, Any]] = _MODULES[name].run(block, arrays, sizes, functions=functions or {})
     return values

@@ -10,12 +10,19 @@
 from typing import Any
 
 from paperback.engines.llvm.blocks import run
+from paperback.engines.llvm.pool import MOST_THREADS
 from paperback.engines.llvm.runner import Runner
+from paperback.engines.llvm.target import chosen
 from paperback.program.program import Program
 
-__all__ = ["Runner", "compile", "run"]
+__all__ = ["MOST_THREADS", "Runner", "check", "compile", "run"]
 
 
-def compile(program: Program, dtype: Any = "float32") -> Runner:
-    """Make a program callable on arrays: compiled once, for every batch size."""
-    return Runner(program, dtype)
+def check() -> None:
+    """Raise EngineError where this engine cannot run: llvmlite is missing, or the machine is unknown."""
+    chosen()
+
+
+def compile(program: Program, dtype: Any = "float32", threads: int | None = None) -> Runner:
+    """Make a program callable on arrays: compiled once, for every batch size; by default on all cores."""
+    return Runner(program, dtype, threads)

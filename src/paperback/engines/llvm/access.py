@@ -14,7 +14,7 @@ from paperback.engines.llvm.buffers import BATCH, Buffer, Linear
 from paperback.engines.llvm.ir import Function, Whole, vector_type
 from paperback.engines.llvm.values import Value, Values
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import Node
+from paperback.notation.expr import Node, Reduce
 from paperback.notation.size import Size
 
 
@@ -46,6 +46,7 @@ class Access(Values):
         self.vector: Letter | None = None
         self.lanes = 1
         self.mask: Value | None = None
+        self.positions: set[Reduce] = set()  # positions of maxima that are wanted beside them
         self.scopes: list[dict[tuple[Node, Value | None], Value]] = [{}]
         self._bases: dict[str, str] = {}
 

@@ -13,10 +13,10 @@ before this one) is lowered for one batch size at a time (`lower(..., batch=n)`)
 
 from __future__ import annotations
 
-__all__ = ["Lowered", "NotPerExampleError", "Section", "Task", "lower"]
+__all__ = ["RUNTIME", "NotPerExampleError", "lower", "updated"]
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from paperback.calculus.kernel import kernel_form
 from paperback.engines.llvm.arrange import (
@@ -30,8 +30,10 @@ from paperback.engines.llvm.arrange import (
 )
 from paperback.engines.llvm.buffers import BATCH, SHARDS
 from paperback.engines.llvm.evaluate import EXAMPLES
+from paperback.engines.llvm.fuse import fuse
 from paperback.engines.llvm.nest import Nest
 from paperback.engines.llvm.parts import filled, parts, split
+from paperback.engines.llvm.tasks import Lowered, Section, Task
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     Binder,
@@ -61,54 +63,6 @@ class NotPerExampleError(Exception):
     """The program does more with its batch than run over it."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """What computes one tensor: nests that store, and then add.
-
-    mode      "example": for a range of examples; "share": this shard's share of a sum over the batch; "zero": before
-              it; "once"
-    before    what a shard does first of all
-    """
-
-    target: str
-    nests: tuple[Nest, ...]
-    mode: str
-    before: Task | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are that can be computed apart; 1 for all at once."""
-        split = [nest.split for nest in self.nests]
-        return self.nests[0].statement.axes[0].value if all(split) else 1
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return frozenset(n.tensor for nest in self.nests for n in nodes(nest.statement.expr) if isinstance(n, Read))
-
-
-@dataclass
-class Section:
-    """One level: its shard part and its join part."""
-
-    shard: list[Task] = field(default_factory=list)
-    join: list[Task] = field(default_factory=list)
-
-
-@dataclass
-class Lowered:
-    """Sections, and the shape of every tensor: BATCH and SHARDS where an axis is known at run time only."""
-
-    sections: list[Section]
-    shapes: dict[str, tuple[int, ...]]
-    integers: frozenset[str]
-    batched: bool
-    across: frozenset[str]  # read by examples other than their own
-
-    @property
-    def tasks(self) -> Iterator[Task]:
-        return (task for section in self.sections for task in (*section.shard, *section.join))
-
-
 def updated(name: str) -> str:
     """The tensor that holds the new value of one that is updated."""
     return f"{name} (new)"
@@ -116,7 +70,9 @@ def updated(name: str) -> str:
 
 def lower(program: Program, batch: int | None = None) -> Lowered:
     """Cut a program into sections; with `batch`, for this batch size alone. Raises NotPerExampleError else."""
-    return _Lowering(program, batch).result
+    lowered = _Lowering(program, batch).result
+    fuse(lowered.sections, {*program.outputs, *map(updated, program.updates)})
+    return lowered
 
 
 class _Lowering:

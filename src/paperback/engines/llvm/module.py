@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CONTEXT", "write"]
+__all__ = ["CONTEXT", "work_per_example", "write"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,11 @@ import numpy as np
 from paperback.engines.llvm.buffers import BATCH, ELEMENTS, SHARDS, Buffer
 from paperback.engines.llvm.contract import find_contraction
 from paperback.engines.llvm.ir import Function
-from paperback.engines.llvm.lower import RUNTIME, Lowered, Task
+from paperback.engines.llvm.lower import RUNTIME
 from paperback.engines.llvm.nest import emit_nest
 from paperback.engines.llvm.reduce import Reducer
 from paperback.engines.llvm.target import Target
+from paperback.engines.llvm.tasks import Lowered, Task
 from paperback.engines.llvm.tile import emit_contraction
 from paperback.notation.expr import Affine, Read, Reduce
 from paperback.notation.walk import nodes
@@ -36,6 +37,7 @@ _ARGUMENTS = (("ptr", "table"), *(("i64", name) for name in ("lo", "hi", "origin
 _SIGNATURE = "ptr, i64, i64, i64, i64, i64, i64"
 _WORK = 1 << 16  # operations of the join part that are worth a task of their own
 _CHUNKS = 16
+_EXAMPLES = 32  # a batch, where work is estimated
 
 
 _SEQUENTIAL = """
@@ -133,14 +135,14 @@ class _Writer:
                     holder = {}
                 chain = _Chain([number], task.rows, _work(task))
                 rounds[-1].append(chain)
-            holder[task.target] = chain
+            holder |= dict.fromkeys(task.order, chain)
         return rounds
 
     def _aligned(self, task: Task, chain: _Chain, holder: Mapping[str, _Chain]) -> bool:
         if task.rows != chain.rows:
             return False
         for nest in task.nests:
-            for read in (n for n in nodes(nest.statement.expr) if isinstance(n, Read)):
+            for read in (n for s in nest.statements for n in nodes(s.expr) if isinstance(n, Read)):
                 if holder.get(read.tensor) is chain and chain.rows > 1:
                     first = read.indices[0] if read.indices else None
                     if not (isinstance(first, Affine) and first.bare is not None and first.bare == nest.split):
@@ -231,15 +233,21 @@ def _work(task: Task) -> int:
     """Operations, about, for a batch of 32."""
     total = 0
     for nest in task.nests:
-        extents = [b.extent.value for b in nest.statement.binders]
-        most = max((prod(_size(b.extent.value) for b in n.binders) for n in nodes(nest.statement.expr)
-                    if isinstance(n, Reduce)), default=1)  # fmt: skip
-        total += prod(map(_size, extents)) * most
+        inner = [prod(_size(b.extent.value) for b in n.binders) for n in nodes(nest.statement.expr)
+                 if isinstance(n, Reduce)]  # fmt: skip
+        shard = {b.letter for b in nest.statement.binders if RUNTIME.get(b.extent.value) == SHARDS}
+        outer = prod(_size(b.extent.value) for b in nest.statement.binders if b.letter not in shard)
+        total += 2 * outer * max(inner, default=1)
     return total
 
 
+def work_per_example(task: Task) -> float:
+    """Operations of one example, about."""
+    return _work(task) / _EXAMPLES
+
+
 def _size(extent: int) -> int:
-    return 32 if extent in RUNTIME else extent
+    return _EXAMPLES if extent in RUNTIME else extent
 
 
 def _groups(functions: Sequence[Function], lines: int) -> list[list[Function]]:

@@ -8,7 +8,7 @@ written by a shorter one. Without such a letter the statement is scalar, and its
 
 from __future__ import annotations
 
-__all__ = ["Nest", "emit_nest"]
+__all__ = ["Nest", "emit_nest", "finish", "range_of", "store", "turns"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from paperback.engines.llvm.evaluate import Evaluator
 from paperback.engines.llvm.ir import Whole, vector_type
 from paperback.engines.llvm.values import Value
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import Node, Read, Statement
+from paperback.notation.expr import Node, Read, Reduce, Statement
 from paperback.notation.walk import nodes
 
 _LEAST_LANES = 2
@@ -32,6 +32,8 @@ class Nest:
 
     split     the letter of the first axis, where it stands there alone: rows can be computed apart
     fill      the number to store, in place of the statement's expression
+    more      statements over the same letters, computed at the same points; they may read the ones before them there
+    unread    targets that are not stored, as nobody else reads them
     clips     where the letters of a scatter stay in range; they are tested by its loops
     """
 
@@ -40,6 +42,12 @@ class Nest:
     split: Letter | None = None
     fill: Fraction | float | None = None
     clips: tuple[Clip, ...] = ()
+    more: tuple[Statement, ...] = ()
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return (self.statement, *self.more)
 
 
 def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> None:
@@ -53,22 +61,41 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> None:
     outer = [b.letter for b in statement.binders if b.letter != lane]
 
     def at_point() -> None:
-        value = e.value(statement.expr) if nest.fill is None else e.number(nest.fill)
-        store(e, target, place, value, nest.add)
+        if nest.fill is not None:
+            store(e, target, place, e.number(nest.fill), nest.add)
+        else:
+            finish(e, nest)
 
     def level(letters: list[Letter]) -> None:
         if letters:
             letter = letters[0]
             start, stop = range_of(e, nest, letter, split)
-            e.prepare(statement.expr)
+            prepare(e, nest)
             turns(e, letter, start, stop, extents[letter], lambda: level(letters[1:]))
         elif lane is not None:
-            e.prepare(statement.expr)
+            prepare(e, nest)
             vectors(e, lane, extents[lane], at_point)
         else:
             at_point()
 
     level(outer)
+
+
+def prepare(e: Evaluator, nest: Nest) -> None:
+    for statement in nest.statements:
+        e.prepare(statement.expr)
+
+
+def finish(e: Evaluator, nest: Nest) -> None:
+    """The values of all statements at the current point, stored."""
+    e.positions = {n for s in nest.more for n in nodes(s.expr) if isinstance(n, Reduce)}
+    for statement in nest.statements:
+        value = e.value(statement.expr)
+        read: Node = Read(statement.target, statement.left, None)
+        e.know(read, value)
+        if statement.target not in nest.unread:
+            target = e.buffers[statement.target]
+            store(e, target, Linear.of(statement.left, target.strides), value, nest.add)
 
 
 def range_of(e: Evaluator, nest: Nest, letter: Letter, split: Letter | None) -> tuple[Whole, Whole]:

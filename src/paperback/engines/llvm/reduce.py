@@ -36,9 +36,14 @@ class Reducer(Evaluator):
             case "sum":
                 return self._total(node.binders, node.guards, lambda: self.float_of(node.body), node.body)
             case "max" | "min":
-                return self._best(node)
+                position = Reduce(f"arg{node.op}", node.binders, node.guards, node.body)
+                if position not in self.positions:
+                    return self._best(node)
+                best, code = self._position(position)
+                self.know(position, code)
+                return best
             case "argmax" | "argmin":
-                return self._position(node)
+                return self._position(node)[1]
             case "logsumexp":
                 return self._logsumexp(node)
         raise TypeError(f"no code for the reducer {node.op}")
@@ -64,7 +69,8 @@ class Reducer(Evaluator):
 
         return self._fold(node.binders, node.body, node.guards, worst, step, lambda a, b: self.extreme(sign, a, b))
 
-    def _position(self, node: Reduce) -> Value:
+    def _position(self, node: Reduce) -> tuple[Value, Value]:
+        """The best value, and its place."""
         sign = ">" if node.op == "argmax" else "<"
         worst = self.number(float("-inf") if node.op == "argmax" else float("inf"))
         lanes = self.lanes
@@ -85,10 +91,10 @@ class Reducer(Evaluator):
                 here = self.f.add(self.f.mul(here, binder.extent.value), self.env[binder.letter])
             return [self.select(takes, value, best), self.select(takes, self.whole(here), code)]
 
-        code = self._loops(list(node.binders), state, step, node.body)[1]
-        if not node.guards:
-            return code
-        return self.select(self.compare("<", code, self.whole(0)), self.whole(0), code)
+        best, code = self._loops(list(node.binders), state, step, node.body)
+        if node.guards:
+            code = self.select(self.compare("<", code, self.whole(0)), self.whole(0), code)
+        return best, code
 
     def _logsumexp(self, node: Reduce) -> Value:
         top = self._best(Reduce("max", node.binders, node.guards, node.body))

@@ -9,19 +9,24 @@ from __future__ import annotations
 __all__ = ["Runner"]
 
 import ctypes
+import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from paperback.engines import numpy as reference
 from paperback.engines.llvm import objects
-from paperback.engines.llvm.buffers import BATCH, ELEMENTS, SHARDS, Buffer
-from paperback.engines.llvm.lower import Lowered, NotPerExampleError, lower, updated
-from paperback.engines.llvm.module import write
+from paperback.engines.llvm.arena import Arena
+from paperback.engines.llvm.buffers import BATCH, Buffer
+from paperback.engines.llvm.layout import layout, scratch_places
+from paperback.engines.llvm.lower import NotPerExampleError, lower, updated
+from paperback.engines.llvm.module import work_per_example, write
+from paperback.engines.llvm.pool import pool
 from paperback.engines.llvm.target import chosen
+from paperback.engines.llvm.tasks import Lowered
 from paperback.engines.numpy.checks import as_array, batch_of, check_shape, float_dtype, missing_arrays
 from paperback.engines.numpy.views import Array
 from paperback.errors import EngineError
@@ -32,9 +37,12 @@ from paperback.program.program import Program
 VERSION = "1"
 _SHARDS = 8
 _PER_SHARD = 4
-_MICRO_BYTES = 512 << 10
+_MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
+_MICRO = 16
 _BATCHES = 8
-_ALIGNMENT = 64
+_WORTH_THREADS = 5_000_000  # operations: about 100 microseconds of one core
+_WORTH_KEEPING = 1 << 14
+_SPARE = 4
 
 
 class Runner:
@@ -43,7 +51,7 @@ class Runner:
     def __init__(self, program: Program, dtype: Any = "float32", threads: int | None = None) -> None:
         self.program = program
         self.dtype = float_dtype(dtype)
-        self.threads = 1
+        self.threads = pool(threads).threads
         self.target = chosen()
         every = (*program.statements, *program.updates.values())
         used = {n.tensor for s in every for n in nodes(s.expr) if isinstance(n, Read)} | set(program.outputs)
@@ -85,14 +93,53 @@ class Runner:
         return one
 
 
-@dataclass
 class _Room:
     """The memory of one batch size: the context, the tables of pointers, and what they point to."""
 
-    shards: int
-    context: Array
-    tables: Array
-    blocks: list[Array]
+    def __init__(self, compiled: _Compiled, count: int) -> None:
+        shards = max(1, min(_SHARDS, -(-count // _PER_SHARD)))
+        buffers = compiled.buffers.values()
+        debug = Arena({}).debug
+        outside = {"unread"} if debug else {"unread", "given", "result", "scratch"}  # not in memory of their own
+        sizes = {"status": 8, "zeros": 16}
+        for buffer in buffers:
+            many = {"partial": shards, "scratch": compiled.micro}.get(buffer.kind, count if buffer.per_example else 1)
+            copies = range(compiled.threads) if buffer.kind == "scratch" else (0,)
+            if buffer.kind not in outside:
+                sizes |= {_of(buffer, worker): buffer.size * many * buffer.bytes_per_entry for worker in copies}
+        sizes |= {f"worker {worker}": compiled.scratch * compiled.micro for worker in range(compiled.threads)}
+        self.arena = Arena(sizes)
+        self.status = self.arena.array("status", np.int64, (1,))
+        self.arena.array("zeros", np.int64, (2,))[:] = 0
+        self.tables = np.zeros((compiled.threads, 2 + len(compiled.buffers)), np.uint64)
+        self.tables[:, 0] = self.arena.address("status")
+        self.tables[:, 1] = self.arena.address("zeros")
+        for buffer in buffers:
+            for worker in range(compiled.threads):
+                if buffer.kind not in outside:
+                    self.tables[worker, buffer.place] = self.arena.address(_of(buffer, worker))
+                elif buffer.kind == "scratch":
+                    place = compiled.places[buffer.name] * compiled.micro
+                    self.tables[worker, buffer.place] = self.arena.address(f"worker {worker}") + place
+        parallel = compiled.pool.address if compiled.work * count >= _WORTH_THREADS else 0
+        self.context = np.array([count, shards, parallel, self.tables.ctypes.data], np.uint64)
+        self.spare: dict[str, list[Array]] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An array that nobody else holds: one that was returned before and dropped since, or a new one."""
+        spare = self.spare.setdefault(name, [])
+        for k in range(len(spare)):
+            if sys.getrefcount(spare[k]) == 2:  # the list's, and that of the question
+                return spare[k]
+        array = np.empty(shape, dtype)
+        if array.nbytes >= _WORTH_KEEPING:
+            spare.append(array)
+            del spare[: -_SPARE]
+        return array
+
+
+def _of(buffer: Buffer, worker: int) -> str:
+    return f"{buffer.name} of worker {worker}" if buffer.kind == "scratch" else buffer.name
 
 
 class _Compiled:
@@ -100,104 +147,53 @@ class _Compiled:
 
     def __init__(self, lowered: Lowered, runner: Runner, batch: int | None) -> None:
         program, dtype = runner.program, runner.dtype
-        self.lowered, self.dtype, self.target, self.workers = lowered, dtype, runner.target, runner.threads
+        self.lowered, self.dtype, self.target = lowered, dtype, runner.target
+        self.threads, self.pool = runner.threads, pool(runner.threads)
+        self.work = sum(map(work_per_example, lowered.tasks))
+        self.lock = threading.Lock()
         self.given = tuple(t.name for t in runner.needed)
         self.results = {name: name for name in program.outputs if name not in self.given}
         self.copies = [name for name in program.outputs if name in self.given]
         self.results |= {name: updated(name) for name in program.updates}
-        self.element = ELEMENTS[dtype.name]
-        self.buffers = self._layout()
-        scratch = sum(b.size * b.bytes_per_entry for b in self.buffers.values() if b.kind == "scratch")
-        self.micro = max(1, min(16, _MICRO_BYTES // max(scratch, 1)))
+        self.buffers = layout(lowered, self.given, set(self.results.values()), dtype)
+        self.places, self.scratch = scratch_places(lowered, self.buffers)
+        self.micro = max(1, min(_MICRO, _MICRO_BYTES // max(self.scratch, 1)))
         code = write(lowered, self.buffers, dtype, self.micro, self.target)
         self.library = objects.load(code, self.target, VERSION)
         self.step = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address("step"))
+        self.inputs = [(name, self.buffers[name]) for name in self.given]
         self.rooms: OrderedDict[int, _Room] = OrderedDict()
-
-    def _layout(self) -> dict[str, Buffer]:
-        """Every tensor's place and kind."""
-        results = set(self.results.values())
-        reads: dict[str, set[str]] = {}
-        level: dict[str, tuple[int, str]] = {}
-        for k, section in enumerate(self.lowered.sections):
-            for part, tasks in (("shard", section.shard), ("join", section.join)):
-                for task in tasks:
-                    level[task.target] = k, part
-                    for name in task.reads:
-                        reads.setdefault(name, set()).add(f"{k} {part} {task.mode}")
-        buffers: dict[str, Buffer] = {}
-        for name in (*self.given, *level):
-            shape = self.lowered.shapes[name]
-            kind = "kept"
-            if name in self.given:
-                kind = "given"
-            elif name in results:
-                kind = "result"
-            elif shape[:1] == (SHARDS,):
-                kind = "partial"
-            elif shape[:1] == (BATCH,):
-                k, _ = level[name]
-                own = {f"{k} shard example", f"{k} shard share"}
-                if reads.get(name, set()) <= own and not self._reads_across(name):
-                    kind = "scratch"
-            integer = name in self.lowered.integers
-            element = ("i64" if kind in ("given", "result") else "i32") if integer else self.element
-            buffers[name] = Buffer(name, 2 + len(buffers), element, shape, kind)
-        return buffers
-
-    def _reads_across(self, name: str) -> bool:
-        return name in self.lowered.across
 
     # --- running -----------------------------------------------------------------------------------------------------
 
     def run(self, values: Mapping[str, Array], count: int) -> dict[str, Array] | None:
+        """The outputs; None where an index was out of range."""
+        with self.lock:
+            return self._run(values, count)
+
+    def _run(self, values: Mapping[str, Array], count: int) -> dict[str, Array] | None:
         room = self.rooms.get(count)
         if room is None:
-            room = self.rooms[count] = self._room(count)
+            room = self.rooms[count] = _Room(self, count)
             if len(self.rooms) > _BATCHES:
                 self.rooms.popitem(last=False)
         self.rooms.move_to_end(count)
         out: dict[str, Array] = {}
-        for name in self.given:
-            if name in self.buffers:
-                room.tables[:, self.buffers[name].place] = values[name].ctypes.data
+        for name, buffer in self.inputs:
+            if room.arena.debug:
+                room.arena.array(name, values[name].dtype, values[name].shape)[...] = values[name]
+            else:
+                room.tables[:, buffer.place] = values[name].ctypes.data
         for name, tensor in self.results.items():
             buffer = self.buffers[tensor]
             shape = tuple(count if n == BATCH else n for n in buffer.shape)
-            out[name] = np.empty(shape, np.int64 if buffer.element == "i64" else self.dtype)
-            room.tables[:, buffer.place] = out[name].ctypes.data
-        status = room.blocks[0]
-        status[0] = 0
+            out[name] = room.array(name, shape, np.int64 if buffer.element == "i64" else self.dtype)
+            if not room.arena.debug:
+                room.tables[:, buffer.place] = out[name].ctypes.data
+        room.status[0] = 0
         self.step(room.context.ctypes.data)
-        if status[0]:
-            return None
-        return out | {name: values[name].copy() for name in self.copies}
-
-    def _room(self, count: int) -> _Room:
-        shards = max(1, min(_SHARDS, -(-count // _PER_SHARD)))
-        places = 2 + len(self.buffers)
-        tables = np.zeros((self.workers, places), np.uint64)
-        status = np.zeros(16, np.int64)
-        blocks: list[Array] = [status]
-        tables[:, 0] = status.ctypes.data
-        tables[:, 1] = status[8:].ctypes.data
-        for buffer in self.buffers.values():
-            if buffer.kind in ("given", "result"):
-                continue
-            copies = self.workers if buffer.kind == "scratch" else 1
-            entries = buffer.size
-            if buffer.per_example:
-                entries *= self.micro if buffer.kind == "scratch" else count
-            elif buffer.kind == "partial":
-                entries *= shards
-            for worker in range(copies):
-                block = np.empty(entries * buffer.bytes_per_entry + _ALIGNMENT, np.uint8)
-                blocks.append(block)
-                address = -(-block.ctypes.data // _ALIGNMENT) * _ALIGNMENT
-                if copies == 1:
-                    tables[:, buffer.place] = address
-                else:
-                    tables[worker, buffer.place] = address
-        context = np.array([count, shards, 0, tables.ctypes.data], np.uint64)
-        return _Room(shards, context, tables, blocks)
-
+        if room.arena.debug:
+            room.arena.check()
+            for name, tensor in self.results.items():
+                out[name][...] = room.arena.array(tensor, out[name].dtype, out[name].shape)
+        return None if room.status[0] else out | {name: values[name].copy() for name in self.copies}

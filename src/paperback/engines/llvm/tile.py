@@ -12,10 +12,10 @@ from paperback.engines.llvm.buffers import Linear
 from paperback.engines.llvm.contract import Contraction, choose_tile, combinations, depends, flat
 from paperback.engines.llvm.evaluate import Evaluator
 from paperback.engines.llvm.ir import Whole, vector_type
-from paperback.engines.llvm.nest import Nest, range_of, store, turns
+from paperback.engines.llvm.nest import Nest, finish, range_of, turns
 from paperback.engines.llvm.values import Value
 from paperback.notation.affine import Letter
-from paperback.notation.expr import Node
+from paperback.notation.expr import Node, Read
 from paperback.notation.walk import children
 
 _UNROLL = 4
@@ -41,8 +41,7 @@ def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | N
 class _Tiles:
     def __init__(self, e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> None:
         self.e, self.nest, self.c, self.split, self.registers = e, nest, c, split, registers
-        self.target = e.buffers[nest.statement.target]
-        self.place = Linear.of(nest.statement.left, self.target.strides)
+        self.targets = {s.target for s in nest.statements}
         self.extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
         self.sizes = {b.letter: e.extent_of(b.extent) for b in c.node.binders}
         e.declare({**self.extents, **self.sizes})
@@ -223,29 +222,28 @@ class _Tiles:
         rows: Sequence[Row],
         totals: Sequence[Value],
     ) -> None:
-        e, expr = self.e, self.nest.statement.expr
+        e = self.e
         for k, column in enumerate(columns):
             extent = self.extents[self.c.lane]
             with e.bind(self.c.lane, e.f.add(start, column.offset), extent, column.lanes):
-                for part in self._same_in_rows(expr):
-                    e.value(part)
+                for statement in self.nest.statements:
+                    for part in self._same_in_rows(statement.expr):
+                        e.value(part)
                 for r, row in enumerate(rows):
                     with ExitStack() as scope:
                         self._bind(scope, at, row)
                         e.know(self.c.node, totals[r * len(columns) + k])
-                        store(e, self.target, self.place, e.value(expr), self.nest.add)
+                        finish(e, self.nest)
 
     def _same_in_rows(self, node: Node) -> list[Node]:
-        """The greatest parts that neither depend on the row nor hold the sum."""
-        if node is self.c.node:
+        """The greatest parts that depend neither on the row nor on the sum."""
+        if node is self.c.node or (isinstance(node, Read) and node.tensor in self.targets):
             return []
-        if not depends(node, self.c.rows) and not _holds(node, self.c.node):
+        parts = [self._same_in_rows(child) for child in children(node)]
+        whole = all(p == [child] for p, child in zip(parts, children(node), strict=True))
+        if whole and not depends(node, self.c.rows):
             return [node]
-        return [part for child in children(node) for part in self._same_in_rows(child)]
-
-
-def _holds(node: Node, part: Node) -> bool:
-    return node is part or any(_holds(child, part) for child in children(node))
+        return [part for found in parts for part in found]
 
 
 def _halves(size: int) -> list[int]:
