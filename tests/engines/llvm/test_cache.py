@@ -211,9 +211,9 @@ def test_what_dead_processes_left_goes(place: Path) -> None:
 SHARING = """
 import sys
 from paperback.engines.llvm import cache
-cache.LIMIT = 400_000  # so that entries are evicted meanwhile
+cache.LIMIT = 60_000  # so that entries are evicted meanwhile
 number, hits = int(sys.argv[1]), 0
-for turn in range(300):
+for turn in range(120):
     key = f"key {turn % 7}"
     found = cache.read(key)
     if found is not None:
@@ -230,9 +230,9 @@ def test_processes_may_share_the_folder(place: Path) -> None:
         subprocess.Popen(
             [sys.executable, "-c", SHARING, str(number)], env=environment, stdout=subprocess.PIPE, text=True
         )
-        for number in range(4)
+        for number in range(3)
     ]
     hits = [int(process.communicate(timeout=120)[0]) for process in running]
-    assert [process.returncode for process in running] == [0] * 4
-    assert sum(hits) > 100
+    assert [process.returncode for process in running] == [0] * 3
+    assert sum(hits) > 30
     assert not list(place.glob("*.part"))
