@@ -139,7 +139,7 @@ def test_what_is_no_run_is_refused(saved: Path, tmp_path: Path) -> None:
         (["report", saved, "--out", tmp_path / "no" / "page"], "--out: cannot write"),
         (["report", saved, "--data", "/nowhere/at/all.csv", "--out", tmp_path / "p"], "/nowhere/at/all.csv"),
         (["report", saved, "--engine", "steam", "--out", tmp_path / "p"], "steam"),
-        (["report"], "Missing argument 'RUN'"),
+        (["report"], "RUN is missing; write paperback report RUN"),
     ]  # fmt: skip
     for arguments, message in cases:
         ran = run(*arguments)

@@ -23,7 +23,7 @@ from paperback.errors import PaperbackError
 from paperback.nn.labels import check_labels
 
 HERE = Path(__file__).parent
-LEAST = {"layers": 70, "models": 90, "data": 60, "commands": 0}
+LEAST = {"layers": 70, "models": 90, "data": 60, "commands": 60}
 
 
 def entries(kind: str) -> list[tuple[str, str]]:
@@ -36,11 +36,12 @@ def entries(kind: str) -> list[tuple[str, str]]:
     return found
 
 
-CASES = [(kind, code, message) for kind in ("layers", "models", "data") for code, message in entries(kind)]
+CASES = [(kind, code, message) for kind in LEAST for code, message in entries(kind)]
 
 MODEL = pb.Model(nn.Sequential(nn.Conv2d(2, 3), nn.ReLU(), nn.Flatten(), nn.Dense(3)), (4, 5, 1))
+DIGITS = pb.Model(nn.Sequential(nn.Flatten(), nn.Dense(10)), (8, 8, 1))
 SCENE: dict[str, Any] = {
-    "pb": pb, "nn": nn, "np": np, "optim": optim, "learn": learn, "Path": Path, "model": MODEL,
+    "pb": pb, "nn": nn, "np": np, "optim": optim, "learn": learn, "Path": Path, "model": MODEL, "digits": DIGITS,
     "check_labels": check_labels,
     "x": np.zeros((6, 4, 5, 1)), "y": np.array([0, 1, 2, 0, 1, 2]),
 }  # fmt: skip

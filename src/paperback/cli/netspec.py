@@ -106,7 +106,8 @@ class _Item:
         return found
 
     def one_or_each(self, axes: int) -> int | tuple[int, ...]:
-        numbers = self.numbers(f"one whole number, or {axes} with x between", (1, axes))
+        each = f", or {axes} with x between" if axes > 1 else ""
+        numbers = self.numbers(f"one whole number{each}", (1, axes))
         return numbers[0] if len(numbers) == 1 else numbers
 
 

@@ -15,7 +15,7 @@ from paperback.arguments import closest
 
 def refuse(option: str, message: str) -> NoReturn:
     """The error for an option that does not apply, or cannot be."""
-    raise click.BadParameter(message, param_hint=option)
+    raise click.UsageError(f"{option} {message}", click.get_current_context(silent=True))
 
 
 def needs(option: str, given: object, condition: bool, where: str, fix: str = "leave it out") -> None:
@@ -113,8 +113,14 @@ class Command(click.Command):
             known = [name for param in self.get_params(ctx) for name in param.opts if name.startswith("--")]
             asked = error.option_name
             meant = click.UsageError(f"no option is called {asked}; {closest(asked, known)}", ctx)
+        except click.MissingParameter as error:
+            name = error.param.human_readable_name if error.param else ""
+            meant = click.UsageError(f"{name} is missing; write paperback {ctx.info_name} {name}", ctx)
         except click.UsageError as error:
             meant = error
+            if error.message.startswith("Got unexpected extra"):
+                extra = error.message.partition("(")[2].rstrip(")")
+                meant = click.UsageError(f"found {extra} where an option is needed; options begin with --", ctx)
         if as_json:
             click.echo(json.dumps({"error": meant.format_message()}))
         raise meant

@@ -49,8 +49,8 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the split and all else random.")
 @click.option("--dtype", type=OneOf(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--engine", help="What runs the network. Default: numpy.")
-@click.option("--save", "save_to", type=click.Path(dir_okay=False), help="Write the trained model here.")
-@click.option("--report", "report_to", type=click.Path(dir_okay=False), help="Write a page of the run here, HTML.")
+@click.option("--save", "save_to", help="Write the trained model here.")
+@click.option("--report", "report_to", help="Write a page of the run here, HTML.")
 @click.option("--at-least", type=Real(0, 1, usual=0.9), help="Exit with 1 if the test accuracy is below.")
 @job
 def train(
