@@ -196,6 +196,21 @@ def test_input_gradients_of_1d_convolutions():
     assert len(GEOMETRIES) == 330
 
 
+def test_blocks_side_by_side_stay_one_nest():
+    for H, P in ((6, 3), (8, 2), (5, 5), (12, 4)):
+        statement, arrays = conv_adjoint_1d(H, P, P, 1, 0, False)
+        parts = check(statement, arrays)
+        assert len(parts) == 1 and turns(parts[0]) == H
+    # dx[c] = sum(g,r,k) w[r, K*g + k]*dy[K*g + k] [c == R*g + r], the channels of a grouped convolution
+    G, R, K = 3, 2, 4
+    c, g, r, k = L("c"), L("g"), L("r"), L("k")
+    filters = Affine.of(g) * K + k
+    body = mul(read("w", r, filters), read("dy", filters), bracket(eq(c, Affine.of(g) * R + r)))
+    statement = Statement.plain("dx", [b(c, G * R)], total([b(g, G), b(r, R), b(k, K)], body))
+    (part,) = check(statement, {"w": tensor(1, R, G * K), "dy": tensor(2, G * K)})
+    assert turns(part) == G * R * K
+
+
 def test_weight_gradients_of_1d_convolutions():
     for H, P, s, d, pad, flip in GEOMETRIES:
         I = (H + 2 * pad - d * (P - 1) - 1) // s + 1

@@ -10,9 +10,12 @@ extent * |c|). With |c| = 1 that is a substitution. With |c| = s > 1 the other l
 
     dx[s*t' + r] = sum(p') dy[t' - p'] * w[s*p' + r]            (0 <= t' - p' < I)
 
-stored at an affine left side. A range guard on one letter shortens its loop; a range guard that says what a read's
-own range says becomes that read's padding by 0 (only where `shapes` tells the ranges, and equal only where the other
-factors are finite). What is left stays a guard. The statement is the sum of the returned ones.
+stored at an affine left side. Blocks side by side (p < s, and s divides the length of t) stay one nest, whose place in
+a block is a letter: dx[s*t' + p] = dy[t'] * w[p].
+
+A range guard on one letter shortens its loop; a range guard that says what a read's own range says becomes that read's
+padding by 0 (only where `shapes` tells the ranges, and equal only where the other factors are finite). What is left
+stays a guard. The statement is the sum of the returned ones.
 """
 
 from __future__ import annotations

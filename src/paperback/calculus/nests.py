@@ -252,6 +252,10 @@ def _phases(nest: Nest, affine: Affine, modulus: int, budget: int) -> list[Nest]
     split = [(l, modulus // gcd(k.value, modulus)) for l, k in affine.terms if k.value % modulus]
     if any(letter not in nest.own for letter, _ in split):
         return None
+    if any(nest.extents[letter] == modulus for letter, _ in split) and not _compares(nest):
+        whole = _digits(nest, affine, modulus)
+        if whole is not None:
+            return whole
     if prod(min(m, nest.extents[l]) for l, m in split) > 64 * MAX_PHASES:
         return _digits(nest, affine, modulus)
     found = []
@@ -267,8 +271,17 @@ def _phases(nest: Nest, affine: Affine, modulus: int, budget: int) -> list[Nest]
     ]
 
 
+def _compares(nest: Nest) -> bool:
+    """Are numbers compared? In a phase, a code of an argmax is compared with a constant, which costs less."""
+    return any(isinstance(guard, Compare) for guard in nest.guards)
+
+
 def _digits(nest: Nest, affine: Affine, modulus: int) -> list[Nest] | None:
-    """All phases as one nest, `t = m*t' + r` and `p = m*p' + r` with a letter r, where m divides both extents."""
+    """All phases as one nest, `t = m*t' + r` and `p = m*p' + r` with a letter r, where m divides both extents.
+
+    Where p has m values, p' has one: blocks of m side by side (groups of channels, windows that do not overlap), and
+    one nest over t' and r is one larger product of matrices than m phases.
+    """
     split = [(l, k.value) for l, k in affine.terms if k.value % modulus]
     even = all(nest.extents[l] % modulus == 0 and gcd(k, modulus) == 1 for l, k in split)
     if len(split) != 2 or not even or (split[0][1] + split[1][1]) % modulus or affine.const.value % modulus:
