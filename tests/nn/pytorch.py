@@ -76,12 +76,13 @@ def pads_of(
         return [(0, 0)] * rank
     if layer.padding == "full":
         return [(d * (k - 1), d * (k - 1)) for k, d in zip(kernel, dilation, strict=True)]
-    if layer.padding == "same":
+    if layer.padding in ("same", "same_low"):
         pads = []
         for n, k, s, d in zip(x.shape[1 : 1 + rank], kernel, stride, dilation, strict=True):
             outputs = (n + s - 1) // s
             total = max((outputs - 1) * s + d * (k - 1) + 1 - n, 0)
-            pads.append((total // 2, total - total // 2))
+            less, more = total // 2, total - total // 2
+            pads.append((less, more) if layer.padding == "same" else (more, less))
         return pads
     sides = layer.padding if isinstance(layer.padding, tuple) else (layer.padding,) * rank
     if rank == 1 and len(sides) == 2:

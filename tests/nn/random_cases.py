@@ -25,6 +25,8 @@ Shape = tuple[int, ...]
 Drawn = tuple[nn.Layer, Shape]
 Make = Callable[[Dice], Drawn]
 
+WORDS = ("valid", "same", "same_low", "full")  # paddings
+
 
 # --- windows ----------------------------------------------------------------------------------------------------------
 
@@ -44,7 +46,7 @@ def lengths(dice: Dice, rank: int, kernel: Any, dilation: Any, pads: Any) -> Sha
     found = []
     for axis, (size, step) in enumerate(zip(each(kernel, rank), each(dilation, rank), strict=True)):
         reach = step * (size - 1) + 1
-        if pads in ("same", "full"):
+        if pads in WORDS[1:]:
             least = 1
         else:
             side = 0 if pads == "valid" else each(pads, rank)[axis]
@@ -56,7 +58,7 @@ def lengths(dice: Dice, rank: int, kernel: Any, dilation: Any, pads: Any) -> Sha
 def convolution(kind: Any, rank: int) -> Make:
     def make(dice: Dice) -> Drawn:
         kernel, dilation = dice.axes(rank, 1, 4 if rank < 3 else 3), dice.axes(rank, 1, 3 if rank < 3 else 2)
-        pads = dice.pick("valid", "same", "full", padding(dice, rank, (2,) * rank), padding(dice, rank, (3,) * rank))
+        pads = dice.pick(*WORDS, padding(dice, rank, (2,) * rank), padding(dice, rank, (3,) * rank))
         groups = dice.pick(1, 1, 2, 3)
         layer = kind(
             groups * dice.whole(1, 3), kernel, dice.axes(rank, 1, 3), pads, dilation, flip=dice.flag(),
@@ -100,7 +102,7 @@ def pool(kind: Any, rank: int) -> Make:
             pads = dice.pick("valid", min(sizes) // 2, tuple(dice.whole(0, n // 2) for n in sizes))
             pads = ((pads[0], pads[0]),) if rank == 1 and isinstance(pads, tuple) else pads
         else:
-            pads = dice.pick("valid", "same", "full", padding(dice, rank, tuple(n - 1 for n in sizes)))
+            pads = dice.pick(*WORDS, padding(dice, rank, tuple(n - 1 for n in sizes)))
         room = "valid" if ceil else pads
         return kind(window, stride, pads, ceil, **settings), (*lengths(dice, rank, window, 1, room), channels)
 
@@ -113,7 +115,7 @@ def fixed_conv(dice: Dice) -> Drawn:
     shape = tuple(dice.whole(1, 3) for _ in range(rank + 2 * mixes))
     kernel = dice.rng.integers(-8, 9, shape) / 4
     dilation = dice.axes(rank, 1, 2)
-    pads = dice.pick("valid", "same", "full", padding(dice, rank, (2,) * rank))
+    pads = dice.pick(*WORDS, padding(dice, rank, (2,) * rank))
     layer = nn.FixedConv(kernel.tolist(), dice.axes(rank, 1, 3), pads, dilation, dice.flag())
     channels = shape[rank] if mixes else dice.whole(1, 3)
     return layer, (*lengths(dice, rank, shape[:rank], dilation, pads), channels)
