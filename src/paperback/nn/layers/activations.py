@@ -22,6 +22,7 @@ from paperback.nn.layers.layer import Layer, real
 class ReLU(Layer):
     """y = max(x, 0).
 
+    Use: the usual activation between layers: cheap, and its slope does not shrink for large x.
     Derivative: dx = dy where x > 0, 0 where x < 0.
     Kinks: at x = 0 the slope is `at_zero`: 0 (the default), 1/2 or 1.
     Source: claims E9, E10.
@@ -44,6 +45,7 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """y = 1/(1 + exp(-x)).
 
+    Use: a probability of yes or no from one score, and gates; as a hidden activation it saturates.
     Derivative: dx = dy*y*(1 - y).
     Source: claims A1.1, D3.
     """
@@ -55,6 +57,7 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """y = tanh(x).
 
+    Use: an activation between -1 and 1 with mean near 0; it saturates for large |x|.
     Derivative: dx = dy*(1 - y^2).
     Source: claim A3.1 (tanh(x) = 2*sigmoid(2*x) - 1).
     """
@@ -66,6 +69,7 @@ class Tanh(Layer):
 class Step(Layer):
     """y = [x >= 0]; with at_zero=0 it is [x > 0].
 
+    Use: the perceptron's decision; it has no slope to learn by, so it is for networks whose weights are given.
     Derivative: 0.
     Kinks: y at x = 0 is `at_zero`, 1 or 0; the derivative there is 0 too.
     Source: claim D1 (the perceptron).
@@ -86,6 +90,7 @@ class Step(Layer):
 class LeakyReLU(Layer):
     """y = x where x > 0, else slope*x: max(slope*x, x) for a slope up to 1, min(slope*x, x) for a larger one.
 
+    Use: in place of ReLU where units die: what is negative keeps a small slope.
     Derivative: dx = dy where x > 0, slope*dy where x < 0.
     Kinks: at x = 0 the slope is the left one, `slope`.
     Source: Maas et al. 2013.
@@ -109,6 +114,7 @@ class LeakyReLU(Layer):
 class ELU(Layer):
     """y = x where x > 0, else alpha*(exp(x) - 1).
 
+    Use: in place of ReLU where a smooth curve and outputs with mean near 0 help.
     Derivative: dx = dy where x > 0, alpha*exp(x)*dy where x < 0.
     Kinks: at x = 0 the slope is the left one, alpha; with alpha = 1 there is no kink.
     Source: Clevert et al. 2016.
@@ -130,6 +136,7 @@ class ELU(Layer):
 class GELU(Layer):
     """y = x*F(x), F the distribution function of the normal distribution: the exact form, not the one with tanh.
 
+    Use: the usual activation inside transformers: a smooth ReLU.
     Derivative: dx = dy*(F(x) + x*exp(-x^2/2)/sqrt(2*pi)).
     Source: Hendrycks and Gimpel 2016.
     """
@@ -141,6 +148,7 @@ class GELU(Layer):
 class SiLU(Layer):
     """y = x*sigmoid(x), also called swish.
 
+    Use: a smooth ReLU, which dips below 0 before it rises.
     Derivative: dx = dy*(s + x*s*(1 - s)), s = sigmoid(x).
     Source: Elfwing et al. 2018.
     """
@@ -152,6 +160,7 @@ class SiLU(Layer):
 class Softplus(Layer):
     """y = log(1 + exp(x)), finite for every finite x.
 
+    Use: a smooth ReLU that is always positive: for scales and variances.
     Derivative: dx = dy*sigmoid(x).
     Source: Dugas et al. 2001.
     """
@@ -163,6 +172,7 @@ class Softplus(Layer):
 class HardTanh(Layer):
     """y = x, cut off below at `low` and above at `high`.
 
+    Use: keeping values within limits, with no exponential to compute.
     Derivative: dx = dy where low < x < high, else 0.
     Kinks: at x = low and x = high the slope is 0.
     Source: Collobert 2004.
@@ -186,6 +196,7 @@ class HardTanh(Layer):
 class Identity(Layer):
     """y = x: a branch that changes nothing.
 
+    Use: the branch of an Add or Parallel that leaves x as it is.
     Derivative: dx = dy.
     """
 

@@ -17,6 +17,7 @@ from paperback.nn.layers.places import Places
 class BatchNorm(Layer):
     """y[n,i,j,c] = (x[n,i,j,c] - m[c]) * (v[c] + eps)^(-1/2) * scale[c] + shift[c], m and v the mean and variance of x.
 
+    Use: after a convolution or a dense layer, to train deep networks faster and with larger learning rates.
     Derivative: through m and v too, so dx sums to 0 over every channel, and so does x*dx as eps goes to 0.
     After training: the running mean and variance take the place of m and v.
     Every step: mean = (1-momentum)*mean + momentum*m; var likewise, from the unbiased variance v*M/(M-1), M = N*H*W; so

@@ -39,6 +39,7 @@ class Composite(Layer):
 class Sequential(Composite):
     """Layers one after the other: y = f(...(b(a(x)))).
 
+    Use: every network that is a chain of layers.
     Derivative: the chain rule; dx goes through the layers from the last to the first.
     A layer is a description: the same object at two places is two layers with parameters of their own.
     """
@@ -51,6 +52,7 @@ class Sequential(Composite):
 class Residual(Composite):
     """y = x + f(x), f the given layers one after the other.
 
+    Use: deep networks: the gradient has a way around every block.
     Derivative: dx = dy + J^T dy, J the Jacobian of f: what f loses on the way the identity keeps.
     Shapes: f(x) has the shape of x.
     Source: claim D4; He et al. 2016.
@@ -99,6 +101,7 @@ class _Elementwise(_Branches):
 class Add(_Elementwise):
     """y = f1 + f2 + ..., the results of the given layers on the same x; `Add(Identity(), f)` is `Residual(f)`.
 
+    Use: branches whose results are to be summed.
     Derivative: every branch gets dy; dx is the sum of what the branches send back.
     Shapes: all branches give one shape.
     Source: claim D4.
@@ -113,6 +116,7 @@ class Multiply(_Elementwise):
     """y = f1 * f2 * ..., the results of the given layers on the same x.
 
     `Multiply(f, Sequential(g, Sigmoid()))` is a gate.
+    Use: gates, and products of features.
     Derivative: every branch gets dy times the product of the others.
     Shapes: all branches give one shape.
     """
@@ -125,6 +129,7 @@ class Multiply(_Elementwise):
 class Parallel(_Branches):
     """y[c] = f1[c] for c < A1, f2[c-A1] after that, and so on: the results side by side on the last axis.
 
+    Use: branches whose channels are to stand side by side, as in an Inception block.
     Derivative: every branch gets its part of dy; dx is the sum of what the branches send back.
     Shapes: f1: A1, f2: A2, ..., y: A1 + A2 + ...; the axes before must be equal.
     Source: Szegedy et al. 2015.

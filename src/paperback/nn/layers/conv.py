@@ -109,6 +109,7 @@ class Convolution(Layer):
 class Conv1d(Convolution):
     """y[i,k] = sum(p,r) x[s*i+d*p-t, r] * w[p,r,k] + b[k].
 
+    Use: signals, text and series: the same weights at every position.
     Derivative: dx is the full convolution of dy with the other flip; dw[p,r,k] correlates x with dy over i; db sums dy.
     Shapes: x: L R, w: P R K (R = C/G with groups), b: K, y: floor((L+t+high-d*(P-1)-1)/s)+1, K.
     Settings: as `Convolution` says; `padding=((low, high),)` pads the two sides.
@@ -121,6 +122,7 @@ class Conv1d(Convolution):
 class Conv2d(Convolution):
     """y[i,j,k] = sum(p,q,r) x[s*i+d*p-t, u*j+e*q-l, r] * w[p,q,r,k] + b[k].
 
+    Use: images: the same weights at every place.
     Derivative: dx is the full convolution of dy with the other flip, its rows s apart; dw[p,q,r,k] correlates x with dy
     over i, j; db sums dy over i, j.
     Shapes: x: H W R, w: P Q R K (R = C/G with groups), b: K or I J K, y: floor((H+t+bottom-d*(P-1)-1)/s)+1, likewise
@@ -135,6 +137,7 @@ class Conv2d(Convolution):
 class Conv3d(Convolution):
     """y[h,i,j,k] = sum(o,p,q,r) x[s*h+d*o-f, u*i+e*p-t, ..., r] * w[o,p,q,r,k] + b[k].
 
+    Use: volumes and video.
     Derivative: dx is the full convolution of dy with the other flip; dw correlates x with dy over h, i, j; db sums dy.
     Shapes: x: D H W R, w: O P Q R K (R = C/G with groups), b: K or E I J K, y: E I J K, each as in `Conv2d`.
     Settings: as `Convolution` says.

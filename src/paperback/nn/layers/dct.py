@@ -44,6 +44,7 @@ def _check_scaling(layer: Layer, scaling: str) -> None:
 class DCT2d(Layer):
     """y[k,l,c] = sum(p,q) m[k,p]*x[p,q,c]*m[l,q], the transform of a whole image, rows after columns.
 
+    Use: frequencies of a whole image; smooth pictures have few that matter.
     Derivative: dx = m^T dy m; the transform back, where m is orthonormal.
     Shapes: x: H W C, y: H W C, frequencies in place of places.
     Settings: `scaling` and `inverse`, see the module.
@@ -72,6 +73,7 @@ class DCT2d(Layer):
 class BlockDCT(Layer):
     """y[a,b,N*N*c+N*k+l] = sum(p,q) m[k,p]*x[N*a+p,N*b+q,c]*m[l,q]: every N x N block becomes N*N channels.
 
+    Use: frequencies block by block, as JPEG has them: a fixed first layer.
     Derivative: dx of a block is m^T dy m.
     Shapes: x: H W C with H and W multiples of N, y: H/N W/N N*N*C; the inverse takes that back to H W C.
     Settings: `block` is N; `scaling` and `inverse`, see the module.

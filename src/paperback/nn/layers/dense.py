@@ -16,6 +16,7 @@ from paperback.nn.layers.layer import Layer, natural
 class Dense(Layer):
     """y[o] = sum(i) x[i] * w[i,o] + b[o].
 
+    Use: the last layers of a classifier, and every layer of a multilayer perceptron.
     Derivative: dx[i] = sum(o) dy[o]*w[i,o]; dw[i,o] = x[i]*dy[o], summed over the batch; db = dy, summed.
     Shapes: x: I, w: I O (in, out), b: O, y: O.
     Settings: `bias=False` leaves b out; `in_features` states I, where a mistake before this layer should be noticed.

@@ -15,6 +15,7 @@ from paperback.nn.layers.layer import Layer, real
 class Dropout(Layer):
     """y = x*mask/keep, keep = 1 - rate; after training y = x, which is the mean of that.
 
+    Use: against overfitting, between dense layers.
     Derivative: dx = dy*mask/keep.
     Shapes: x, mask, y: the same. The mask of 0s and 1s is an input: a formula draws no random numbers.
     Source: Srivastava et al. 2014.

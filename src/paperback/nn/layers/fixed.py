@@ -18,6 +18,7 @@ from paperback.nn.layers.window import NAMES, Padding, Window, check_fit, window
 class FixedConv(Layer):
     """y[i,j,c] = sum(p,q) x[s*i+d*p-t, u*j+e*q-l, c] * w[p,q]: a kernel of yours, kept as it is.
 
+    Use: filters that are known: blur, edges, wavelets.
     Derivative: dx as in `Conv2d`; w is no parameter and gets none.
     Shapes: x: L C or H W C. A kernel of one or two axes, P or P Q, goes over every channel by itself; one of three to
     five axes mixes them as in `Conv1d`, `Conv2d`, `Conv3d`: P R K, P Q R K, O P Q R K.
@@ -93,6 +94,7 @@ class FixedConv(Layer):
 class FiniteDifferences(Layer):
     """y[i,j,2*c] = x[i+1,j,c] - x[i,j,c], y[i,j,2*c+1] = x[i,j+1,c] - x[i,j,c]; x is 0 outside.
 
+    Use: edges: how fast an image changes downwards and to the right.
     Derivative: dx[i,j,c] = dy[i-1,j,2*c] + dy[i,j-1,2*c+1] - dy[i,j,2*c] - dy[i,j,2*c+1].
     Shapes: x: H W C, y: H W 2*C.
     Source: claim B1 (a 3x3 convolution with padding 1).
@@ -108,6 +110,7 @@ class FiniteDifferences(Layer):
 class Grey(Layer):
     """y[0] = 0.299*x[0] + 0.587*x[1] + 0.114*x[2]: red, green and blue become one brightness.
 
+    Use: colour images, where colour does not matter.
     Derivative: dx[r] = weight[r]*dy[0].
     Shapes: x: 3, y: 1; the last axis, lifted over the others. The weights sum to 1.
     Source: claims B3, C3 (a 1x1 convolution).

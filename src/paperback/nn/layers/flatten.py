@@ -19,6 +19,7 @@ _LETTERS = ("h", "i", "j", "k", "l", "m")
 class Flatten(Layer):
     """y[W*C*i + C*j + c] = x[i,j,c].
 
+    Use: from images to a vector, in front of the first dense layer.
     Derivative: dx[i,j,c] = dy[W*C*i + C*j + c], a reshape back.
     Shapes: x: H W C (one to four axes), y: H*W*C; the channel runs fastest, whatever layout came in at the edge.
     Source: claim E5.
@@ -38,6 +39,7 @@ class Flatten(Layer):
 class Unflatten(Layer):
     """y[i,j,c] = x[W*C*i + C*j + c]: the last axis becomes several, the last of which runs fastest.
 
+    Use: from a vector to an image, as decoders and generators need it.
     Derivative: dx[W*C*i + C*j + c] = dy[i,j,c], a reshape back.
     Shapes: x: H*W*C, lifted over the axes before; y: `shape`, here H W C.
     Source: claim E5, read from right to left.
@@ -75,6 +77,7 @@ class Unflatten(Layer):
 class Permute(Layer):
     """y[j,c,i] = x[i,j,c] for order (1, 2, 0): axis a of y is axis order[a] of x, the batch not counted.
 
+    Use: another order of axes, as channels first for data that come so.
     Derivative: dx[i,j,c] = dy[j,c,i].
     Shapes: x: as many axes as `order`, two to six.
     """

@@ -18,6 +18,7 @@ from paperback.notation.read import read
 class Formula(Layer):
     """y[...] = what you write: `Formula("y[o] = sum(i) x[i]*w[i,o]", parameters={"w": HeNormal()}, sizes={"O": 3})`.
 
+    Use: a layer of your own, in one line.
     Derivative: of that formula.
     Shapes: as the formula says, for one example; `x` is the input, the last statement the output. A formula for one
     element, `x[]`, is lifted over all axes.

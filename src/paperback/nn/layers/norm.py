@@ -38,6 +38,7 @@ class Normalisation(Layer):
 class LayerNorm(Normalisation):
     """y[c] = (x[c] - m) * (v + eps)^(-1/2) * scale[c] + shift[c], m and v the mean and variance of x over c.
 
+    Use: in transformers, and wherever the batch is small: statistics of one place of one example.
     Derivative: through m and v too, so that dx sums to 0 over c.
     Shapes: x: C, lifted over the axes before; scale, shift: C.
     Settings: `affine=False` leaves scale and shift out.
@@ -64,6 +65,7 @@ class LayerNorm(Normalisation):
 class InstanceNorm(Normalisation):
     """y[i,j,c] = (x[i,j,c] - m[c]) * (v[c] + eps)^(-1/2), m and v the mean and variance of x over i, j.
 
+    Use: style transfer: every channel of an image forgets its brightness and contrast.
     Derivative: through m and v too, so that dx sums to 0 over every channel.
     Shapes: x: H W C (or L C, D H W C); scale, shift: C.
     Settings: `affine=True` adds * scale[c] + shift[c].
@@ -100,6 +102,7 @@ class GroupNorm(Normalisation):
     """y[i,j,R*g+r] = (x[i,j,R*g+r] - m[g]) * (v[g] + eps)^(-1/2) * scale[R*g+r] + shift[R*g+r].
 
     m[g] and v[g] are the mean and variance over i, j and the R = C/G channels r of a group g < G.
+    Use: in place of BatchNorm where the batch is small.
     Derivative: through m and v too, so that dx sums to 0 over every group.
     Shapes: x: H W C (or C, L C, D H W C); scale, shift: C.
     Settings: `groups` must divide C; `affine=False` leaves scale and shift out.

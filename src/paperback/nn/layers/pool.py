@@ -163,6 +163,7 @@ class AveragePooling(Pooling):
 class MaxPool1d(MaximumPooling):
     """y[i,c] = max(p<P) x[s*i+p-t, c].
 
+    Use: halving a signal, keeping the strongest response of each window.
     Derivative, settings and kinks: as `MaxPool2d`.
     Shapes: x: L C, y: floor((L+t+high-P)/s)+1, C.
     """
@@ -173,6 +174,7 @@ class MaxPool1d(MaximumPooling):
 class MaxPool2d(MaximumPooling):
     """y[i,j,c] = max(p<P,q<Q) x[s*i+p-t, u*j+q-l, c].
 
+    Use: halving an image, keeping the strongest response of each window.
     Derivative: dy[i,j,c] goes to the element that won its window.
     Shapes: x: H W C, y: floor((H+t+bottom-P)/s)+1, likewise for W, C; x is -inf outside.
     Settings: as `Pooling` says.
@@ -187,6 +189,7 @@ class MaxPool2d(MaximumPooling):
 class MaxPool3d(MaximumPooling):
     """y[h,i,j,c] = max(o<O,p<P,q<Q) x[s*h+o-f, u*i+p-t, v*j+q-l, c].
 
+    Use: halving a volume, keeping the strongest response of each window.
     Derivative, settings and kinks: as `MaxPool2d`.
     Shapes: x: D H W C, y: floor((D+f+back-O)/s)+1, likewise for H and W, C.
     """
@@ -197,6 +200,7 @@ class MaxPool3d(MaximumPooling):
 class AvgPool1d(AveragePooling):
     """y[i,c] = sum(p<P) x[s*i+p-t, c] / P.
 
+    Use: halving a signal, keeping the mean of each window.
     Derivative, shapes and settings: as `AvgPool2d`, with one axis.
     """
 
@@ -206,6 +210,7 @@ class AvgPool1d(AveragePooling):
 class AvgPool2d(AveragePooling):
     """y[i,j,c] = sum(p<P,q<Q) x[s*i+p-t, u*j+q-l, c] / (P*Q); at a border by the number of elements in range.
 
+    Use: halving an image, keeping the mean of each window.
     Derivative: every element of a window gets dy over that number; windows that overlap add up.
     Shapes and settings: as `MaxPool2d`; outside x is left out of the mean.
     Source: claims B2, C2 (average pooling is a fixed diagonal convolution), C4.
@@ -217,6 +222,7 @@ class AvgPool2d(AveragePooling):
 class AvgPool3d(AveragePooling):
     """y[h,i,j,c] = sum(o<O,p<P,q<Q) x[s*h+o-f, u*i+p-t, v*j+q-l, c] / (O*P*Q).
 
+    Use: halving a volume, keeping the mean of each window.
     Derivative, shapes and settings: as `AvgPool2d`, with three axes.
     """
 

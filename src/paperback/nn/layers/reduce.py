@@ -18,6 +18,7 @@ from paperback.nn.layers.pool import check_ties
 class GlobalAvgPool(Layer):
     """y[c] = sum(i,j) x[i,j,c] / (H*W).
 
+    Use: from an image of any size to one number per channel, in place of Flatten.
     Derivative: dx[i,j,c] = dy[c]/(H*W).
     Shapes: x: H W C (or L C, D H W C), y: C.
     Source: Lin et al. 2014; claim B2 with one window.
@@ -36,6 +37,7 @@ class GlobalAvgPool(Layer):
 class GlobalMaxPool(Layer):
     """y[c] = max(i,j) x[i,j,c].
 
+    Use: was a feature seen anywhere? One number per channel, in place of Flatten.
     Derivative: dy[c] goes to the largest element of channel c.
     Shapes: x: H W C (or L C, D H W C), y: C.
     Kinks: of equal maxima the first in row-major order wins; `ties` as in `MaxPool2d`.

@@ -16,6 +16,7 @@ from paperback.nn.layers.layer import Layer, Shape, Text, natural
 class Embedding(Layer):
     """y[e] = w[x, e]: every id x becomes the row of that number.
 
+    Use: words, letters, users: a vector to learn for every id.
     Derivative: dw[v,e] = dy[e] summed over the places where x = v; an id has none.
     Shapes: x: whole numbers 0 <= x < V of any shape, w: V E (standard normal), y: the shape of x, then E. Only the
     first layer can take ids.
@@ -46,6 +47,7 @@ class Embedding(Layer):
 class PositionalEncoding(Layer):
     """y[t,e] = x[t,e] + p[t,e], p[t,2*k] = sin(t/10000^(2*k/E)), p[t,2*k+1] = cos(t/10000^(2*k/E)).
 
+    Use: in front of attention, which by itself does not know the order of positions.
     Derivative: dx = dy.
     Shapes: x: T E with an even E; nothing is learned.
     Source: Vaswani et al. 2017.
@@ -67,6 +69,7 @@ class PositionalEncoding(Layer):
 class MultiHeadAttention(Layer):
     """y[t] is, for every head, a mean of values over all positions u, weighted by softmax of q[t].k[u]/sqrt(D).
 
+    Use: sequences in which any position may matter to any other.
     Derivative: through softmax, ds[h,t,u] = a*(da - sum(u) da*a), a the weights, and from there as in `Dense`.
     Shapes: x: T E, y: T E; wq, wk, wv: E H D, wo: H D E, bq, bk, bv: H D, bo: E.
     Settings: `heads` is H; D, the features of a head, is E/H unless `head_features` is given; `causal=True` lets

@@ -111,6 +111,7 @@ class TransposedConvolution(Layer):
 class ConvTranspose1d(TransposedConvolution):
     """y[t,k] = sum(i,p,r) [t == s*i+d*p-a] * x[i,r] * w[p,r,k] + b[k].
 
+    Use: making a signal longer, as decoders need it.
     Derivative: dx is the convolution of dy with this stride; dw[p,r,k] sums x[i,r]*dy[s*i+d*p-a,k]; db sums dy.
     Shapes: x: L R, w: P R K, b: K, y: s*(L-1) + d*(P-1) + 1 + output_padding - low - high, K.
     Settings: as `TransposedConvolution` says.
@@ -123,6 +124,7 @@ class ConvTranspose1d(TransposedConvolution):
 class ConvTranspose2d(TransposedConvolution):
     """y[t,u,k] = sum(i,j,p,q,r) [t == s*i+d*p-a and u == v*j+e*q-l] * x[i,j,r] * w[p,q,r,k] + b[k].
 
+    Use: making an image larger, as decoders and segmentation need it.
     Derivative: dx is the convolution of dy with this stride; dw[p,q,r,k] sums x[i,j,r]*dy[s*i+d*p-a, v*j+e*q-l, k]; db
     sums dy.
     Shapes: x: H W R, w: P Q R K, b: K, y: s*(H-1) + d*(P-1) + 1 + output_padding - low - high, likewise for W, K.
