@@ -126,12 +126,12 @@ def _line(statement: Statement, plain: Sequence[str]) -> str:
 
 def _table(program: Program) -> Iterator[str]:
     for title, tensors in program.given.items():
-        yield from (_TITLE.format(title), _ROW.format("; ".join(map(str, tensors)), ""))
+        yield from (_HEAD.format(title), _ROW.format("; ".join(map(str, tensors)), ""))
     plain = _plain(program)
     for title, statements in program.sections.items():
-        yield _TITLE.format(title)
+        yield _HEAD.format(title)
         yield from (_ROW.format(mathml_statement(s, plain), _shape(s.axes)) for s in statements)
 
 
-_TITLE = "<tr><th colspan='2' style='text-align:left'>{}</th></tr>"
+_HEAD = "<tr><th colspan='2' style='text-align:left'>{}</th></tr>"
 _ROW = "<tr><td style='text-align:left'>{}</td><td style='text-align:right'>{}</td></tr>"
