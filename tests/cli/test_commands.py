@@ -83,6 +83,16 @@ def test_summary_of_a_file_and_of_a_network(saved: Path) -> None:
     assert "650 parameters" in run("summary", saved).stdout
 
 
+def test_summary_measures_when_asked() -> None:
+    plain = result(run("summary", "--json", "--batch", "3"))["layers"]
+    timed = result(run("summary", "--json", "--batch", "3", "--time", "--engine", "numpy"))["layers"]
+    assert plain[0]["receptive_field"] == {"size": [3, 3, 1], "jump": [1.0, 1.0, 0.0], "offset": [-1, -1, 0]}
+    assert plain[0]["activation_bytes"] == 4 * 3 * 8 * 8 * 16
+    for before, after in zip(plain, timed, strict=True):
+        assert after.pop("forward_seconds") > 0 and after.pop("backward_seconds") >= 0
+        assert after == before
+
+
 def test_derive_prints_formulas() -> None:
     ran = run("derive", "y[o] = sum(i) x[i]*w[i,o] + b[o]", "--wrt", "x")
     assert ran.exit_code == 0

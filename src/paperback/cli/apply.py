@@ -109,6 +109,9 @@ def predict(
 @click.option("--input-shape", type=Shape("28x28x1"), help="Of one example. Default: 8x8x1.")
 @click.option("--classes", type=Whole(1), help="Outputs of a preset. Default: 10.")
 @click.option("--program", is_flag=True, help="The whole training step as a page of formulas.")
+@click.option("--time", is_flag=True, help="Measure every layer, forward and backward.")
+@click.option("--batch", type=Whole(1), default=64, show_default=True, help="Examples that memory and time are for.")
+@_ENGINE
 @job
 def summary(
     say: Say,
@@ -117,29 +120,24 @@ def summary(
     input_shape: tuple[int, ...] | None,
     classes: int | None,
     program: bool,
+    time: bool,
+    batch: int,
+    engine: str | None,
 ) -> tuple[dict[str, Any], int]:
-    """The layers of a saved MODEL, or of a network: formulas, shapes, parameters, FLOPs."""
+    """The layers of a saved MODEL, or of a network: formulas, shapes, parameters, FLOPs, memory, receptive field."""
     if model_path is None:
         spec, shape = spec or "lenet", input_shape or (8, 8, 1)
         preset = spec.strip().lower() in PRESETS
         needs("--classes", classes, preset, f"of the presets {', '.join(PRESETS)}, this net says its outputs itself")
-        model = Model(network(spec, shape, classes or 10), shape)
+        model = Model(network(spec, shape, classes or 10), shape, engine=engine)
     else:
         for option, given in (("--net", spec), ("--input-shape", input_shape), ("--classes", classes)):
             needs(option, given, False, "for a network without a file, the model has its own")
-        model = Model.load(model_path)
-    say(str(model.program()) if program else model.summary())
-    layers = [
-        {
-            "name": layer.name,
-            "formula": layer.formula,
-            "output_shape": list(layer.output_shape),
-            "parameters": sum(math.prod(shape) for shape in layer.parameters.values()),
-            "flops": layer.flops,
-        }
-        for layer in model.network.layers
-    ]
+        model = Model.load(model_path, engine=engine)
+    found = model.summarize(time, batch)
+    say(str(model.program() if program else found))
     parameters = sum(array.size for array in model.parameters.values())
     return {
-        "command": "summary", "input_shape": list(model.input_shape), "layers": layers, "parameters": parameters
+        "command": "summary", "input_shape": list(model.input_shape), "layers": [layer.plain() for layer in found.layers],
+        "parameters": parameters, "batch": batch,
     }, 0  # fmt: skip

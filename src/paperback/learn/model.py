@@ -22,6 +22,8 @@ from paperback.learn import rates
 from paperback.learn import steps as programs
 from paperback.learn.augment import Augment
 from paperback.learn.history import History
+from paperback.learn.inputs import check_count
+from paperback.learn.measure import measure
 from paperback.learn.metrics import Metric
 from paperback.learn.optim import Optimizer, find_optimizer
 from paperback.learn.predictor import SOFTMAX, Predictor
@@ -29,6 +31,7 @@ from paperback.learn.rates import LearningRates
 from paperback.learn.schedules import Schedule
 from paperback.learn.train_step import TrainStep
 from paperback.nn.losses import Loss, find
+from paperback.nn.summary import Summary, summarize
 from paperback.program.program import Program
 
 
@@ -125,6 +128,21 @@ class Model(Predictor):
         trainable = [name for name in self.network.parameters if name not in self._frozen]
         kind = label or loss.labels[0]
         return programs.training_program(self.network, loss, kind, rule, trainable, weights, deltas)
+
+    def summary(self, time: bool = False, batch: int = 64) -> str:
+        """A table: layer, output shape, parameters, FLOPs, memory, receptive field, formula; see `nn.summary`.
+
+        time     measure too: seconds forward and backward of every layer, the median of a few rounds
+        batch    the examples that memory and time are for; a time is for two where a layer's statistics need them
+        """
+        return str(self.summarize(time, batch))
+
+    @strict
+    def summarize(self, time: bool = False, batch: int = 64) -> Summary:
+        """The same as data: `summarize().layers` has a line per layer, `plain()` of it is for JSON."""
+        count = check_count("summary", "batch", batch)
+        times = measure(self, max(count, self.network.least_batch)) if time else None
+        return summarize(self.network, count, self.dtype.itemsize, times)
 
 
 def load(
