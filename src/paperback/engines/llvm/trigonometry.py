@@ -90,8 +90,8 @@ def _table() -> Definition:
     return Definition("two.over.pi", f"@two.over.pi = internal constant [{_WORDS} x i64] [{entries}]\n", frozenset())
 
 
-def _far(x: Vector) -> _Angle:
-    """The angle of one finite double beyond the limit."""
+def _far(x: Vector, exact: bool) -> _Angle:
+    """The same of one finite double beyond the limit."""
     code = x.code
     code.needs.append(_table())
     code.declarations |= {"declare i64 @llvm.fshl.i64(i64, i64, i64)", "declare i128 @llvm.ctlz.i128(i128, i1)"}
@@ -132,20 +132,20 @@ def _far(x: Vector) -> _Angle:
     product = (shifted >> 64) * (_pi(400) >> (400 - 62))  # pi/2 2^63, times fraction 2^(64 + zeros)
     scale = ((-low(zeros) + 1023) << 52).real()
     parts = []
-    for drop in (75, 22):
+    for drop in (75, 22) if exact else (75,):
         digits = low(product >> drop) & (2**53 - 1)
         part = whole(f"uitofp {digits} to double", "double") * scale * 2.0 ** (drop - 127)
         parts.append(opposite.select(-part, part))
-    return _Angle(parts[0], parts[1], below.select(-turns, turns))
+    return _Angle(parts[0], parts[1] if exact else None, below.select(-turns, turns))
 
 
-def _sin_cos(angle: _Angle, exact: bool) -> tuple[Pair, Pair]:
+def _sin_cos(angle: _Angle) -> tuple[Pair, Pair]:
     """sin(r) and cos(r), each a sum whose first term is the greater."""
-    kind = "double" if exact else "float"
     r, tail = angle.r, angle.tail
+    kind = "double" if tail else "float"
     z = r * r
     sine, cosine = horner(z, COEFFICIENTS["sin", kind]), horner(z, COEFFICIENTS["cos", kind])
-    if not exact or tail is None:
+    if tail is None:
         return (r, r * z * sine), (r.like(1.0), cosine.fma(z, -0.5) * z)
     half = z * 0.5
     around = 1.0 - half
@@ -153,12 +153,14 @@ def _sin_cos(angle: _Angle, exact: bool) -> tuple[Pair, Pair]:
     return (r, (r * z).fma(sine, tail - half * tail)), (around, rest)
 
 
-def _turned(name: str, angle: _Angle, exact: bool) -> Vector:
-    sine, cosine = _sin_cos(angle, exact)
+def _turned(name: str, angle: _Angle) -> Vector:
+    sine, cosine = _sin_cos(angle)
     turns = angle.turns + (1 if name == "cos" else 0)
     odd = (turns & 1).differs(0)
     if name == "tan":
-        return _ratio(_select(odd, cosine, sine), _select(odd, sine, cosine)).flipped(turns << 63)
+        above, below = _select(odd, cosine, sine), _select(odd, sine, cosine)
+        ratio = _ratio(above, below) if angle.tail else _sum(above) / _sum(below)
+        return ratio.flipped(turns << 63)
     return _sum(_select(odd, cosine, sine)).flipped((turns >> 1) << 63)
 
 
@@ -189,9 +191,9 @@ def _function(name: str) -> Callable[[Vector], Vector]:
                 one = Code(name, x.element, 1)
                 code.leave(code.lane_by_lane(one.returns(function(one.argument)), x))
             else:
-                y = narrow(_turned(name, _far(x if exact else x.wide()), exact))
+                y = narrow(_turned(name, _far(x if exact else x.wide(), exact)))
                 code.leave((x.abs() < inf).select(y, nan))
-        y = narrow(_turned(name, _near(x if exact else x.wide(), exact), exact))
+        y = narrow(_turned(name, _near(x if exact else x.wide(), exact)))
         return y if name == "cos" else x.is_(0.0).select(x, y)
 
     return function
