@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from paperback.learn.model import Model
 from paperback.learn.record import Record
 
 SHORT = ["--net", "flatten, dense 10", "--epochs", "2", "--shift", "0"]
+SPLIT = ["--held-out", "0.3", "--seed", "2"]
 
 
 def run(*arguments: str | Path) -> Result:
@@ -34,7 +36,7 @@ def result(ran: Result) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run") / "model.safetensors"
-    ran = run("train", *SHORT, "--save", path, "--report", path.with_name("first.html"))
+    ran = run("train", *SHORT, *SPLIT, "--save", path, "--report", path.with_name("first.html"))
     assert ran.exit_code == 0 and f"report in {path.with_name('first.html')}" in ran.stdout
     return path
 
@@ -46,8 +48,8 @@ def test_the_page_of_a_run_is_the_page_that_training_wrote(saved: Path) -> None:
     assert found["report"] == str(saved.with_suffix(".html"))
     page = saved.with_suffix(".html").read_bytes()
     assert page == saved.with_name("first.html").read_bytes()
-    evaluated = result(run("evaluate", saved, "--json"))
-    assert (found["accuracy"], found["loss"], found["examples"]) == (evaluated["accuracy"], evaluated["loss"], 359)
+    evaluated = result(run("evaluate", saved, *SPLIT[:2], "--json"))
+    assert (found["accuracy"], found["loss"], found["examples"]) == (evaluated["accuracy"], evaluated["loss"], 539)
     assert f"{evaluated['accuracy']:.2%}" in page.decode()
     shown = run("report", saved, "--out", saved.with_name("second.html"))
     assert shown.stdout.splitlines()[-1] == f"report in {saved.with_name('second.html')}"
@@ -58,16 +60,18 @@ def test_the_command_in_the_page_trains_the_same_model_again(saved: Path, tmp_pa
     page = saved.with_name("first.html").read_text(encoding="utf-8")
     (command,) = re.findall(r"<pre><code>(.*?)</code></pre>", page)
     words = html.unescape(command)
-    assert words.startswith("paperback train --net 'flatten, dense 10' --epochs 2 --shift 0 --save ")
-    arguments = ["train", "--net", "flatten, dense 10", "--epochs", "2", "--shift", "0", "--save", tmp_path / "again"]
-    assert run(*arguments).exit_code == 0
+    options = "--net 'flatten, dense 10' --epochs 2 --shift 0 --held-out 0.3 --seed 2 --save "
+    assert words.startswith(f"paperback train {options}")
+    arguments = shlex.split(words)[1:]
+    at = arguments.index("--save")
+    assert run(*arguments[:at], "--save", tmp_path / "again").exit_code == 0
     first, again = Model.load(saved), Model.load(tmp_path / "again")
     assert all(np.array_equal(array, again.parameters[name]) for name, array in first.parameters.items())
 
 
 def test_the_record_tells_the_job(saved: Path) -> None:
     record = read_record(saved)
-    assert record is not None and len(record.history) == 2 and record.history.steps == 180
+    assert record is not None and len(record.history) == 2 and record.history.steps == 158
     assert record.job["network"] == "flatten, dense 10" and record.job["batch_size"] == 16
     assert record.job["train_examples"] + record.job["test_examples"] == 1797
 
@@ -147,4 +151,4 @@ def test_what_is_no_run_is_refused(saved: Path, tmp_path: Path) -> None:
     assert len(cases) == 10 and sorted(tmp_path.iterdir()) == before
     told = run("report", tmp_path / "text", "--json")
     assert told.exit_code == 2 and "is no safetensors file" in result(told)["error"]
-    assert Model.load(saved).steps == 180
+    assert Model.load(saved).steps == 158

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 import os
 import re
@@ -102,7 +104,8 @@ def sound(made: Report) -> Page:
         if name in ("src", "href", "srcset", "data", "action", "background", "poster"):
             assert value.startswith(("data:image/png;base64,", "#")), (tag, name, value)
     bare = made.html.replace("http://www.w3.org/1998/Math/MathML", "")  # the name of a language, never fetched
-    assert not re.search(r"https?:|//\w|url\(|@import", bare)
+    bare = re.sub('"data:image/png;base64,[A-Za-z0-9+/=]*"', "", bare)
+    assert not re.search(r"https?:|//\w|url\(|@import|data:", bare.replace("img-src data:", ""))
     anchors = {value for tag, name, value in found.attributes if name == "id"}
     assert {value[1:] for _, name, value in found.attributes if name == "href"} == anchors
     return found
@@ -252,6 +255,68 @@ def test_numbers_instead_of_classes() -> None:
     assert made.run.layers[1].saturated == pytest.approx((tanh > 0.98).mean())
 
 
+def pictures(page: Page, beginning: str) -> list[Array]:
+    """The pixels of the pictures whose alternative text begins so, as Pillow reads them."""
+    image = pytest.importorskip("PIL.Image")
+    found = []
+    sources = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
+    texts = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    for source, text in zip(sources, texts, strict=True):
+        if text.startswith(beginning):
+            with image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as read:
+                found.append(np.asarray(read))
+    return found
+
+
+@pytest.mark.parametrize("first", ["dense", "convolution"])
+def test_pictures_show_the_examples_and_the_weights(first: str) -> None:
+    net = {
+        "dense": nn.Sequential(nn.Flatten(), nn.Dense(4), nn.ReLU(), nn.Dense(3)),
+        "convolution": nn.Sequential(nn.Conv2d(4, (2, 3)), nn.ReLU(), nn.Flatten(), nn.Dense(3)),
+    }[first]
+    model = pb.Model(net, (4, 5, 1), seed=3)
+    random = np.random.default_rng(3)
+    x, y = random.random((30, 4, 5, 1)), random.integers(0, 3, 30)
+    made = pb.report(model, x, y)
+    page = sound(made)
+    shown = pictures(page, "example ")
+    assert len(shown) == len(made.run.answers.mistakes) > 3
+    for pixels, mistake in zip(shown, made.run.answers.mistakes, strict=True):
+        np.testing.assert_array_equal(pixels, np.rint(255 * x[mistake.place, :, :, 0]))
+    weights = model.parameters["dense_1.w" if first == "dense" else "conv2d_1.w"]
+    drawn = pictures(page, "unit ")
+    assert len(drawn) == 4
+    for unit, pixels in enumerate(drawn):
+        own = weights[:, unit].reshape(4, 5) if first == "dense" else weights[:, :, 0, unit]
+        assert pixels.shape == (*own.shape, 3)
+        redder = pixels[..., 0].astype(int) - pixels[..., 2]
+        far = np.abs(own) > 0.05 * np.abs(weights).max()
+        assert (np.sign(redder) == np.sign(own))[far].all() and far.sum() > 3
+
+
+def test_what_training_alone_does_is_left_out() -> None:
+    """Running statistics and no masks: the gradients of `evaluate`'s loss, not those of a training step."""
+    net = nn.Sequential(nn.BatchNorm(), nn.Dense(6), nn.Dropout(0.5), nn.ReLU(), nn.Dense(3))
+    model = pb.Model(net, (3,), dtype="float64")
+    random = np.random.default_rng(0)
+    x, y = random.normal(2, 3, size=(30, 3)), random.integers(0, 3, 30)
+    made = pb.report(model, x, y)
+    start, squares = model.parameters["dense_1.b"], 0.0
+    for place in range(6):
+        moves = [start + step * np.eye(6)[place] for step in (1e-5, -1e-5)]
+        ends = []
+        for moved in moves:
+            model.set_parameters({"dense_1.b": moved})
+            ends.append(model.evaluate(x, y)["loss"])
+        squares += ((ends[0] - ends[1]) / 2e-5) ** 2
+    model.set_parameters({"dense_1.b": start})
+    _, gradients = model.loss_and_gradients(x, y, training=False)
+    assert np.linalg.norm(gradients["dense_1.b"]) == pytest.approx(math.sqrt(squares), rel=1e-6)
+    both = np.concatenate([gradients["dense_1.w"].ravel(), gradients["dense_1.b"]])
+    assert made.run.layers[1].gradient_norm == pytest.approx(np.linalg.norm(both))
+    assert made.run.layers[0].mean == pytest.approx(x.mean() / math.sqrt(1 + 1e-5))
+
+
 def others() -> dict[str, tuple[pb.Model, Array, Array, str]]:
     random = np.random.default_rng(5)
     pictures, signs = random.random((30, 6, 6, 3)), random.integers(0, 2, (30, 1))
@@ -301,6 +366,15 @@ def test_every_kind_of_model_has_its_page(kind: str) -> None:
     assert (answers.mistakes == ()) == (kind == "pixels" or not answers.wrong)
     filters = [v for tag, name, v in page.attributes if (tag, name) == ("img", "alt") and v.startswith("unit")]
     assert len(filters) == {"colour": 2}.get(kind, 0)
+    if kind == "sign":
+        outputs = [float(model.predict(x)[mistake.place, 0]) for mistake in answers.mistakes]
+        assert [mistake.confidence for mistake in answers.mistakes] == pytest.approx(np.abs(outputs))
+        assert [mistake.given for mistake in answers.mistakes] == [int(z > 0) for z in outputs]
+        assert answers.confidence == "margin"
+    if kind == "logit":
+        worst = answers.mistakes[0]
+        logit = float(model.predict(x)[worst.place, 0])
+        assert worst.confidence == pytest.approx(1 / (1 + math.exp(-abs(logit))), rel=1e-6)
     if kind == "probability":
         worst = answers.mistakes[0]
         share = float(model.predict(x)[worst.place, 0])
