@@ -137,7 +137,8 @@ def summary(
     found = model.summarize(time, batch)
     say(str(model.program() if program else found))
     parameters = sum(array.size for array in model.parameters.values())
+    layers = [layer.plain() for layer in found.layers]
     return {
-        "command": "summary", "input_shape": list(model.input_shape), "layers": [layer.plain() for layer in found.layers],
-        "parameters": parameters, "batch": batch,
+        "command": "summary", "input_shape": list(model.input_shape), "layers": layers, "parameters": parameters,
+        "batch": batch,
     }, 0  # fmt: skip
