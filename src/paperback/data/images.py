@@ -86,9 +86,12 @@ def read_pictures(
             f"{files[0].parent}: {len(files)} pictures of {rows}x{columns}x{depth} take {wanted} bytes, the limit is "
             f"{limit}; pass a smaller size"
         )
+    mode = "L" if depth == 1 else "RGB"
+    first = _pixels(pillow, files[0], mode, (rows, columns))  # before memory is taken for what its header claims
     images = np.empty((len(files), rows, columns, depth), np.float32)
-    for at, file in enumerate(files):
-        images[at] = _pixels(pillow, file, "L" if depth == 1 else "RGB", (rows, columns))
+    images[0] = first
+    for at, file in enumerate(files[1:], 1):
+        images[at] = _pixels(pillow, file, mode, (rows, columns))
     return images
 
 
