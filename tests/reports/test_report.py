@@ -197,10 +197,10 @@ def test_the_inside_is_that_of_numpy_and_of_finite_differences() -> None:
 def test_a_convolution_is_seen_as_pytorch_sees_it(layout: str) -> None:
     """300 examples pass in two batches; channels are units, and dead ones are found over both."""
     torch = pytest.importorskip("torch")
-    net = nn.Sequential(nn.Conv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.Dense(3))
+    net = nn.Sequential(nn.Conv2d(5, 3), nn.ReLU(), nn.Flatten(), nn.Dense(3))
     shape = (6, 5, 1) if layout == "NHWC" else (1, 6, 5)
     model = pb.Model(net, shape, seed=1, dtype="float64", layout=layout)
-    model.set_parameters({"conv2d_1.b": np.array([0.1, -30, -0.2, 0.0])})
+    model.set_parameters({"conv2d_1.b": np.array([0.1, -30, -0.2, 0.0, 0.3])})
     random = np.random.default_rng(3)
     x, y = random.normal(size=(300, 6, 5, 1)), random.integers(0, 3, 300)
     made = pb.report(model, x if layout == "NHWC" else np.moveaxis(x, -1, 1), y)
@@ -211,15 +211,26 @@ def test_a_convolution_is_seen_as_pytorch_sees_it(layout: str) -> None:
     seen, fired = a.detach().numpy(), z.detach().numpy()
     scores = a.permute(0, 2, 3, 1).reshape(300, -1) @ p["dense_1.w"] + p["dense_1.b"]
     torch.nn.functional.cross_entropy(scores, torch.tensor(y)).backward()
-    assert relu.dead == tuple(k for k in range(4) if not (seen[:, k] > 0).any()) == (1,)
+    assert relu.dead == tuple(k for k in range(5) if not (seen[:, k] > 0).any()) == (1,)
     assert conv.mean == pytest.approx(fired.mean()) and relu.deviation == pytest.approx(seen.std())
     for layer, name in ((conv, "conv2d_1"), (dense, "dense_1")):
         norm = math.sqrt(sum(float(p[f"{name}.{q}"].grad.square().sum()) for q in "wb"))
         assert layer.gradient_norm == pytest.approx(norm)
     pictures = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
-    assert sum(alt.startswith("unit ") for alt in pictures) == 4
+    assert sum(alt.startswith("unit ") for alt in pictures) == 5
     assert sum(alt.startswith("example ") for alt in pictures) == len(made.run.answers.mistakes) > 0
     np.testing.assert_array_equal(made.run.shown, x[[m.place for m in made.run.answers.mistakes]])
+
+
+def test_a_unit_that_fires_once_is_alive() -> None:
+    """Whichever of the two batches it is in."""
+    model = pb.Model(nn.ReLU(), (4,), dtype="float64")
+    x = -np.ones((300, 4))
+    x[0, 0] = x[299, 2] = 1e-300
+    x[5, 3] = 0.0
+    made = pb.report(model, x, np.zeros(300, dtype=int))
+    assert made.run.layers[0].dead == (1, 3)
+    assert made.run.layers[0].mean == pytest.approx(2e-300 / 1200)
 
 
 def test_the_curves_and_the_epochs() -> None:
@@ -253,6 +264,11 @@ def test_numbers_instead_of_classes() -> None:
     assert answers.pairs is not None and len(answers.pairs[0]) == 80
     tanh = np.abs(np.tanh(x @ model.parameters["dense_1.w"] + model.parameters["dense_1.b"]))
     assert made.run.layers[1].saturated == pytest.approx((tanh > 0.98).mean())
+    total = pb.report(model, x, y, loss=nn.losses.find("mean_squared_error").reduced("sum")).run
+    assert total.answers.loss == answers.loss == pytest.approx(((found - y) ** 2).mean())
+    assert [layer.gradient_norm for layer in total.layers] == [layer.gradient_norm for layer in made.run.layers]
+    model.fit(x, y, loss="huber")
+    assert pb.report(model, x, y).run.loss.name == "huber"
 
 
 def pictures(page: Page, beginning: str) -> list[Array]:
@@ -332,6 +348,10 @@ def others() -> dict[str, tuple[pb.Model, Array, Array, str]]:
         "pixels": (
             pb.Model(nn.Conv2d(3, 1), (6, 6, 3)), pictures, random.integers(0, 3, (30, 6, 6)), "softmax_cross_entropy"
         ),
+        "pixels, channels first": (
+            pb.Model(nn.Conv2d(4, 1), (3, 6, 6), layout="NCHW"), np.moveaxis(pictures, -1, 1),
+            random.integers(0, 4, (30, 6, 6)), "softmax_cross_entropy",
+        ),
         "ids": (
             pb.Model(nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Dense(3)), (5,)),
             random.integers(0, 9, (30, 5)), random.integers(0, 3, 30), "softmax_cross_entropy",
@@ -360,10 +380,10 @@ def test_every_kind_of_model_has_its_page(kind: str) -> None:
     page, answers = sound(made), made.run.answers
     assert answers.loss == pytest.approx(model.evaluate(x, y, loss)["loss"])
     assert answers.accuracy == pytest.approx(model.evaluate(x, y, loss)["accuracy"])
-    assert answers.judged == (30 * 36 if kind == "pixels" else len(x))
+    assert answers.judged == (30 * 36 if kind.startswith("pixels") else len(x))
     assert [row["layer"] for row in page.table("layer", "mean")] == [layer.name for layer in model.network.layers]
     assert page.elements.count("math") > 0
-    assert (answers.mistakes == ()) == (kind == "pixels" or not answers.wrong)
+    assert (answers.mistakes == ()) == (kind.startswith("pixels") or not answers.wrong)
     filters = [v for tag, name, v in page.attributes if (tag, name) == ("img", "alt") and v.startswith("unit")]
     assert len(filters) == {"colour": 2}.get(kind, 0)
     if kind == "sign":
@@ -382,7 +402,7 @@ def test_every_kind_of_model_has_its_page(kind: str) -> None:
 
 
 def test_the_kinds_were_seen() -> None:
-    assert len(others()) == 11
+    assert len(others()) == 12
 
 
 def test_names_are_text_and_nothing_else() -> None:

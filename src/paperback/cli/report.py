@@ -24,9 +24,7 @@ from paperback.errors import ModelError
 from paperback.learn.checkpoint import check_target, read_record
 from paperback.learn.metrics import plain
 from paperback.learn.model import Model
-from paperback.learn.predictor import SOFTMAX
 from paperback.learn.record import Record
-from paperback.nn.losses import find
 from paperback.reports.report import Report, of_run
 from paperback.reports.run import measure
 
@@ -87,7 +85,7 @@ def write_report(target: str, model: Model, record: Record, test: Dataset) -> Re
     names = test.class_names
     if names:  # a network may have more outputs than the data has classes
         names += tuple(map(str, range(len(names), model.network.output_shape[-1])))
-    made = of_run(measure(model, test.x, test.y, find(SOFTMAX), record, title, test.name, names))
+    made = of_run(measure(model, test.x, test.y, model.loss, record, title, test.name, names))
     made.save(target)
     return made
 

@@ -30,6 +30,7 @@ from paperback.learn.predictor import SOFTMAX, Predictor
 from paperback.learn.rates import LearningRates
 from paperback.learn.schedules import Schedule
 from paperback.learn.train_step import TrainStep
+from paperback.markup import fragment
 from paperback.nn.losses import Loss, find
 from paperback.nn.summary import Summary, summarize
 from paperback.program.program import Program
@@ -136,6 +137,9 @@ class Model(Predictor):
         batch    the examples that memory and time are for; a time is for two where a layer's statistics need them
         """
         return str(self.summarize(time, batch))
+
+    def _repr_html_(self) -> str:
+        return fragment(self.summarize().table())
 
     @strict
     def summarize(self, time: bool = False, batch: int = 64) -> Summary:

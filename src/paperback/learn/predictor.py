@@ -48,11 +48,9 @@ from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.optim import Optimizer
 from paperback.learn.record import Record
 from paperback.learn.state import State, sealed
-from paperback.markup import fragment
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss, find
 from paperback.nn.network import INPUT, build
-from paperback.nn.summary import summary, summary_table
 from paperback.program.program import Program
 
 Array = NDArray[Any]
@@ -145,6 +143,11 @@ class Predictor(metaclass=Strict):
     def optimizer(self) -> Optimizer | None:
         """The optimizer of the last step, which the next one goes on with; None where there was no step."""
         return self._state.rule
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of the last training, and softmax cross-entropy where there was none."""
+        return self._state.loss or find(SOFTMAX)
 
     @property
     def frozen(self) -> frozenset[str]:
@@ -286,13 +289,6 @@ class Predictor(metaclass=Strict):
         result = run({**self._state.tensors, INPUT: self._input(examples)})
         return {layer: result[tensor] for layer, tensor in names.items()}
 
-    def summary(self) -> str:
-        """A table: layer, output shape, parameters, FLOPs, formula."""
-        return summary(self.network)
-
-    def _repr_html_(self) -> str:
-        return fragment(summary_table(self.network))
-
     # --- files -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str], record: Record | None = None) -> None:
@@ -341,7 +337,7 @@ class Predictor(metaclass=Strict):
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _asked(self, loss: str | Loss | None) -> Loss:
-        return find(loss if loss is not None else self._state.loss or SOFTMAX)
+        return find(loss) if loss is not None else self.loss
 
     def _weights(self, where: str, weights: ArrayLike | None, count: int) -> dict[str, Array]:
         return {} if weights is None else {WEIGHT: check_weights(where, weights, count, self.dtype)}

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LayerSummary", "Summary", "summarize", "summary", "summary_table"]
+__all__ = ["LayerSummary", "Summary", "summarize", "summary"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,11 +138,6 @@ def summarize(
 def summary(network: Network) -> str:
     """The summary as text."""
     return str(summarize(network))
-
-
-def summary_table(network: Network) -> Html:
-    """The summary as a table of HTML."""
-    return summarize(network).table()
 
 
 def _memory(network: Network, batch: int, itemsize: int) -> dict[str, int]:

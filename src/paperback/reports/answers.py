@@ -120,8 +120,10 @@ def _confidence(loss: Loss, output: Array) -> tuple[str, Array]:
         return "probability", shifted.max(axis=-1) / shifted.sum(axis=-1)
     if output.shape[-1] == 1:
         far = np.abs(wide[..., 0])
-        if loss is BINARY_CROSS_ENTROPY:
+        if loss.formulas == BINARY_CROSS_ENTROPY.formulas:
             return "probability", 1 / (1 + np.exp(-far))
-        return ("probability", far + 0.5) if loss is PROBABILITY_CROSS_ENTROPY else ("margin", far)
+        if loss.formulas == PROBABILITY_CROSS_ENTROPY.formulas:
+            return "probability", far + 0.5
+        return "margin", far
     best = np.sort(wide, axis=-1)
     return "margin", best[..., -1] - best[..., -2]

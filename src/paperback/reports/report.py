@@ -19,7 +19,6 @@ from paperback.errors import ModelError
 from paperback.learn.checkpoint import check_target, replace_file
 from paperback.learn.history import History
 from paperback.learn.model import Model
-from paperback.learn.predictor import SOFTMAX
 from paperback.learn.record import Record, environment
 from paperback.markup import Html, tag
 from paperback.nn.losses import Loss, find
@@ -53,7 +52,7 @@ def report(
     y: ArrayLike,
     history: History | None = None,
     path: str | os.PathLike[str] | None = None,
-    loss: str | Loss = SOFTMAX,
+    loss: str | Loss | None = None,
     class_names: Sequence[str] = (),
     title: str = "",
 ) -> Report:
@@ -63,6 +62,7 @@ def report(
     layer, the formulas of a training step, the environment.
 
     history       what `fit` returned, for the curves
+    loss          that of the last training unless given; its mean, whatever its reduction is
     path          a file to write the page to, atomically
     class_names   what the classes are called, in their order
     ModelError for what does not fit and for a path that takes no file, before anything is computed.
@@ -74,7 +74,7 @@ def report(
     if path is not None:
         check_target("report", path)
     record = Record({}, history or History(), environment())
-    made = of_run(measure(model, x, y, find(loss), record, title, "", class_names))
+    made = of_run(measure(model, x, y, model.loss if loss is None else find(loss), record, title, "", class_names))
     if path is not None:
         made.save(path)
     return made

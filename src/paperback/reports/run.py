@@ -66,10 +66,11 @@ def measure(
     data: str = "",
     class_names: Sequence[str] = (),
 ) -> Run:
-    """Everything there is to tell of a model on the examples `x` with labels `y`.
+    """Everything there is to tell of a model on the examples `x` with labels `y`, by the mean of the loss.
 
     ModelError for what the model cannot take, before anything is computed.
     """
+    loss = loss.reduced("mean")
     if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):
         raise ModelError(f'report: class_names is a list of texts, found {class_names!r}; pass class_names=["a", "b"]')
     classes = max(2, model.network.output_shape[-1]) if model.network.output_shape else 2

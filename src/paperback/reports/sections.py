@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paperback.markup import Html, Series, chart, confusion_map, page, picture, raw, short, table, tag
-from paperback.nn.summary import summary_table
 from paperback.notation.mathml import mathml_statement
 from paperback.reports.findings import findings
 from paperback.reports.pictures import are_pictures, as_pixels, filters
@@ -213,7 +212,7 @@ def _layers(run: Run) -> Html | None:
 
 
 def _network(run: Run) -> Html | None:
-    return summary_table(run.model.network)
+    return run.model.summarize().table()
 
 
 def _formulas(run: Run) -> Html | None:
