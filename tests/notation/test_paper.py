@@ -29,9 +29,9 @@ from paperback.notation.typeset import Typesetter
 
 PRINTED = {
     "C[i,j,k] = sum(p,q,r) x[2*i+p,2*j+q,r]*w[P-1-p,Q-1-q,r,k] + b[k] where w: P Q R K, x: H V R":
-        r"C_{ijk} = \sum_{p, q, r} x_{(2i + p)(2j + q)r} w_{(P - 1 - p)(Q - 1 - q)rk} + b_{k}",
-    "y[n] = sum(j) x[n+j]*w[j]": r"y_{n} = \sum_{j} x_{(n + j)} w_{j}",
-    "y[n] = sum(j) x[n-j]*w[j] where x: D, w: K, x pads 0, n < D+K-1": r"y_{n} = \sum_{j} x_{(n - j)} w_{j}",
+        r"C_{ijk} = \sum_{p,q,r} x_{(2i+p)(2j+q)r} w_{(P-1-p)(Q-1-q)rk} + b_{k}",
+    "y[n] = sum(j) x[n+j]*w[j]": r"y_{n} = \sum_{j} x_{(n+j)} w_{j}",
+    "y[n] = sum(j) x[n-j]*w[j] where x: D, w: K, x pads 0, n < D+K-1": r"y_{n} = \sum_{j} x_{(n-j)} w_{j}",
     "g[] = sigmoid(a[])": r"g = \sigma(a)",
     "L = -(y[]*log(g[]) + (1 - y[])*log(1 - g[]))": r"L = -(y \log(g) + (1 - y) \log(1 - g))",
     "L = max(a[], 0) - a[]*y[] + log1p(exp(-abs(a[])))":
@@ -43,10 +43,10 @@ PRINTED = {
     "y[k] = sum(j) u[k,j]*phi(sum(i) w[j,i]*x[i] + b[j]) + c[k] where phi increasing":
         r"y_{k} = \sum_{j} u_{kj} \phi\left(\sum_{i} w_{ji} x_{i} + b_{j}\right) + c_{k}",
     "y = tanh(a[]) - 2*sigmoid(2*a[]) + 1": r"y = 1 + \tanh(a) - 2\sigma(2a)",
-    "M[i,j,c] = max(p<2,q<2) x[2*i+p,2*j+q,c]": r"M_{ijc} = \max_{0 \le p, q < 2} x_{(2i + p)(2j + q)c}",
+    "M[i,j,c] = max(p<2,q<2) x[2*i+p,2*j+q,c]": r"M_{ijc} = \max_{0 \le p,q<2} x_{(2i+p)(2j+q)c}",
     "M[i,c] = max(p<3) x[2*i+p-1,c] where x: H C, x pads -inf, i < floor((H-1)/2)+1":
-        r"M_{ic} = \max_{0 \le p < 3} x_{(2i + p - 1)c}",
-    "F[J*K*i+K*j+k] = x[i,j,k] where x: I J K": "F_{(JKi + Kj + k)} = x_{ijk}",
+        r"M_{ic} = \max_{0 \le p<3} x_{(2i+p-1)c}",
+    "F[J*K*i+K*j+k] = x[i,j,k] where x: I J K": "F_{(JKi+Kj+k)} = x_{ijk}",
     "z[n,o] = sum(i) x[n,i]*w[i,o] + b[o]": r"z_{no} = \sum_{i} x_{ni} w_{io} + b_{o}",
     "J = logsumexp(k) z[k] - z[y[]] where y int": r"J = \operatorname*{logsumexp}_{k} z_{k} - z_{(y)}",
     "E = sum(n) (logsumexp(k) z[n,k] - z[n,label[n]])/N where z: N K, label int":
@@ -60,11 +60,11 @@ PRINTED = {
         r"y_{i} = (x_{i} - \mu) (v + \mathit{eps})^{-1/2} \gamma_{i} + \beta_{i}",
     "y[t,d] = E[id[t],d] where id int": r"y_{td} = E_{(\mathit{id}_{t})d}",
     "y[q,d] = sum(m | m <= q) exp(s[q,m] - logsumexp(u | u <= q) s[q,u])*v[m,d]":
-        r"y_{qd} = \sum_{m : m \le q} \exp\left(s_{qm} - \operatorname*{logsumexp}_{u : u \le q} s_{qu}\right) v_{md}",
+        r"y_{qd} = \sum_{m:m \le q} \exp\left(s_{qm} - \operatorname*{logsumexp}_{u:u \le q} s_{qu}\right) v_{md}",
     "y[t] = sum(i,p) [t == 2*i+p]*x[i]*w[p] where t < 2*(I-1)+P, x: I, w: P":
-        r"y_{t} = \sum_{i, p} [\,t = 2i + p\,] x_{i} w_{p}",
+        r"y_{t} = \sum_{i,p} [\,t = 2i + p\,] x_{i} w_{p}",
     "y[t] = sum(p) [2 | t-p]*x[(t-p)/2]*w[p] where x: I, x pads 0, t < 2*I, w: P":
-        r"y_{t} = \sum_{p} [\,2 \mid t - p\,] x_{((t - p)/2)} w_{p}",
+        r"y_{t} = \sum_{p} [\,2 \mid t - p\,] x_{((t-p)/2)} w_{p}",
     "y[2*i] = x[i] where y pads 0": "y_{(2i)} = x_{i}",
     "X[k] = sqrt(2/N)*sum(n) x[n]*cos(pi*(2*n + 1)*k/(2*N)) where x: N, k < N":
         r"X_{k} = \sqrt{\frac{2}{N}} \sum_{n} x_{n} \cos\left(\frac{\pi \cdot (2n + 1) k}{2N}\right)",
@@ -86,6 +86,7 @@ PRINTED = {
     "y[i] = x[i]^(-1)": r"y_{i} = \frac{1}{x_{i}}",
     "y[i] = step(x[i])*N/i*D where x: N, u: D": r"y_{i} = \frac{\operatorname{step}(x_{i}) N}{i} D",
     "delta[i] = [i == k[]]*x[i] where k int": r"\delta_{i} = [\,i = k\,] x_{i}",
+    "y[i] = sigma(x[i])*sigmoid(x[i]) where sigma function": r"y_{i} = \operatorname{sigma}(x_{i}) \sigma(x_{i})",
     "y = (1e-5)^(1/3)*a where a scalar": "y = (10^{-5})^{1/3} a",
 }  # fmt: skip
 

@@ -64,6 +64,11 @@ def _aligned(lines: list[Line], where: bool) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
+def _tight(script: str) -> str:
+    """TeX sets no space around signs in a script; neither does its source."""
+    return re.sub(r" ([-+=<>:]) |(,) ", r"\1\2", script)
+
+
 class Latex:
     """The marks of `typeset` in LaTeX."""
 
@@ -114,7 +119,7 @@ class Latex:
         return text
 
     def scripts(self, base: str, below: str = "", above: str = "") -> str:
-        return base + (f"_{{{below}}}" if below else "") + (f"^{{{above}}}" if above else "")
+        return base + (f"_{{{_tight(below)}}}" if below else "") + (f"^{{{_tight(above)}}}" if above else "")
 
     def limits(self, reducer: str, below: str, above: str = "") -> str:
         return self.scripts(reducer, below, above) + " "

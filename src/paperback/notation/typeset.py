@@ -214,9 +214,12 @@ class Typesetter(Speller):
         arguments = self.between(",", [self.expr(argument) for argument in node.arguments])
         if node.function == "abs":
             return self.marks.fenced("||", arguments)
-        known = node.function in FUNCTIONS
-        name = self.marks.function(node.function) if known else self.named(node.function)
-        return self.marks.row([name, self.parens(arguments)])
+        return self.marks.row([self.function_name(node.function), self.parens(arguments)])
+
+    def function_name(self, name: str) -> str:
+        """A sigma of one's own is spelled out: the letter is the sigmoid's."""
+        spelled = name in FUNCTIONS or name.rstrip("'") == "sigma"
+        return self.marks.function(name) if spelled else self.named(name)
 
     def bracket(self, guards: Sequence[Guard]) -> str:
         """A delta where two letters are equal, else Iverson's bracket."""
@@ -279,7 +282,7 @@ class Typesetter(Speller):
 
     def function(self, name: str, increasing: bool) -> str:
         real = self.marks.domain("R")
-        text = self.related(self.named(name), ":", real, "→", real)
+        text = self.related(self.function_name(name), ":", real, "→", real)
         return self.marks.row([text, self.marks.words("increasing")]) if increasing else text
 
     def free_size(self, name: str) -> str:
