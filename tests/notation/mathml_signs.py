@@ -29,7 +29,9 @@ def _latex(element: ET.Element) -> str:
                 for child, after in zip(children, [*children[1:], None], strict=True)
             )
         case "mi":
-            return rf"\mathit{{{text}}}" if len(text) > 1 else _greek(text)
+            stem = text.rstrip("′")
+            name = rf"\mathit{{{stem}}}" if len(stem) > 1 else _greek(stem)
+            return name if stem == text else f"{{{name.strip()}{chr(39) * (len(text) - len(stem))}}}"
         case "mn":
             return text
         case "mo":

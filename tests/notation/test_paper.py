@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 from tests.calculus.formulas import CASES, Case
 from tests.notation.mathml_signs import ELEMENT, as_latex
-from tests.notation.paper import evaluate, tokens
+from tests.notation.paper import Reader, evaluate, tokens
+from tests.notation.random_blocks import Maker
 from tests.notation.test_show import EXPRESSIONS
 
 import paperback as pb
 from paperback import engines
 from paperback.notation.bind import bind_sizes
 from paperback.notation.expr import Statement
-from paperback.notation.latex import GREEK, Latex
+from paperback.notation.latex import GREEK, Latex, latex_statement
 from paperback.notation.mathml import MathML
 from paperback.notation.show import Line, statement_line
 from paperback.notation.size import evaluate as evaluate_size
@@ -268,6 +269,22 @@ def test_latex_and_mathml_are_well_formed(case: Case) -> None:
             assert len(element) == takes.get(tag, len(element)), tag
 
 
+@pytest.mark.parametrize("seed", range(150))
+def test_latex_and_mathml_have_the_same_signs(seed: int) -> None:
+    """Random statements: both ways of writing show the same signs in the same order, and the reader takes them all."""
+    for statement in Maker(seed).block().statements:
+        one, two = in_latex(statement), in_mathml(statement)
+        for left, right in ((one.left, two.left), (one.right, two.right), *zip(one.clauses, two.clauses, strict=True)):
+            assert _signs(left) == _signs(right), (left, right)
+        reader = Reader(one.right, {})
+        reader.expr()
+        assert reader.kind == "end", one.right
+
+
+def _signs(tex: str) -> list[str]:
+    return ["sigmoid" if sign == ("function", "sigma") else sign[1] for sign in tokens(tex)]
+
+
 def test_greek_letters_have_their_signs() -> None:
     """The reader finds the name of a letter by what Unicode calls it."""
     assert len(GREEK) == 34
@@ -296,7 +313,8 @@ for (const text of JSON.parse(require('fs').readFileSync(0, 'utf8')))
 def test_katex_compiles_everything() -> None:
     texts = [formula.latex() for case in CASES for formula in derived(case)]
     texts += [pb.formula(text).latex() for text in [*PRINTED, *CLAUSES]]
-    assert len(texts) > 600
+    texts += [latex_statement(statement) for seed in range(300) for statement in Maker(seed).block().statements]
+    assert len(texts) > 1000
     ran = subprocess.run(["node", "-e", COMPILE, str(KATEX)], input=json.dumps(texts), capture_output=True, text=True)
     assert ran.returncode == 0 and not ran.stdout, ran.stdout + ran.stderr
     wrong = subprocess.run(["node", "-e", COMPILE, str(KATEX)], input='["\\\\frac{a"]', capture_output=True, text=True)
