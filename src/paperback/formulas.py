@@ -167,9 +167,20 @@ class Formula:
 
     # ------------------------------------------------------------------------------------------------ derivatives
 
-    def derivative(self, wrt: str) -> Formula:
-        """The Jacobian `dy_dx[o, t]` as a Formula: output axes first, then the axes of `wrt` (numerator layout)."""
-        return self._derived(derive.derivative(self._over(wrt), wrt, self._conventions))
+    def derivative(self, wrt: str, layout: str = "numerator") -> Formula:
+        """The Jacobian as a Formula.
+
+        layout    "numerator": `dy_dx[o, t]`, the axes of the output first, then those of `wrt`. "denominator":
+                  `dy_dx[t, o]`, the other way round; of a dense layer y = W x it is the transpose of W
+        """
+        if layout not in ("numerator", "denominator"):
+            hint = 'write layout="numerator" for the axes of the output first'
+            raise FormulaError("", Problem(f"layout is numerator or denominator, not {layout!r}", hint=hint))
+        over = self._over(wrt)
+        jacobian = derive.derivative(over, wrt, self._conventions)
+        if layout == "denominator":
+            jacobian = derive.rotated(jacobian, len(over.inputs[wrt].axes))
+        return self._derived(jacobian)
 
     def vjp(self, wrt: str) -> Formula:
         """The gradient of `sum(dy * y)` by one input, as a Formula over the inputs and the cotangent dy."""

@@ -249,6 +249,10 @@ def dct(layer: Any, x: Any, p: Own) -> Any:
     return torch.einsum("kp,npqc,lq->nklc", rows, x, columns)
 
 
+def signal_dct(layer: Any, x: Any, p: Own) -> Any:
+    return torch.einsum("kp,npc->nkc", cosines(x.shape[1], layer).to(x.dtype), x)
+
+
 def block_dct(layer: Any, x: Any, p: Own) -> Any:
     size, m = layer.block, cosines(layer.block, layer).to(x.dtype)
     if layer.inverse:
@@ -315,6 +319,7 @@ REFEREES: dict[type, Referee] = {
     nn.Dropout: lambda layer, x, p: x * p["mask"] / (1 - layer.rate),
     nn.Softmax: lambda layer, x, p: F.softmax(x, -1),
     nn.LogSoftmax: lambda layer, x, p: F.log_softmax(x, -1),
+    nn.DCT1d: signal_dct,
     nn.DCT2d: dct,
     nn.BlockDCT: block_dct,
     nn.FiniteDifferences: differences,

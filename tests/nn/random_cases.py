@@ -203,6 +203,7 @@ KINDS: dict[str, Make] = {
     "Dropout": any_shape(lambda dice: nn.Dropout(dice.pick(0.0, 0.5, dice.real(0, 0.9)))),
     "Softmax": any_shape(lambda dice: nn.Softmax()),
     "LogSoftmax": any_shape(lambda dice: nn.LogSoftmax()),
+    "DCT1d": any_shape(lambda dice: nn.DCT1d(dice.pick("raw", "double", "root", "orthonormal"), dice.flag()), 2, 2),
     "DCT2d": any_shape(lambda dice: nn.DCT2d(dice.pick("raw", "double", "root", "orthonormal"), dice.flag()), 3, 3),
     "BlockDCT": block_dct,
     "FiniteDifferences": any_shape(lambda dice: nn.FiniteDifferences(), 3, 3),

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Backward", "backward", "derivative", "jvp", "live", "reverse", "vjp"]
+__all__ = ["Backward", "backward", "derivative", "jvp", "live", "reverse", "rotated", "vjp"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -249,6 +249,15 @@ def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Bl
     shown = _shown(derived, primal, block, ())
     statements = live((*primal, *shown), [jacobians[block.result.target]])
     return _rebuilt(block, statements, [])
+
+
+def rotated(block: Block, count: int) -> Block:
+    """The block with the last `count` axes of its result put first: of a Jacobian the axes of the input."""
+    result, first = block.result, len(block.result.axes) - count
+    left, axes = ((*whole[first:], *whole[:first]) for whole in (result.left, result.axes))
+    binders = (*result.binders[-count:], *result.binders[:-count]) if count else result.binders
+    turned = replace(result, left=tuple(left), axes=tuple(axes), binders=binders)
+    return replace(block, statements=(*block.statements[:-1], turned))
 
 
 def _derived(statement: Statement, name: str, terms: Iterable[Term], more: tuple[Binder, ...]) -> Statement:

@@ -6,13 +6,14 @@ from paperback.arguments import absent
 from paperback.nn import layers
 from paperback.nn.init import Constant, GlorotUniform, HeNormal, HeUniform, Normal, Ones, Uniform, Values, Zeros
 from paperback.nn.layers import *  # noqa: F403
+from paperback.nn.layouts import relayout
 from paperback.nn.losses import Loss, huber, mean_squared_error, softmax_cross_entropy
 from paperback.nn.network import Network, build
 
 __all__ = [
     "Constant", "GlorotUniform", "HeNormal", "HeUniform", "Loss", "Network", "Normal", "Ones", "Uniform", "Values",
     "Zeros", "build", "huber", "mean_squared_error",
-    "softmax_cross_entropy",
+    "relayout", "softmax_cross_entropy",
 ]  # fmt: skip
 __all__ += layers.__all__
 

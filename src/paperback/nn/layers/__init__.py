@@ -16,7 +16,7 @@ from paperback.nn.layers.activations import (
 from paperback.nn.layers.batchnorm import BatchNorm
 from paperback.nn.layers.combine import Add, Multiply, Parallel, Residual, Sequential
 from paperback.nn.layers.conv import Conv1d, Conv2d, Conv3d
-from paperback.nn.layers.dct import BlockDCT, DCT2d
+from paperback.nn.layers.dct import BlockDCT, DCT1d, DCT2d
 from paperback.nn.layers.dense import Dense
 from paperback.nn.layers.dropout import Dropout
 from paperback.nn.layers.fixed import FiniteDifferences, FixedConv, Grey
@@ -44,6 +44,7 @@ __all__ = [
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "DCT1d",
     "DCT2d",
     "Dense",
     "Dropout",

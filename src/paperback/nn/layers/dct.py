@@ -1,4 +1,4 @@
-"""The discrete cosine transform (DCT-II) of rows and columns, and its inverse: fixed weights, nothing is learned.
+"""The discrete cosine transform (DCT-II) of a signal or an image, and its inverse: fixed weights, nothing is learned.
 
     m[k,p] = s[k]*cos(pi*(p+1/2)*k/N)              Y = m x along every axis
 
@@ -14,7 +14,7 @@ every scaling the inverse of the transform is x; for "orthonormal" u = m.
 
 from __future__ import annotations
 
-__all__ = ["BlockDCT", "DCT2d"]
+__all__ = ["BlockDCT", "DCT1d", "DCT2d"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,13 +41,42 @@ def _check_scaling(layer: Layer, scaling: str) -> None:
 
 
 @dataclass(frozen=True, repr=False)
+class DCT1d(Layer):
+    """y[k,c] = sum(p) m[k,p]*x[p,c], the transform of a whole signal.
+
+    Derivative: dx = m^T dy; the transform back, where m is orthonormal.
+    Shapes: x: L C, y: L C, frequencies in place of places.
+    Settings: m[k,p] = s[k]*cos(pi*(p+1/2)*k/N), and `scaling` is s: "raw" (1), "double" (2), "root" (N^(-1/2)) or
+    "orthonormal" (N^(-1/2) for k = 0, (2/N)^(1/2) for the others: m is an orthogonal matrix); `inverse=True` takes the
+    transform back, for every scaling.
+    Source: claims D2b to D2h.
+    """
+
+    scaling: str = "orthonormal"
+    inverse: bool = False
+
+    axes = {"x": "L C"}
+
+    def __post_init__(self) -> None:
+        _check_scaling(self, self.scaling)
+
+    @property
+    def formula(self) -> str:
+        place = "k,p" if not self.inverse else "p,k"
+        return f"""{_matrix("m", "L", self.scaling, self.inverse)}
+            y[k,c] = sum(p) m[{place}] * x[p,c]"""
+
+
+@dataclass(frozen=True, repr=False)
 class DCT2d(Layer):
     """y[k,l,c] = sum(p,q) m[k,p]*x[p,q,c]*m[l,q], the transform of a whole image, rows after columns.
 
     Use: frequencies of a whole image; smooth pictures have few that matter.
     Derivative: dx = m^T dy m; the transform back, where m is orthonormal.
     Shapes: x: H W C, y: H W C, frequencies in place of places.
-    Settings: `scaling` and `inverse`, see the module.
+    Settings: m[k,p] = s[k]*cos(pi*(p+1/2)*k/N), and `scaling` is s: "raw" (1), "double" (2), "root" (N^(-1/2)) or
+    "orthonormal" (N^(-1/2) for k = 0, (2/N)^(1/2) for the others: m is an orthogonal matrix); `inverse=True` takes the
+    transform back, for every scaling.
     Source: claims D2b to D2d, D2j.
     """
 
@@ -76,7 +105,7 @@ class BlockDCT(Layer):
     Use: frequencies block by block, as JPEG has them: a fixed first layer.
     Derivative: dx of a block is m^T dy m.
     Shapes: x: H W C with H and W multiples of N, y: H/N W/N N*N*C; the inverse takes that back to H W C.
-    Settings: `block` is N; `scaling` and `inverse`, see the module.
+    Settings: `block` is N, S in the formula; `scaling` and `inverse` as in `DCT2d`.
     Source: claims D2h to D2j (a convolution with N*N filters and stride N).
     """
 
