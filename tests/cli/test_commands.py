@@ -224,6 +224,16 @@ def test_pictures_of_several_sizes_are_brought_to_one(tmp_path: Path) -> None:
     assert run("predict", tmp_path / "model", "--data", one).stdout == "0\n"
 
 
+def test_training_is_resumed_with_the_bits_of_training_through(tmp_path: Path) -> None:
+    options = ["--net", "flatten, dense 10", "--schedule", "constant", "--seed", "3"]
+    through = result(run("train", *options, "--epochs", "3", "--json"))
+    run("train", *options, "--epochs", "1", "--save", tmp_path / "model")
+    ran = run("train", "--resume", tmp_path / "model", "--schedule", "constant", "--epochs", "2", "--json")
+    assert result(ran)["test_loss"] == through["test_loss"]
+    refused = run("train", "--resume", tmp_path / "model", "--seed", "0")
+    assert refused.stderr.endswith("--seed is for a new network, the one to resume has its own; leave it out\n")
+
+
 def test_words_as_labels_are_the_names_of_the_classes(tmp_path: Path) -> None:
     table = tmp_path / "flowers.csv"
     rows = "".join(f"{i % 2},{i % 7},{('rose', 'tulip')[i % 2]}\n" for i in range(40))

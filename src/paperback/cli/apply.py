@@ -13,8 +13,7 @@ import click
 from paperback.cli.job import Say, below, job, label_column
 from paperback.cli.netspec import network
 from paperback.cli.options import Command, Real, Shape, Whole, needs
-from paperback.cli.sets import HELD_OUT, splits
-from paperback.data.dataset import has_pictures
+from paperback.cli.sets import HELD_OUT, size_for, splits
 from paperback.data.examples import load_examples
 from paperback.learn.metrics import plain, predicted
 from paperback.learn.model import Model
@@ -50,7 +49,7 @@ def evaluate(
     Test examples are those of an MNIST folder, else the share that `train` with the model's seed has held out.
     """
     model = Model.load(model_path, engine=engine)
-    test = splits(data, held_out, model.seed, label, _size(model, data), everything)[1]
+    test = splits(data, held_out, model.seed, label, size_for(model, data), everything)[1]
     reached = model.evaluate(test.x, test.y, metrics=["confusion", "precision", "recall"] if confusion else [])
     say(f"{test.name}: {len(test):,} examples, accuracy {reached['accuracy']:.2%}, loss {reached['loss']:.4f}")
     if confusion:
@@ -59,12 +58,6 @@ def evaluate(
     numbers = {name: plain(value) for name, value in reached.items()}
     result = {"command": "evaluate", "data": test.name, "examples": len(test), **numbers}
     return result, below(result, reached["accuracy"], at_least)
-
-
-def _size(model: Model, data: str | None) -> tuple[int, int] | None:
-    """The size that pictures are brought to: the one that the model was trained on."""
-    shape = model.input_shape
-    return (shape[0], shape[1]) if data is not None and len(shape) == 3 and has_pictures(data) else None
 
 
 def _table(reached: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:

@@ -20,7 +20,7 @@ def refuse(option: str, message: str) -> NoReturn:
 
 def needs(option: str, given: object, condition: bool, where: str, fix: str = "leave it out") -> None:
     """Refuse an option that was given where it would be ignored: it is `where` only."""
-    if given not in (None, False) and not condition:
+    if given is not None and given is not False and not condition:
         refuse(option, f"is {where}; {fix}")
 
 

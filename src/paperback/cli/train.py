@@ -13,7 +13,7 @@ from paperback.cli.job import INTERRUPTED, Say, below, job
 from paperback.cli.netspec import network
 from paperback.cli.options import Command, OneOf, Real, Shape, Whole, needs, refuse
 from paperback.cli.report import check_report, command_line, write_report
-from paperback.cli.sets import HELD_OUT, splits
+from paperback.cli.sets import HELD_OUT, size_for, splits
 from paperback.data.dataset import Dataset
 from paperback.learn.augment import Shift
 from paperback.learn.checkpoint import check_target
@@ -35,6 +35,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--size", type=Shape("32x32", axes=2), help="Rows and columns that all images are brought to, as 32x32.")
 @click.option("--label", help="Of CSV: the column of the labels, by name or number from 0. Default: the last.")
 @click.option("--net", "spec", help='lenet, mlp, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
+@click.option("--resume", help="Train this saved model on, in place of a new one.")
 @click.option("--epochs", type=Whole(1), help="Times through the examples. Default 40, or 3 for large data.")
 @click.option("--batch-size", type=Whole(1), help="Examples in a step. Default 16, or 64 for large data.")
 @click.option("--optimizer", type=OneOf(_LR), default="sgd", show_default=True)
@@ -46,8 +47,8 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--patience", type=Whole(1), help="Epochs to wait for a better loss on a tenth kept aside.")
 @click.option("--shift", type=Whole(0), help="Move half of the training images by up to so many pixels.")
 @click.option("--held-out", type=Real(0, 1, inside=True, usual=HELD_OUT), help="Share to test on. Default 0.2.")
-@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Of the split and all else random.")
-@click.option("--dtype", type=OneOf(["float32", "float64"]), default="float32", show_default=True)
+@click.option("--seed", type=Whole(0), help="Of the split and all else random. Default 0.")
+@click.option("--dtype", type=OneOf(["float32", "float64"]), help="Of all numbers. Default float32.")
 @click.option("--engine", help="What runs the network. Default: numpy.")
 @click.option("--save", "save_to", help="Write the trained model here.")
 @click.option("--report", "report_to", help="Write a page of the run here, HTML.")
@@ -59,6 +60,7 @@ def train(
     size: tuple[int, int] | None,
     label: str | None,
     spec: str | None,
+    resume: str | None,
     epochs: int | None,
     batch_size: int | None,
     optimizer: str,
@@ -70,8 +72,8 @@ def train(
     patience: int | None,
     shift: int | None,
     held_out: float | None,
-    seed: int,
-    dtype: str,
+    seed: int | None,
+    dtype: str | None,
     engine: str | None,
     save_to: str | None,
     report_to: str | None,
@@ -89,14 +91,25 @@ def train(
         check_target("--save", save_to)  # before anything is computed, not after
     if report_to is not None:
         check_report("--report", report_to, save_to)
+    model = None
+    if resume is not None:
+        for option, given in (("--net", spec), ("--seed", seed), ("--dtype", dtype)):
+            needs(option, given, False, "for a new network, the one to resume has its own")
+        model = Model.load(resume, engine=engine)
+        seed, size = model.seed, size or size_for(model, data)
+    seed = seed or 0
     training, test = splits(data, held_out, seed, label, size)
     validation = None
     if patience is not None:
         training, validation = training.split(_VALIDATION, seed)
     shape = training.x.shape[1:]
-    needs("--shift", shift, len(shape) == 3, f"of images, {data} has none")
-    spec = spec or ("lenet" if len(shape) == 3 else "mlp")
-    model = Model(network(spec, shape, training.classes), shape, seed=seed, dtype=dtype, engine=engine)
+    needs("--shift", shift or None, len(shape) == 3, f"of images, {data} has none")
+    if model is None:
+        spec = spec or ("lenet" if len(shape) == 3 else "mlp")
+        net = network(spec, shape, training.classes)
+        model = Model(net, shape, seed=seed, dtype=dtype or "float32", engine=engine)
+    else:
+        spec = f"{resume}, {model.epochs} epochs old"
     small = len(training) < _SMALL
     epochs = epochs or _EPOCHS[small]
     batch_size = batch_size or _BATCH[small]
