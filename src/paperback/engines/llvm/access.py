@@ -22,6 +22,7 @@ class Access(Values):
     """Writes loads into one function.
 
     buffers     tensor -> where it lives
+    scratch     tensor -> bytes before it in the worker's scratch memory
     runtime     size -> BATCH or SHARDS, for the sizes that are known at run time only
     ranges      BATCH and SHARDS -> the first value and the end of letters that run over them in a sum
     width       how many lanes a vector has
@@ -32,12 +33,14 @@ class Access(Values):
         function: Function,
         element: str,
         buffers: Mapping[str, Buffer],
+        scratch: Mapping[str, int],
         runtime: Mapping[int, int],
         ranges: Mapping[int, tuple[Whole, Whole]],
         width: int,
     ) -> None:
         super().__init__(function, element)
         self.buffers = buffers
+        self.scratch = scratch
         self.runtime = runtime
         self.ranges = ranges
         self.width = width
@@ -159,11 +162,13 @@ class Access(Values):
         """The tensor's first entry; of what is kept for a micro-batch only, where example 0 would be."""
         if buffer.name not in self._bases:
             f = self.f
-            at = f.at_entry(f"getelementptr ptr, ptr %table, i64 {buffer.place}")
-            base = f.at_entry(f"load ptr, ptr {at}")
             if buffer.kind == "scratch":
-                back = f.at_entry(f"mul i64 %origin, {-buffer.size}")
-                base = f.at_entry(f"getelementptr {buffer.element}, ptr {base}, i64 {back}")
+                back = f.at_entry(f"mul i64 %origin, {-buffer.size * buffer.bytes_per_entry}")
+                skip = f.at_entry(f"add i64 {back}, {self.scratch[buffer.name]}")
+                base = f.at_entry(f"getelementptr i8, ptr %scratch, i64 {skip}")
+            else:
+                at = f.at_entry(f"getelementptr ptr, ptr %table, i64 {buffer.place}")
+                base = f.at_entry(f"load ptr, ptr {at}")
             self._bases[buffer.name] = base
         return self._bases[buffer.name]
 

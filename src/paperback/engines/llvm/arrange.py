@@ -111,13 +111,13 @@ def scattered(
         rest = [l for l in index.letters if l not in places]
         if len(places) != 1 or places[0] in moved or any(l not in bound for l in rest):
             return None
-        place = places[0]
-        inside = Letter.fresh(place.name)
-        moved[place] = Affine.of(inside) - index.without(place)
-        new[place] = Binder(inside, Size.of(length))
-        reach = interval(moved[place], {**extents, inside: length})
-        if reach is None or reach[0] < 0 or reach[1] >= extents[place]:
-            clips.append(Clip(moved[place], extents[place]))
+        letter = places[0]
+        inside = Letter.fresh(letter.name)
+        moved[letter] = Affine.of(inside) - index.without(letter)
+        new[letter] = Binder(inside, Size.of(length))
+        reach = interval(moved[letter], {**extents, inside: length})
+        if reach is None or reach[0] < 0 or reach[1] >= extents[letter]:
+            clips.append(Clip(moved[letter], extents[letter]))
         indices.append(Affine.of(inside))
         used += rest
     if not moved or any(l in moved for l in free_letters(other)) or any(
@@ -125,6 +125,9 @@ def scattered(
         for l in i.letters
     ):  # fmt: skip
         return None
+    place = Linear.of(statement.left, strides_of(shapes[statement.target]))
+    if clips and any(place.step(l) == 1 for l in moved):
+        return None  # the lanes' own loop cannot be clipped
     inner = [b for b in statement.expr.binders if b.letter not in used]
     if not inner or prod(extents[b.letter] if extents[b.letter] > 0 else 1 for b in inner) < _LEAST_INNER:
         return None

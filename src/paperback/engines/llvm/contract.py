@@ -12,7 +12,7 @@ from __future__ import annotations
 
 __all__ = ["Contraction", "Tile", "choose_tile", "find_contraction"]
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import inf, prod
@@ -68,9 +68,16 @@ def the_sum(statement: Statement) -> Reduce | None:
 
 
 def find_contraction(
-    statement: Statement, buffers: Mapping[str, Buffer], extents: Mapping[Letter, int], width: int
+    statement: Statement,
+    buffers: Mapping[str, Buffer],
+    extents: Mapping[Letter, int],
+    fixed: Collection[Letter | None],
+    width: int,
 ) -> Contraction | None:
-    """How the statement is a contraction whose vectors lie as they must; None where it is none."""
+    """How the statement is a contraction whose vectors lie as they must; None where it is none.
+
+    The letters of `fixed` have loops of their own: they cannot run in the lanes.
+    """
     node = the_sum(statement)
     factors = product_of_reads(node) if node is not None else None
     if node is None or factors is None or any(f.pad is not None for f in factors):
@@ -82,7 +89,7 @@ def find_contraction(
         return None
     letters = tuple(b.letter for b in statement.binders)
     for lane in letters:
-        if place.step(lane) != 1 or extents[lane] < max(2, width // 4):
+        if place.step(lane) != 1 or extents[lane] < max(2, width // 4) or lane in fixed:
             continue
         for k, (read, other) in enumerate((factors, factors[::-1])):
             if steps[1 - k].step(lane) == 1 and not steps[k].step(lane):

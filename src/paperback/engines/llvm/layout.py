@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from paperback.engines.llvm.arena import Arena
 from paperback.engines.llvm.buffers import BATCH, ELEMENTS, SHARDS, Buffer
 from paperback.engines.llvm.tasks import Lowered
 
@@ -32,6 +33,7 @@ def layout(
                 unread.update(*(nest.unread for nest in task.nests))
                 for name in task.reads:
                     readers.setdefault(name, set()).add((level, part))
+    debug = Arena({}).debug  # then every tensor has memory of its own, between guards
     buffers: dict[str, Buffer] = {}
     for name in (*given, *made):
         shape = lowered.shapes[name]
@@ -45,7 +47,7 @@ def layout(
             kind = "partial"
         else:
             near = readers.get(name, set()) <= {(made[name], "shard")} and name not in lowered.across
-            kind = "scratch" if shape[:1] == (BATCH,) and near else "kept"
+            kind = "scratch" if shape[:1] == (BATCH,) and near and not debug else "kept"
         element = ELEMENTS[dtype.name]
         if name in lowered.integers:
             element = "i64" if kind in ("given", "result") else "i32"

@@ -2,11 +2,11 @@
 
     step(context)                        every part, one after the other; no Python inside
     part(context, task, worker)          what one worker does: a shard, or rows of the join part
-    kernel(table, lo, hi, origin, slot, N, S)
+    kernel(table, scratch, lo, hi, origin, slot, N, S)
 
-    context: i64 [N, S, parallel, tables]     N examples in S shards; `parallel(function, context, tasks)`;
-                                              a table of pointers to tensors for each worker
-    table:   status, zeros, tensors ...       see `buffers`
+    context   i64 [N, S, parallel, table, scratch, block]: N examples in S shards, `parallel(function, context, tasks)`,
+              the table of pointers to tensors, scratch memory, and how much of it each worker has
+    table     status, zeros, tensors ...: see `buffers`
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from paperback.engines.llvm.tile import emit_contraction
 from paperback.notation.expr import Affine, Read, Reduce
 from paperback.notation.walk import nodes
 
-CONTEXT = ("N", "S", "parallel", "tables")
-_ARGUMENTS = (("ptr", "table"), *(("i64", name) for name in ("lo", "hi", "origin", "slot", "N", "S")))
-_SIGNATURE = "ptr, i64, i64, i64, i64, i64, i64"
+CONTEXT = ("N", "S", "parallel", "table", "scratch", "block")
+_NUMBERS = ("lo", "hi", "origin", "slot", "N", "S")
+_ARGUMENTS = (("ptr", "table"), ("ptr", "scratch"), *(("i64", name) for name in _NUMBERS))
+_SIGNATURE = "ptr, ptr, i64, i64, i64, i64, i64, i64"
 _WORK = 1 << 16  # operations of the join part that are worth a task of their own
 _CHUNKS = 16
 _EXAMPLES = 32  # a batch, where work is estimated
@@ -69,20 +70,21 @@ class _Chain:
 
 class _Writer:
     def __init__(
-        self, lowered: Lowered, buffers: Mapping[str, Buffer], dtype: np.dtype[Any], micro: int, target: Target
-    ) -> None:
+        self, lowered: Lowered, buffers: Mapping[str, Buffer], places: Mapping[str, int], dtype: np.dtype[Any],
+        micro: int, target: Target,
+    ) -> None:  # fmt: skip
         self.lowered, self.buffers, self.micro = lowered, buffers, micro
+        self.scratch = {name: place * micro for name, place in places.items()}
         self.element = ELEMENTS[dtype.name]
         self.width, self.registers, self.attributes = target.lanes(dtype.name), target.registers, target.attributes
         self.kernels: list[Function] = []
-        self.places = 2 + len(buffers)
 
     def kernel(self, task: Task) -> int:
         function = Function(f"kernel{len(self.kernels)}", _ARGUMENTS, self.attributes)
         examples = ("%lo", "%hi") if task.mode == "share" else (0, "%N")
         shards = ("%slot", function.at_entry("add i64 %slot, 1")) if task.mode in ("share", "zero") else (0, "%S")
         e = Reducer(
-            function, self.element, self.buffers, RUNTIME if self.lowered.batched else {},
+            function, self.element, self.buffers, self.scratch, RUNTIME if self.lowered.batched else {},
             {BATCH: examples, SHARDS: shards}, self.width,
         )  # fmt: skip
         ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
@@ -91,7 +93,10 @@ class _Writer:
             extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
             extents |= {b.letter: e.extent_of(b.extent) for n in nodes(nest.statement.expr) if isinstance(n, Reduce)
                         for b in n.binders}  # fmt: skip
-            found = find_contraction(nest.statement, self.buffers, extents, self.width) if nest.fill is None else None
+            fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
+            found = None
+            if nest.fill is None:
+                found = find_contraction(nest.statement, self.buffers, extents, fixed, self.width)
             if found is None:
                 emit_nest(e, nest, split)
             else:
@@ -183,8 +188,9 @@ class _Writer:
     def _driver(self, name: str, body: Sequence[str]) -> str:
         head = [
             f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {self.attributes} {{", "entry:",
-            *_loads(CONTEXT[:2]), *_loads(("tables",)), "  %base = inttoptr i64 %tables to ptr",
-            f"  %skip = mul i64 %worker, {8 * self.places}", "  %table = getelementptr i8, ptr %base, i64 %skip",
+            *_loads(("N", "S", "table", "scratch", "block")), "  %tensors = inttoptr i64 %table to ptr",
+            "  %own = mul i64 %worker, %block", "  %start = add i64 %scratch, %own",
+            "  %memory = inttoptr i64 %start to ptr",
         ]  # fmt: skip
         return "\n".join((*head, *body, "}\n"))
 
@@ -210,10 +216,14 @@ class _Writer:
 
 
 def write(
-    lowered: Lowered, buffers: Mapping[str, Buffer], dtype: np.dtype[Any], micro: int, target: Target
-) -> tuple[str, ...]:
-    """The code of a program as textual modules, in micro-batches of `micro` examples; `step` is in the last."""
-    return _Writer(lowered, buffers, dtype, micro, target).write()
+    lowered: Lowered, buffers: Mapping[str, Buffer], places: Mapping[str, int], dtype: np.dtype[Any], micro: int,
+    target: Target,
+) -> tuple[str, ...]:  # fmt: skip
+    """The code of a program as textual modules, in micro-batches of `micro` examples; `step` is in the last.
+
+    `places` gives the bytes per example before a tensor of scratch memory.
+    """
+    return _Writer(lowered, buffers, places, dtype, micro, target).write()
 
 
 def _loads(names: Sequence[str]) -> list[str]:
@@ -225,7 +235,7 @@ def _loads(names: Sequence[str]) -> list[str]:
 
 
 def _call(kernel: int, lo: int | str, hi: int | str, origin: int | str, slot: int | str) -> str:
-    arguments = f"ptr %table, i64 {lo}, i64 {hi}, i64 {origin}, i64 {slot}, i64 %N, i64 %S"
+    arguments = f"ptr %tensors, ptr %memory, i64 {lo}, i64 {hi}, i64 {origin}, i64 {slot}, i64 %N, i64 %S"
     return f"  call void @kernel{kernel}({arguments})"
 
 

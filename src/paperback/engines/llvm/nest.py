@@ -57,7 +57,8 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> None:
     place = Linear.of(statement.left, target.strides)
     extents = {b.letter: e.extent_of(b.extent) for b in statement.binders}
     e.declare(extents)
-    lane = lane_letter(e, statement, place, extents, split)
+    clipped = {letter for clip in nest.clips for letter in clip.form.letters}
+    lane = lane_letter(e, statement, place, {l: n for l, n in extents.items() if l not in {split, *clipped}})
     outer = [b.letter for b in statement.binders if b.letter != lane]
 
     def at_point() -> None:
@@ -140,13 +141,11 @@ def vectors(e: Evaluator, letter: Letter, extent: int, body: Callable[[], None])
             body()
 
 
-def lane_letter(
-    e: Evaluator, statement: Statement, place: Linear, extents: dict[Letter, int], split: Letter | None
-) -> Letter | None:
-    """The letter along which the target's entries are neighbours, where its loop is long enough."""
+def lane_letter(e: Evaluator, statement: Statement, place: Linear, extents: dict[Letter, int]) -> Letter | None:
+    """The one of these letters along which the target's entries are neighbours, where its loop is long enough."""
     best, most = None, _LEAST_LANES - 1
     for letter, step in place.steps:
-        if step == 1 and letter != split and extents[letter] > most:
+        if step == 1 and extents.get(letter, 0) > most:
             best, most = letter, extents[letter]
     return best if best is not None and not _gathers_more(e, statement.expr, best, most) else None
 
