@@ -84,6 +84,19 @@ def test_train_without_saving_reports_too(tmp_path: Path) -> None:
     assert result(run("train", *SHORT, "--json"))["report"] is None
 
 
+def test_an_interrupted_run_is_reported_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("paperback.cli.train.Shift.__call__", interrupt)
+    ran = run("train", *SHORT[:4], "--shift", "1", "--save", tmp_path / "m", "--report", tmp_path / "page.html")
+    assert ran.exit_code == 130
+    assert "Training was interrupted after 0 steps." in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert run("report", tmp_path / "m").exit_code == 0
+    assert (tmp_path / "m.html").read_bytes() == (tmp_path / "page.html").read_bytes()
+    assert "RUN" in run("report", "--help").stdout
+
+
 def test_data_that_moved_and_tables_without_pictures(tmp_path: Path) -> None:
     table = tmp_path / "before.csv"
     table.write_text("kind,a,b\n" + "\n".join(f"{i % 2},{(i % 2) + (i % 7) / 4},{i % 5}" for i in range(60)) + "\n")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import paperback as pb
 from paperback.errors import ModelError
@@ -89,6 +92,21 @@ def test_the_record_lies_in_the_models_file(tmp_path: Path) -> None:
     assert sorted(place.name for place in tmp_path.iterdir()) == ["bare", "run"]
 
 
+@given(st.lists(st.tuples(*[st.none() | st.floats() for _ in range(5)]), max_size=4), st.floats() | st.none())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_any_numbers_are_shown(rows: list[tuple[float | None, ...]], rate: float | None) -> None:
+    """A file may say anything: what is no number, or no sensible one, is a gap."""
+    names = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+    epochs = [
+        {"number": at, "images_per_second": 1, "val_metrics": {}, **dict(zip(names, row, strict=True))}
+        for at, row in enumerate(rows)
+    ]
+    curve = [[at, row[0], rate] for at, row in enumerate(rows)]
+    history = History.from_dict({"epochs": epochs, "steps": 3, "interrupted": True, "curve": curve})
+    ET.fromstring(history._repr_html_())
+    assert len(history.charts()) <= 4 and "inf" not in "".join(history.charts().values())
+
+
 BAD_RECORDS = [
     "", "[]", "{}", "[" * 100_000, '{"job": 1, "history": {}, "environment": {}}',
     '{"job": {}, "history": {}, "environment": {"a": 1}}', '{"job": {}, "history": {}, "environment": {}}',
@@ -119,7 +137,8 @@ def test_no_model_has_no_record(tmp_path: Path) -> None:
 def test_the_environment_says_what_ran() -> None:
     told = environment()
     assert told["paperback"] == pb.__version__ and np.__version__ in told["NumPy"]
-    assert all(isinstance(text, str) and text for text in told.values()) and len(told) == 7
+    assert all(isinstance(text, str) and text for text in told.values()) and len(told) == 8
+    assert "safetensors" in told["packages"]
 
 
 def test_a_history_shows_itself() -> None:

@@ -368,9 +368,25 @@ def others() -> dict[str, tuple[pb.Model, Array, Array, str]]:
         ),
         "many classes": (pb.Model(nn.Dense(40), (3,)), random.normal(size=(30, 3)), random.integers(0, 40, 30),
                          "softmax_cross_entropy"),
+        "very many classes": (pb.Model(nn.Dense(1001), (3,)), random.normal(size=(30, 3)),
+                              random.integers(0, 1001, 30), "softmax_cross_entropy"),
         "one example": (pb.Model(nn.Dense(3), (2,)), random.normal(size=(1, 2)), np.array([1]),
                         "softmax_cross_entropy"),
     }  # fmt: skip
+
+
+def test_of_many_classes_the_worst_are_told() -> None:
+    model = pb.Model(nn.Dense(120), (3,))
+    random = np.random.default_rng(0)
+    x = random.normal(size=(500, 3))
+    y = model.predict(x).argmax(axis=1)
+    y[:40] = (y[:40] + 1) % 120
+    made = pb.report(model, x, y)
+    rows, recall = sound(made).table("recall", "precision"), made.run.answers.recall
+    assert recall is not None and len(rows) == 100
+    told = {int(row["class"]) for row in rows}
+    left = [recall[k] for k in range(120) if k not in told and not math.isnan(recall[k])]
+    assert max(recall[k] for k in told if not math.isnan(recall[k])) <= min(left, default=1)
 
 
 @pytest.mark.parametrize("kind", others())
@@ -386,6 +402,7 @@ def test_every_kind_of_model_has_its_page(kind: str) -> None:
     assert (answers.mistakes == ()) == (kind.startswith("pixels") or not answers.wrong)
     filters = [v for tag, name, v in page.attributes if (tag, name) == ("img", "alt") and v.startswith("unit")]
     assert len(filters) == {"colour": 2}.get(kind, 0)
+    assert (answers.confusion is None) == (kind == "very many classes")
     if kind == "sign":
         outputs = [float(model.predict(x)[mistake.place, 0]) for mistake in answers.mistakes]
         assert [mistake.confidence for mistake in answers.mistakes] == pytest.approx(np.abs(outputs))
@@ -402,13 +419,13 @@ def test_every_kind_of_model_has_its_page(kind: str) -> None:
 
 
 def test_the_kinds_were_seen() -> None:
-    assert len(others()) == 12
+    assert len(others()) == 13
 
 
 def test_names_are_text_and_nothing_else() -> None:
     model, x, y = dense_net()
     nasty = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "&amp;\x00</style>"]
-    epoch = Epoch(1, math.nan, None, None, None, 1.0, 1.0)
+    epoch = Epoch(1, math.nan, None, None, None, math.inf, 1.0)
     made = pb.report(model, x, y, class_names=nasty, title="</title><script>", history=History((epoch,), 1))
     page = sound(made)
     assert [row["class"] for row in page.table("precision")] == [nasty[0], nasty[1], "&amp;\ufffd</style>"]

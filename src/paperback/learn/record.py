@@ -12,13 +12,15 @@ from __future__ import annotations
 
 __all__ = ["Record", "environment"]
 
+import contextlib
 import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from paperback.errors import ModelError
 from paperback.learn.history import History
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+_PACKAGES = ("llvmlite", "mpmath", "safetensors", "click", "pillow")
 _FIELDS = {"job", "history", "environment"}
 
 
@@ -68,11 +71,18 @@ def environment() -> dict[str, str]:
         "paperback": str(sys.modules["paperback"].__version__),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "NumPy": f"{np.__version__}, {blas.get('name', 'BLAS unknown')} {blas.get('version', '')}".strip(),
+        "packages": ", ".join(_installed()),
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "processor": f"{_processor()}, {os.cpu_count() or 1} threads of hardware",
         "BLAS threads": ", ".join(set_) or "as many as the BLAS takes",
         "time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def _installed() -> Iterator[str]:
+    for name in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            yield f"{name} {metadata.version(name)}"
 
 
 def _processor() -> str:

@@ -1,7 +1,7 @@
 """Charts as inline SVG: lines, dots, two axes, a legend. Colours come from the page's style (see `style`).
 
-What is no finite number, or not above 0 on a logarithmic axis, is a gap in its line. A chart with nothing to show is
-None, so that a page has no empty frame.
+What is no finite number, or beyond 1e100, or not above 1e-100 on a logarithmic axis, is a gap in its line. A chart with
+nothing to show is None, so that a page has no empty frame.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _WIDTH, _HEIGHT = 520, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 34, 44
 _MARKED = 60  # points, up to which each gets a mark that tells its numbers
 _COLOURS = 5
+_LARGEST = 1e100  # of what is drawn: sums and ratios of such numbers are numbers still
 
 Place = tuple[float, float]
 
@@ -88,7 +89,7 @@ def _points(series: Series, log: bool) -> list[list[Place]]:
     """The runs of points that can be shown; a gap between two of them."""
     runs: list[list[Place]] = [[]]
     for x, y in zip(series.x, series.y, strict=True):
-        if math.isfinite(y) and math.isfinite(x) and (y > 0 or not log):
+        if abs(x) <= _LARGEST and abs(y) <= _LARGEST and (y >= 1 / _LARGEST or not log):
             runs[-1].append((float(x), float(y)))
         elif runs[-1]:
             runs.append([])

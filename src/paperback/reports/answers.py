@@ -24,6 +24,7 @@ from paperback.nn.losses import BINARY_CROSS_ENTROPY, PROBABILITY_CROSS_ENTROPY,
 
 SHOWN = 24  # mistakes, or misses
 _PAIRS = 1000  # points of the plot of numbers
+_CLASSES = 1000  # for more there is no table of all pairs
 _SOFTMAX = ("softmax_cross_entropy", "kl_divergence")
 
 Array = NDArray[Any]
@@ -53,6 +54,7 @@ class Miss:
 class Answers:
     """All of it. What does not apply is None, or empty.
 
+    confusion    and with it precision and recall: None for more than a thousand classes, too
     mistakes     at most `SHOWN`, of `wrong`; empty where an example has several labels
     pairs        (labels, outputs) of up to a thousand numbers, evenly chosen
     """
@@ -79,7 +81,8 @@ def judge(model: Model, x: ArrayLike, y: ArrayLike, loss: Loss) -> Answers:
     _, labels, kind = model.check_batch("report", x, y, loss)
     if not has_accuracy(kind, model.network.output_shape):
         return _numbers(model, x, y, loss, labels, kind)
-    reached = model.evaluate(x, y, loss, metrics=["confusion", "precision", "recall"])
+    few = model.network.output_shape[-1] <= _CLASSES
+    reached = model.evaluate(x, y, loss, metrics=["confusion", "precision", "recall"] if few else [])
     output = scores(loss, channels_last(model.predict(x), model.layout))
     given, right = predicted(output), label_classes(output, labels)
     wrong = given != right
@@ -90,8 +93,8 @@ def judge(model: Model, x: ArrayLike, y: ArrayLike, loss: Loss) -> Answers:
         places = places[np.argsort(-sure[places], kind="stable")][:SHOWN]
         mistakes = tuple(Mistake(int(p), int(right[p]), int(given[p]), float(sure[p])) for p in places)
     return Answers(
-        len(labels), reached["loss"], kind, reached["accuracy"], int(wrong.sum()), wrong.size, reached["confusion"],
-        reached["precision"], reached["recall"], mistakes, name,
+        len(labels), reached["loss"], kind, reached["accuracy"], int(wrong.sum()), wrong.size, reached.get("confusion"),
+        reached.get("precision"), reached.get("recall"), mistakes, name,
     )  # fmt: skip
 
 

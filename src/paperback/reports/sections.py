@@ -19,6 +19,7 @@ from paperback.reports.pictures import are_pictures, as_pixels, filters
 from paperback.reports.run import Run
 
 _FILTERS = 64  # shown at most
+_CLASSES = 100  # rows at most
 _NUMBERS = 6  # of an example or an output that is shown as numbers
 
 Array = NDArray[Any]
@@ -63,7 +64,7 @@ def _cards(run: Run) -> Html:
         cards.append((short(float(np.mean(answers.r2))), "R²" if len(answers.r2) == 1 else "R², mean of the outputs"))
     cards += [(short(answers.loss), f"loss, {run.loss.name.replace('_', ' ')}"), (f"{run.parameters:,}", "parameters")]
     seconds = sum(epoch.seconds for epoch in history)
-    if seconds > 0:
+    if 0 < seconds < math.inf:
         cards.append((_duration(seconds), "of training"))
     return tag("div", *(tag("div", tag("b", big), tag("span", small), class_="card") for big, small in cards),
                class_="cards")  # fmt: skip
@@ -100,15 +101,19 @@ def _classes(run: Run) -> Html | None:
         return None
     counts = answers.confusion
     names = [run.called(label) for label in range(len(counts))]
+    shown = np.arange(len(counts))
+    if len(counts) > _CLASSES:
+        shown = np.sort(np.argsort(answers.recall, kind="stable")[:_CLASSES])
     rows = []
-    for label, name in enumerate(names):
+    for label in shown.tolist():
         others = counts[label].copy()
         others[label] = 0
         often = f"{names[int(others.argmax())]} ({others.max()})" if others.any() else ""
         shares = _share(answers.precision[label]), _share(answers.recall[label])
-        rows.append((name, f"{counts[label].sum():,}", *shares, often))
+        rows.append((names[label], f"{counts[label].sum():,}", *shares, often))
     head = ("class", "examples", "precision", "recall", "most often taken for")
-    each = table(head, rows, numbers=head[1:4])
+    caption = f"The {_CLASSES} classes with the least recall" if len(shown) < len(counts) else None
+    each = table(head, rows, numbers=head[1:4], caption=caption)
     return tag("div", tag("div", confusion_map(counts, names)), tag("div", each, class_="wrap"), class_="row")
 
 
