@@ -1,7 +1,7 @@
 """The notebooks in `examples/` run from top to bottom, and are stored without outputs.
 
-Their code is executed plainly, as Python in one namespace: the notebooks use nothing of IPython, and a kernel with its
-sockets would bring a dozen packages to every test run. What ends a cell is shown as a notebook would show it.
+Their code is executed plainly, as Python in one namespace: the notebooks use nothing of IPython, and a kernel would
+bring some fifty packages and open sockets in every test run. What ends a cell is shown as a notebook would show it.
 """
 
 from __future__ import annotations

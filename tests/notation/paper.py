@@ -22,6 +22,7 @@ from paperback.notation.block import Block
 from paperback.notation.expr import Statement
 from paperback.notation.show import Line
 from paperback.notation.size import evaluate as size_value
+from paperback.notation.words import GREEK
 
 Value = Callable[[dict[str, Any]], Any]
 TOKEN = re.compile(
@@ -232,7 +233,8 @@ class Reader:
             if self.sees("("):
                 found.append(self.fenced("(", self.expr, ")"))
             else:
-                assert self.kind == "name" and len(self.next.rstrip("'")) == 1, self.tokens[self.place :]
+                one_letter = len(self.next.rstrip("'")) == 1 or self.next in GREEK
+                assert self.kind == "name" and one_letter, self.tokens[self.place :]
                 name = self.letter()
                 found.append(lambda env, name=name: env[name])
         return found

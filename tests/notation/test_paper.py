@@ -22,11 +22,12 @@ import paperback as pb
 from paperback import engines
 from paperback.notation.bind import bind_sizes
 from paperback.notation.expr import Statement
-from paperback.notation.latex import GREEK, Latex, latex_statement
+from paperback.notation.latex import Latex, latex_statement
 from paperback.notation.mathml import MathML
 from paperback.notation.show import Line, statement_line
 from paperback.notation.size import evaluate as evaluate_size
 from paperback.notation.typeset import Typesetter
+from paperback.notation.words import GREEK
 
 PRINTED = {
     "C[i,j,k] = sum(p,q,r) x[2*i+p,2*j+q,r]*w[P-1-p,Q-1-q,r,k] + b[k] where w: P Q R K, x: H V R":
@@ -87,6 +88,7 @@ PRINTED = {
     "y[i] = x[i]^(-1)": r"y_{i} = \frac{1}{x_{i}}",
     "y[i] = step(x[i])*N/i*D where x: N, u: D": r"y_{i} = \frac{\operatorname{step}(x_{i}) N}{i} D",
     "delta[i] = [i == k[]]*x[i] where k int": r"\delta_{i} = [\,i = k\,] x_{i}",
+    "y[alpha,i] = x[alpha,2*i]*omega where omega scalar": r"y_{\alpha i} = x_{\alpha(2i)} \omega",
     "y[i] = sigma(x[i])*sigmoid(x[i]) where sigma function": r"y_{i} = \operatorname{sigma}(x_{i}) \sigma(x_{i})",
     "y = (1e-5)^(1/3)*a where a scalar": "y = (10^{-5})^{1/3} a",
 }  # fmt: skip

@@ -18,6 +18,7 @@ from paperback.notation.block import Block
 from paperback.notation.expr import Statement
 from paperback.notation.show import Line, block_lines, statement_line
 from paperback.notation.typeset import Typesetter
+from paperback.notation.words import GREEK
 
 _SIGNS = {
     "+": " + ", "−": " - ", "/": "/", "·": r" \cdot ", "×": r" \times ", ",": ", ", ":": r" : ", "∧": r" \land ",
@@ -31,10 +32,6 @@ _FENCES = {
 _COMMANDS = {name: "\\" + name for name in "exp log sin cos tan sinh cosh tanh max min".split()}
 _COMMANDS["sigmoid"] = r"\sigma"
 _LIMITS = ("argmax", "argmin", "logsumexp")  # without a command; their indices stand below, as those of max
-GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
-    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
-).split()
 _COMMAND = re.compile(r"\\[A-Za-z]+$")
 _WORD = re.compile(r"\\mathit\{[^}]*\}$")
 _TALL = re.compile(r"\\frac|\\sum_|\\(?:max|min|operatorname\*\{\w+\})_")

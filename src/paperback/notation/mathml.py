@@ -12,9 +12,9 @@ from functools import partial
 
 from paperback.notation.block import Block
 from paperback.notation.expr import Statement
-from paperback.notation.latex import GREEK
 from paperback.notation.show import Line, block_lines, statement_line
 from paperback.notation.typeset import Typesetter
+from paperback.notation.words import GREEK
 
 _APPLY, _TIMES = "<mo>\u2061</mo>", "<mo rspace='0.15em'>\u2062</mo>"  # invisible operators
 _GREEK = dict(zip(GREEK, "αβγδϵζηθικλμνξπρστυϕχψωΓΔΘΛΞΠΣΥΦΨΩ", strict=True))

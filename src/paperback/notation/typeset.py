@@ -40,7 +40,7 @@ from paperback.notation.expr import (
 from paperback.notation.numerals import number_text
 from paperback.notation.size import Rounded, Size
 from paperback.notation.spell import Speller, is_single
-from paperback.notation.words import FUNCTIONS
+from paperback.notation.words import FUNCTIONS, GREEK
 
 _SIGNS = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠", "|": "∣", "-": "−"}
 
@@ -162,9 +162,10 @@ class Typesetter(Speller):
         )
 
     def stands_alone(self, index: IndexExpr) -> bool:
-        """Is it one letter (with a number)?"""
+        """Is it one letter, which may have a number?"""
         letter = index.bare if isinstance(index, Affine) else None
-        return letter is not None and re.fullmatch(r"\D\d*", self.name(letter)) is not None
+        name = self.name(letter) if letter else ""
+        return name in GREEK or re.fullmatch(r"\D\d*", name) is not None
 
     # ------------------------------------------------------------------------------------------- arithmetic
 

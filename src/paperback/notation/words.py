@@ -3,13 +3,14 @@
     FUNCTIONS   name -> number of arguments
     REDUCERS    what binds indices: sum(p,q) ...
     RESERVED    what no tensor, index, size or scalar may be called
+    GREEK       names that are one letter on paper
 
 `max` and `min` are both: a call compares two values, a reducer goes over indices.
 """
 
 from __future__ import annotations
 
-__all__ = ["FUNCTIONS", "KEYWORDS", "REDUCERS", "RESERVED", "ROUNDINGS"]
+__all__ = ["FUNCTIONS", "GREEK", "KEYWORDS", "REDUCERS", "RESERVED", "ROUNDINGS"]
 
 FUNCTIONS: dict[str, int] = {
     "exp": 1,
@@ -35,3 +36,7 @@ REDUCERS = ("sum", "max", "min", "argmax", "argmin", "logsumexp")
 ROUNDINGS = ("floor", "ceil")
 KEYWORDS = ("where", "and", "pads", "int", "scalar", "function", "increasing")
 RESERVED = frozenset((*FUNCTIONS, *REDUCERS, *ROUNDINGS, *KEYWORDS))
+GREEK = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+).split()
