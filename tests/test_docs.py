@@ -12,7 +12,7 @@ import paperback as pb
 from paperback import nn
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_EXAMPLES = [page for page in PAGES if "```pycon" in page.read_text(encoding="utf-8")]
 
 
@@ -28,7 +28,7 @@ def examples(page: Path) -> list[doctest.Example]:
     return found
 
 
-@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=[page.name for page in WITH_EXAMPLES])
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=[str(page.relative_to(ROOT)) for page in WITH_EXAMPLES])
 def test_examples_print_what_they_say(page: Path) -> None:
     found = examples(page)
     assert len(found) >= 3, "a page with examples has some"

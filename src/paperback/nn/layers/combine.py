@@ -39,9 +39,9 @@ class Composite(Layer):
 class Sequential(Composite):
     """Layers one after the other: y = f(...(b(a(x)))).
 
+    A layer is a description: the same object at two places is two layers with parameters of their own.
     Use: every network that is a chain of layers.
     Derivative: the chain rule; dx goes through the layers from the last to the first.
-    A layer is a description: the same object at two places is two layers with parameters of their own.
     """
 
     def describe(self) -> str:

@@ -44,6 +44,7 @@ def _check_scaling(layer: Layer, scaling: str) -> None:
 class DCT1d(Layer):
     """y[k,c] = sum(p) m[k,p]*x[p,c], the transform of a whole signal.
 
+    Use: frequencies of a whole signal.
     Derivative: dx = m^T dy; the transform back, where m is orthonormal.
     Shapes: x: L C, y: L C, frequencies in place of places.
     Settings: m[k,p] = s[k]*cos(pi*(p+1/2)*k/N), and `scaling` is s: "raw" (1), "double" (2), "root" (N^(-1/2)) or
