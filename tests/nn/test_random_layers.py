@@ -45,18 +45,18 @@ def compare(found: Found, truth: Found, rounded: Found, dtype: str) -> None:
         assert off <= allowed, f"{name}, {dtype}: off by {off:.3g}, allowed {allowed:.3g}"
 
 
-def check(kind: str, seed: int) -> None:
-    check_case(draw(kind, seed))
+def check(kind: str, seed: int, engine: str = "numpy") -> None:
+    check_case(draw(kind, seed), engine)
 
 
-def check_case(case: Case) -> None:
+def check_case(case: Case, engine: str = "numpy") -> None:
     sample = Sample(case)
     truth, rounded = sample.pytorch(), sample.pytorch("float32")
     for dtype in EPS:
-        compare(sample.run(sample.given, dtype=dtype), truth, rounded, dtype)
+        compare(sample.run(sample.given, engine, dtype), truth, rounded, dtype)
 
 
-def check_loss(name: str, seed: int) -> None:
+def check_loss(name: str, seed: int, engine: str = "numpy") -> None:
     case = draw_loss(name, seed)
     program = attach(scores(*case.z.shape[1:]), "z", case.loss, case.reduction, case.kind, case.weight is not None)
     seeded = {"seed": np.ones(len(case.z))} if case.reduction == "none" else {}
@@ -65,25 +65,27 @@ def check_loss(name: str, seed: int) -> None:
     given = {"z": case.z, "label": case.y, **({} if case.weight is None else {"weight": case.weight}), **seeded}
     truth, rounded = case.pytorch("float64"), case.pytorch("float32")
     for dtype in EPS:
-        found = compile_program(program, dtype, "numpy")(given)
+        found = compile_program(program, dtype, engine)(given)
         compare({"loss": np.asarray(found["loss"]), "z": found[held["z"]]}, truth, rounded, dtype)
 
 
-def described(kind: str, seed: int) -> str:
+def described(kind: str, seed: int, engine: str) -> str:
     if kind in KINDS:
         case = draw(kind, seed)
-        return f'check("{kind}", {seed}): {case.layer} on {case.shape}'
+        return f'check("{kind}", {seed}, "{engine}"): {case.layer} on {case.shape}'
     loss = draw_loss(kind, seed)
-    return f'check_loss("{kind}", {seed}): {loss.loss.name}, {loss.kind} labels, {loss.reduction}, z {loss.z.shape}'
+    settings = f"{loss.loss.name}, {loss.kind} labels, {loss.reduction}, z {loss.z.shape}"
+    return f'check_loss("{kind}", {seed}, "{engine}"): {settings}'
 
 
-def run(kind: str, seeds: range) -> None:
+def run(kind: str, seeds: range, engine: str = "numpy") -> None:
     """All these configurations of one kind; a failure says how that one is repeated."""
     for seed in seeds:
         try:
-            (check if kind in KINDS else check_loss)(kind, seed)
+            (check if kind in KINDS else check_loss)(kind, seed, engine)
         except Exception as error:
-            raise AssertionError(f"repeat with tests.nn.test_random_layers.{described(kind, seed)}: {error}") from error
+            call = described(kind, seed, engine)
+            raise AssertionError(f"repeat with tests.nn.test_random_layers.{call}: {error}") from error
 
 
 EVERY = (*KINDS, *NAMES)
@@ -102,6 +104,9 @@ def test_random_configurations(kind: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("engine", ["numpy", "llvm"])
 @pytest.mark.parametrize("kind", EVERY)
-def test_many_random_configurations(kind: str) -> None:
-    run(kind, range(MANY))
+def test_many_random_configurations(kind: str, engine: str) -> None:
+    if engine == "llvm":
+        pytest.importorskip("llvmlite")
+    run(kind, range(MANY), engine)
