@@ -19,7 +19,7 @@ from typing import Any, overload
 from paperback.errors import ModelError
 from paperback.learn.curve import Point
 from paperback.learn.metrics import plain
-from paperback.markup import Html, Series, chart, fragment, join, short, table, tag
+from paperback.markup import Html, Series, chart, fragment, join, percent, short, table, tag
 
 _STEEP = 20.0  # the ratio of largest to least loss from which their axis is logarithmic
 _ROWS = 12  # epochs in a notebook's table, the last ones
@@ -119,7 +119,7 @@ class History(Sequence[Epoch]):
         rates = Series("learning rate", steps, [point.rate for point in self.curve], "thin")
         made = {
             "Loss by epoch": chart(losses, "Loss by epoch", "epoch", log=_is_steep(losses)),
-            "Accuracy by epoch": chart(accuracies, "Accuracy by epoch", "epoch", written=_percent),
+            "Accuracy by epoch": chart(accuracies, "Accuracy by epoch", "epoch", written=percent),
             "Loss by step": chart([step_losses], "Loss by step", "step", log=_is_steep([step_losses])),
             "Learning rate by step": chart([rates], "Learning rate by step", "step"),
         }
@@ -131,9 +131,9 @@ class History(Sequence[Epoch]):
         columns: dict[str, list[str]] = {
             "epoch": [str(epoch.number) for epoch in shown],
             "loss": [short(epoch.loss) for epoch in shown],
-            "accuracy": [_percent(_number(epoch.accuracy)) for epoch in shown],
+            "accuracy": [percent(_number(epoch.accuracy)) for epoch in shown],
             "held-out loss": [short(_number(epoch.val_loss)) for epoch in shown],
-            "held-out accuracy": [_percent(_number(epoch.val_accuracy)) for epoch in shown],
+            "held-out accuracy": [percent(_number(epoch.val_accuracy)) for epoch in shown],
             "seconds": [short(epoch.seconds) for epoch in shown],
             "examples/s": [short(epoch.images_per_second) for epoch in shown],
         }
@@ -149,10 +149,6 @@ class History(Sequence[Epoch]):
 
 
 _NONE = short(math.nan)
-
-
-def _percent(share: float) -> str:
-    return _NONE if math.isnan(share) else f"{share:.1%}"
 
 
 def _is_steep(series: Sequence[Series]) -> bool:

@@ -14,9 +14,9 @@ from paperback.markup.html import Html, join, raw, tag
 from paperback.markup.page import fragment, page
 from paperback.markup.png import diverging, grey, picture, png
 from paperback.markup.table import table
-from paperback.markup.ticks import short
+from paperback.markup.ticks import percent, short
 
 __all__ = [
-    "Html", "Series", "chart", "confusion_map", "diverging", "fragment", "grey", "join", "page", "picture", "png",
-    "raw", "short", "table", "tag",
+    "Html", "Series", "chart", "confusion_map", "diverging", "fragment", "grey", "join", "page", "percent", "picture",
+    "png", "raw", "short", "table", "tag",
 ]  # fmt: skip

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-__all__ = ["linear_ticks", "log_ticks", "short"]
+__all__ = ["linear_ticks", "log_ticks", "percent", "short"]
 
 import math
 
@@ -54,3 +54,8 @@ def short(value: float) -> str:
     else:
         text = f"{value:.4g}"
     return text
+
+
+def percent(share: float) -> str:
+    """A share as 97.5%; a dash for what is no number."""
+    return short(share) if math.isnan(share) else f"{share:.1%}"

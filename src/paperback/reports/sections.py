@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paperback.markup import Html, Series, chart, confusion_map, page, picture, raw, short, table, tag
+from paperback.markup import Html, Series, chart, confusion_map, page, percent, picture, raw, short, table, tag
 from paperback.notation.mathml import mathml_statement
 from paperback.reports.findings import findings
 from paperback.reports.pictures import are_pictures, as_pixels, filters
@@ -109,16 +109,12 @@ def _classes(run: Run) -> Html | None:
         others = counts[label].copy()
         others[label] = 0
         often = f"{names[int(others.argmax())]} ({others.max()})" if others.any() else ""
-        shares = _share(answers.precision[label]), _share(answers.recall[label])
+        shares = percent(answers.precision[label]), percent(answers.recall[label])
         rows.append((names[label], f"{counts[label].sum():,}", *shares, often))
     head = ("class", "examples", "precision", "recall", "most often taken for")
     caption = f"The {_CLASSES} classes with the least recall" if len(shown) < len(counts) else None
     each = table(head, rows, numbers=head[1:4], caption=caption)
     return tag("div", tag("div", confusion_map(counts, names)), tag("div", each, class_="wrap"), class_="row")
-
-
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1%}"
 
 
 def _mistakes(run: Run) -> Html | None:
@@ -133,7 +129,8 @@ def _mistakes(run: Run) -> Html | None:
         for mistake, words, pixels in zip(answers.mistakes, sure, as_pixels(run.shown), strict=True):
             right, given = run.called(mistake.label), run.called(mistake.given)
             drawn = picture(pixels, f"example {mistake.place}, {right}", 88)
-            says = tag("figcaption", tag("b", right), " taken for ", tag("b", given), tag("br"), words)
+            how = words if answers.confidence == "probability" else f"{answers.confidence} {words}"
+            says = tag("figcaption", tag("b", right), " taken for ", tag("b", given), tag("br"), how)
             figures.append(tag("figure", drawn, says, title=f"example {mistake.place}"))
         return tag("div", head, tag("div", *figures, class_="pictures"))
     rows = [
@@ -145,7 +142,8 @@ def _mistakes(run: Run) -> Html | None:
 
 
 def _sure(name: str, confidence: float) -> str:
-    return f"{math.floor(confidence * 1000) / 10:.1f}%" if name == "probability" else f"{name} {short(confidence)}"
+    """A probability is rounded down: 100% is certain."""
+    return f"{math.floor(confidence * 1000) / 10:.1f}%" if name == "probability" else short(confidence)
 
 
 def _few(numbers: Array) -> str:
@@ -193,7 +191,7 @@ def _layers(run: Run) -> Html | None:
         rows.append((
             layer.name, short(layer.mean), short(layer.deviation),
             tag("b", dead, class_="bad") if layer.dead else dead,
-            "" if layer.saturated is None else f"{layer.saturated:.1%}",
+            "" if layer.saturated is None else percent(layer.saturated),
             *("" if norm is None else short(norm) for norm in (layer.parameter_norm, layer.gradient_norm)),
         ))  # fmt: skip
     head = ("layer", "mean", "deviation", "dead units", "saturated", "parameter norm", "gradient norm")
@@ -212,8 +210,7 @@ def _layers(run: Run) -> Html | None:
     ]
     drawn = chart(norms, "norms by layer", "layer with parameters, first to last", log=True)
     shown = table([head[at] for at in used], [[row[at] for at in used] for row in rows], numbers=head[1:])
-    side = _titled("Norms", drawn)
-    return tag("div", tag("p", words, class_="soft"), shown, side)
+    return tag("div", tag("p", words, class_="soft"), shown, _titled("Norms", drawn))
 
 
 def _network(run: Run) -> Html | None:
