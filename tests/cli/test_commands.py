@@ -110,7 +110,7 @@ def test_training_on_files(tmp_path: Path) -> None:
     assert (found["train_examples"], found["test_examples"], found["parameters"]) == (60, 20, 93)
     table = tmp_path / "table.csv"
     table.write_text("\n".join(f"{i % 2},{i % 7},{i % 2}" for i in range(40)) + "\n")
-    assert result(run("train", "--data", table, "--epochs", "1", "--json"))["net"] == "mlp"
+    assert result(run("train", "--data", table, "--epochs", "1", "--json"))["net"] == "table"
 
 
 def test_schedules_clips_and_optimizers_are_options() -> None:
@@ -219,9 +219,9 @@ def test_pictures_of_several_sizes_are_brought_to_one(tmp_path: Path) -> None:
     ran = run("train", *options, "--save", tmp_path / "model")
     assert "32 examples of 6x5x1 in 2 classes" in ran.stdout
     assert result(run("evaluate", tmp_path / "model", "--data", tmp_path / "set", "--json"))["accuracy"] == 1
-    assert run("predict", tmp_path / "model", "--data", tmp_path / "set" / "light").stdout.split() == ["1"] * 20
+    assert run("predict", tmp_path / "model", "--data", tmp_path / "set" / "light").stdout.split() == ["light"] * 20
     one = tmp_path / "set" / "dark" / "0.png"
-    assert run("predict", tmp_path / "model", "--data", one).stdout == "0\n"
+    assert run("predict", tmp_path / "model", "--data", one).stdout == "dark\n"
 
 
 def test_training_is_resumed_with_the_bits_of_training_through(tmp_path: Path) -> None:
@@ -243,7 +243,11 @@ def test_words_as_labels_are_the_names_of_the_classes(tmp_path: Path) -> None:
     shown = run("evaluate", tmp_path / "model", "--data", table, "--confusion").stdout
     assert "rose" in shown and "tulip" in shown
     (tmp_path / "new.csv").write_text("petal,height\n1,3\n0,2\n1,1\n")
-    assert run("predict", tmp_path / "model", "--data", tmp_path / "new.csv").stdout.split() == ["1", "0", "1"]
+    named = run("predict", tmp_path / "model", "--data", tmp_path / "new.csv").stdout
+    assert named.split() == ["tulip", "rose", "tulip"]
+    table.write_text(rows.replace("rose", "daisy"))
+    refused = run("evaluate", tmp_path / "model", "--data", table).stderr
+    assert "needs the classes of the training, rose, tulip, found daisy, tulip" in refused
 
 
 def test_a_failed_check_is_exit_code_1(saved: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from paperback.errors import ModelError
-from paperback.learn.presets import PRESETS, lenet, mlp
+from paperback.learn.model import Model
+from paperback.learn.optim import SGD
+from paperback.learn.presets import PRESETS, lenet, mlp, moments, table
 from paperback.nn.network import build
 
 SHAPES = {
@@ -45,4 +48,16 @@ def test_mlp(shape: tuple[int, ...]) -> None:
 
 
 def test_presets_have_names() -> None:
-    assert dict(PRESETS) == {"lenet": lenet, "mlp": mlp}
+    assert dict(PRESETS) == {"lenet": lenet, "mlp": mlp, "table": table}
+
+
+def test_a_table_may_have_columns_of_any_scale() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(65, 3)) * [1e-3, 1.0, 1e4] + [5.0, 0.0, 1e5]
+    y = (x[:, 0] > 5).astype(int)
+    model = Model(table((3,), 2), (3,), engine="numpy")
+    model.set_parameters(moments(x))
+    np.testing.assert_allclose(model.state["batchnorm_1.mean"], x.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(model.state["batchnorm_1.var"], x.var(0), rtol=1e-5)
+    model.fit(x, y, optimizer=SGD(0.1, momentum=0.9), batch_size=13, epochs=10)
+    assert model.evaluate(x, y)["accuracy"] > 0.9

@@ -13,7 +13,7 @@ import click
 from paperback.cli.job import Say, below, job, label_column
 from paperback.cli.netspec import network
 from paperback.cli.options import Command, Real, Shape, Whole, needs
-from paperback.cli.sets import HELD_OUT, size_for, splits
+from paperback.cli.sets import HELD_OUT, check_classes, class_names, size_for, splits
 from paperback.data.examples import load_examples
 from paperback.learn.metrics import plain, predicted
 from paperback.learn.model import Model
@@ -50,6 +50,7 @@ def evaluate(
     """
     model = Model.load(model_path, engine=engine)
     test = splits(data, held_out, model.seed, label, size_for(model, data), everything)[1]
+    check_classes(test, class_names(model_path))
     reached = model.evaluate(test.x, test.y, metrics=["confusion", "precision", "recall"] if confusion else [])
     say(f"{test.name}: {len(test):,} examples, accuracy {reached['accuracy']:.2%}, loss {reached['loss']:.4f}")
     if confusion:
@@ -86,11 +87,13 @@ def _share(value: float) -> str:
 def predict(
     say: Say, model_path: str, data: str | None, label: str | None, limit: int | None, engine: str | None
 ) -> tuple[dict[str, Any], int]:
-    """The class that a saved MODEL gives to every example, one on a line."""
+    """The class that a saved MODEL gives to every example, one on a line: its name, if the training data had names."""
     model = Model.load(model_path, engine=engine)
     needs("--label", label, data is not None, "of a CSV file, the digits have none", "pass --data too")
     examples = load_examples(data, model.input_shape, label=label_column(label))
+    names = class_names(model_path)
     classes = predicted(model.predict(examples[:limit])).tolist()
+    classes = [names[each] if isinstance(each, int) and each < len(names) else each for each in classes]
     for each in classes:
         say(str(each))
     return {"command": "predict", "predictions": classes}, 0

@@ -13,7 +13,7 @@
     embedding VxE  positions  attention heads [causal]
     grey  finitedifferences  dct  blockdct N
 
-A preset (`lenet`, `mlp`) is a network by itself.
+A preset (`lenet`, `mlp`, `table`) is a network by itself.
 """
 
 from __future__ import annotations

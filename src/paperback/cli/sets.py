@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["HELD_OUT", "size_for", "splits"]
+__all__ = ["HELD_OUT", "check_classes", "class_names", "size_for", "splits"]
 
 from paperback.cli.job import label_column
 from paperback.cli.options import needs, refuse
 from paperback.data.dataset import Dataset, has_pictures, load
 from paperback.errors import DataError
+from paperback.learn.checkpoint import read_record
 from paperback.learn.model import Model
 
 HELD_OUT = 0.2
@@ -35,6 +36,23 @@ def splits(
         if given:
             refuse(option, f"is for data without a test set of its own, {data} has one; leave it out")
     return loaded
+
+
+def class_names(path: str) -> tuple[str, ...]:
+    """What the classes of a saved model are called, as the record of its training says; () where it does not."""
+    record = read_record(path)
+    names = record.job.get("classes") if record is not None else None
+    known = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if known and names is not None else ()
+
+
+def check_classes(test: Dataset, names: tuple[str, ...]) -> None:
+    """DataError where the data calls its classes otherwise than the model: the numbers would not mean the same."""
+    if names and test.class_names and names != test.class_names:
+        raise DataError(
+            f"{test.name}: needs the classes of the training, {', '.join(names)}, found {', '.join(test.class_names)}; "
+            f"give it the same classes"
+        )
 
 
 def size_for(model: Model, data: str | None) -> tuple[int, int] | None:

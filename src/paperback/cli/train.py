@@ -20,6 +20,7 @@ from paperback.learn.checkpoint import check_target
 from paperback.learn.metrics import plain
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp
+from paperback.learn.presets import moments
 from paperback.learn.record import Record, environment
 from paperback.learn.schedules import SCHEDULES
 
@@ -34,7 +35,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--data", help="MNIST folder, folder of images by class, IDX, CSV or NPZ file. Default: the digits.")
 @click.option("--size", type=Shape("32x32", axes=2), help="Rows and columns that all images are brought to, as 32x32.")
 @click.option("--label", help="Of CSV: the column of the labels, by name or number from 0. Default: the last.")
-@click.option("--net", "spec", help='lenet, mlp, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
+@click.option("--net", "spec", help='lenet, mlp, table, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
 @click.option("--resume", help="Train this saved model on, in place of a new one.")
 @click.option("--epochs", type=Whole(1), help="Times through the examples. Default 40, or 3 for large data.")
 @click.option("--batch-size", type=Whole(1), help="Examples in a step. Default 16, or 64 for large data.")
@@ -105,14 +106,19 @@ def train(
     shape = training.x.shape[1:]
     needs("--shift", shift or None, len(shape) == 3, f"of images, {data} has none")
     if model is None:
-        spec = spec or ("lenet" if len(shape) == 3 else "mlp")
+        spec = spec or ("lenet" if len(shape) == 3 else "table")
         net = network(spec, shape, training.classes)
         model = Model(net, shape, seed=seed, dtype=dtype or "float32", engine=engine)
+        if spec == "table":
+            model.set_parameters(moments(training.x))
     else:
         spec = f"{resume}, {model.epochs} epochs old"
     small = len(training) < _SMALL
     epochs = epochs or _EPOCHS[small]
-    batch_size = batch_size or _BATCH[small]
+    if batch_size is None:
+        batch_size = _BATCH[small]
+        while model.network.least_batch > 1 and len(training) % batch_size == 1:
+            batch_size += 1  # statistics over a batch need two examples, in the last one too
     pixels = shift if shift is not None else int(data is None)
     rule = _optimizer(optimizer, _LR[optimizer] if lr is None else lr, momentum, weight_decay, clip)
     parameters = sum(array.size for array in model.parameters.values())
@@ -136,6 +142,7 @@ def train(
     settings = {
         "command": command_line(),
         "network": spec,
+        "classes": list(training.class_names),
         "data": data,
         "label": label,
         "held_out": HELD_OUT if held_out is None else held_out,
