@@ -103,5 +103,7 @@ class MathML:
         return f"<msqrt>{inside}</msqrt>"
 
     def fenced(self, fence: str, inside: str) -> str:
-        left, right = (f"<mo fence='true' form='{form}'>" for form in ("prefix", "postfix"))
+        """Fences grow around what is tall only: some fonts set loose ones around a letter."""
+        grow = "true" if any(tall in inside for tall in ("<mfrac", "<munder")) else "false"
+        left, right = (f"<mo fence='true' form='{form}' stretchy='{grow}'>" for form in ("prefix", "postfix"))
         return f"<mrow>{left}{fence[0]}</mo>{inside}{right}{fence[1]}</mo></mrow>"
