@@ -48,20 +48,20 @@ def report(
             f"{run_path}: needs the record of its training, found a model alone; save it with paperback train --save, "
             f"or use pb.report(model, x, y)"
         )
-    target = out if out is not None else str(Path(run_path).with_suffix(".html"))
-    check_report("--out", target, run_path)
+    page = out if out is not None else str(Path(run_path).with_suffix(".html"))
+    check_report("--out", page, run_path)
     model = Model.load(run_path, engine=engine)
     place, label, held_out = _data(run_path, record)
     _, test = load_splits(
         data or place, held_out=held_out, seed=model.seed, label=label, size=size_for(model, data or place)
     )
-    made = write_report(target, model, record, test)
+    made = write_report(page, model, record, test)
     say(f"{test.name}: {len(test):,} examples, accuracy {made.run.answers.accuracy:.2%}")
-    say(f"report in {target}")
+    say(f"report in {page}")
     result = {
         "command": "report",
         "run": run_path,
-        "report": target,
+        "report": page,
         "data": test.name,
         "examples": len(test),
         "accuracy": made.run.answers.accuracy,
