@@ -59,7 +59,12 @@ def test_memory_is_what_a_training_step_holds() -> None:
         (nn.Flatten(), (3, 4, 2), 0),
         (nn.Softmax(), (7,), 7 * 2 + 7 * 2),  # exp and + for the sum; a subtraction and exp for every score
         (nn.Residual(nn.Identity()), (3, 2), 6),
-        (nn.ConvTranspose1d(2, 3, 2, bias=False), (4, 5), 9 * 2 * 4 * 3 * 5 * 3),  # as written, guard and all
+        (nn.ConvTranspose1d(2, 3, 2), (4, 5), 2 * 4 * 3 * 5 * 2 + 9 * 2),  # per x, tap and filter; the bias per output
+        (nn.ConvTranspose2d(2, 2, 2, bias=False), (4, 3, 5), 2 * 4 * 3 * 2 * 2 * 5 * 2),
+        (nn.AvgPool1d(3, 1, padding=1), (4, 1), (2 + 3 + 3 + 2) + 4 * 3 * 2),  # the counts; x/count summed
+        (nn.Parallel(nn.Identity(), nn.Identity()), (3,), 6),  # as written: a sum of two
+        (nn.MultiHeadAttention(1, causal=True, bias=False), (3, 2),
+         3 * 3 * 2 * 2 * 2 + 3 * 3 * 2 * 4 + 6 * 2 + 6 * 2 * 4 + 3 * 2 * 2 * 2),  # 6 of 9 pairs are seen
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Layer) else "",
 )
