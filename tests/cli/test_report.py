@@ -119,11 +119,21 @@ def test_names_of_folders_are_text(tmp_path: Path) -> None:
         for number in range(10):
             pixels = random.integers(0, 256, (6, 5, 3), dtype=np.uint8)
             image.fromarray(pixels).save(tmp_path / "set" / kind / f"{number}.png")
-    options = ["--data", tmp_path / "set", "--net", "flatten, dense 3", "--epochs", "1"]
-    assert run("train", *options, "--report", tmp_path / "page.html").exit_code == 0
+    options = ["--data", tmp_path / "set", "--size", "4x3", "--net", "flatten, dense 3", "--epochs", "1"]
+    assert run("train", *options, "--save", tmp_path / "m", "--report", tmp_path / "page.html").exit_code == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page and "&lt;script&gt;alert(1)&lt;" in page and "a&quot;b&amp;c" in page
     assert page.count('alt="unit ') == 3
+    assert run("report", tmp_path / "m").exit_code == 0
+    assert (tmp_path / "m.html").read_text(encoding="utf-8") == page
+
+
+def test_training_on_is_a_run_of_its_own(saved: Path, tmp_path: Path) -> None:
+    arguments = ["--resume", saved, "--epochs", "1", "--shift", "0", *SPLIT[:2]]
+    assert run("train", *arguments, "--save", tmp_path / "m").exit_code == 0
+    found = result(run("report", tmp_path / "m", "--json"))
+    page = (tmp_path / "m.html").read_text(encoding="utf-8")
+    assert found["examples"] == 539 and "1 epoch, 79 steps" in page and "2 epochs old" in page
 
 
 def test_a_bad_place_is_found_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
