@@ -152,8 +152,8 @@ class Speller:
             return self.letter(letter)
         return self.times([self.size(slope) if len(slope.terms) == 1 else self.size_factor(slope), self.letter(letter)])
 
-    def affine(self, affine: Affine, space: str = "") -> str:
-        return self.joined(self.affine_terms(affine), space)
+    def affine(self, affine: Affine) -> str:
+        return self.joined(self.affine_terms(affine))
 
     def affine_terms(self, affine: Affine) -> list[tuple[int, str]]:
         """Signed terms: letters with positive slopes, then what is left, sizes before letters they are reduced by."""
