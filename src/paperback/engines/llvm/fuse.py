@@ -72,7 +72,8 @@ def _factors(tasks: Sequence[Task]) -> set[str]:
 def _inline(tasks: list[Task], kept: Collection[str]) -> None:
     """Compute cheap values where they are read."""
     held = _factors(tasks)
-    for task in list(tasks):
+    for target in [task.target for task in tasks]:
+        task = next(t for t in tasks if t.target == target)  # with what was inlined into it before
         statement = _single(task)
         if statement is None or task.target in kept or task.target in held or not _is_cheap(statement.expr):
             continue
@@ -119,9 +120,10 @@ def _at(statement: Statement, indices: Sequence[Affine]) -> Node:
 
 def _push(tasks: list[Task], kept: Collection[str]) -> None:
     """Apply a pointwise statement to the phases of what it reads."""
-    for task in list(tasks):
-        statement = _single(task)
-        if statement is None or any(isinstance(n, Reduce) for n in nodes(statement.expr)):
+    for target in [task.target for task in tasks]:
+        task = next((t for t in tasks if t.target == target), None)
+        statement = _single(task) if task is not None else None
+        if task is None or statement is None or any(isinstance(n, Reduce) for n in nodes(statement.expr)):
             continue
         for producer in tasks:
             if producer.target in task.reads and producer.target not in kept and _in_phases(producer, tasks):
