@@ -65,7 +65,7 @@ class Predictor(metaclass=Strict):
     seed          of the parameters, the order of examples, and random masks
     dtype         "float32" or "float64", of everything inside
     engine        None for the one that `use` chose, or a name
-    threads       refused: no engine has threads of its own yet (NumPy's matrix products have those of its BLAS)
+    threads       of the compiled engine, None for one per core; they change no bit of a result
     """
 
     def __init__(
@@ -101,11 +101,14 @@ class Predictor(metaclass=Strict):
         self.dtype = np.dtype(dtype)
         self.layout = layout
         self.engine = None if engine is None else engines.choose(engine)
+        self.threads = threads
         if threads is not None:
-            raise ModelError(
-                f"Model: no engine has threads of its own, found threads={threads!r}; leave it out, and set "
-                f"OPENBLAS_NUM_THREADS before the start for those of NumPy's matrix products"
-            )
+            engines.check_threads("Model", threads)
+            if engines.choose(self.engine) != "llvm":
+                raise ModelError(
+                    f"Model: threads={threads} is for the compiled engine, and this model runs on "
+                    f'{engines.choose(self.engine)!r}; leave it out, or pass engine="llvm"'
+                )
         if not isinstance(input_shape, Iterable) or isinstance(input_shape, str):
             raise ModelError(f"Model: input_shape is a tuple, found {input_shape!r}; pass ({input_shape},)")
         self.input_shape = tuple(input_shape)
@@ -384,10 +387,10 @@ class Predictor(metaclass=Strict):
         place = key, engines.choose(self.engine)
         if place not in self._runners:
             program, names = make()
-            runner = engines.compile_program(program, self.dtype.name, self.engine)
+            runner = engines.compile_program(program, self.dtype.name, self.engine, self.threads)
 
-            def run(arrays: Mapping[str, Any]) -> dict[str, Array]:
+            def rounded(arrays: Mapping[str, Any]) -> dict[str, Array]:
                 return {name: self._rounded(array) for name, array in runner(arrays).items()}
 
-            self._runners[place] = run, names
+            self._runners[place] = rounded if place[1] == "exact" else runner, names
         return self._runners[place]

@@ -9,12 +9,13 @@ from __future__ import annotations
 __all__ = ["DivergedError", "TrainStep"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from paperback.engines.outcome import Outcome
 from paperback.errors import ModelError
 from paperback.learn import steps as programs
 from paperback.learn.inputs import check_batch_size, check_weights
@@ -45,6 +46,10 @@ class TrainStep:
     model: Predictor
     loss: Loss
     optimizer: Optimizer
+    _rule: Optimizer = field(init=False, repr=False)  # whatever the learning rate is: programs are kept by it
+
+    def __post_init__(self) -> None:
+        self._rule = replace(self.optimizer, lr=0.0)
 
     def __call__(self, x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> float:
         model = self.model
@@ -59,7 +64,7 @@ class TrainStep:
         """(loss, output) of a step on a checked batch; `factor` scales the learning rate."""
         model, state = self.model, self.model._state
         trainable = [name for name in model.network.parameters if name not in model.frozen]
-        rule = replace(self.optimizer, lr=0.0)
+        rule = self._rule
         run, _ = model._compiled(
             ("train", self.loss, kind, rule, model.frozen, weights is None),
             lambda: (
@@ -67,10 +72,11 @@ class TrainStep:
             ),
         )
         kept, taken = self._kept(state, trainable)
+        optimizer = self.optimizer if factor == 1 else replace(self.optimizer, lr=self.optimizer.lr * factor)
         given = {
             **state.tensors,
             **kept,
-            **replace(self.optimizer, lr=self.optimizer.lr * factor).values(taken + 1),
+            **optimizer.values(taken + 1),
             **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
             INPUT: model._input(examples),
             LABEL: model._label(labels),
@@ -79,7 +85,8 @@ class TrainStep:
         with np.errstate(over="ignore", invalid="ignore"):  # what is no number any more is refused by name
             result = run(given)
             loss = float(result[LOSS])
-            lost = [name for name in (*state.tensors, *kept) if name in result and not _is_finite(result[name])]
+            new = () if isinstance(result, Outcome) and result.finite else (*state.tensors, *kept)
+            lost = [name for name in new if name in result and not _is_finite(result[name])]
             lost += ["the gradient's norm"] if NORM in result and not np.isfinite(result[NORM]) else []
         if lost or not np.isfinite(loss):
             what = f"{lost[0]} would hold NaN or infinity after" if np.isfinite(loss) else f"the loss is {loss} at"
@@ -88,8 +95,9 @@ class TrainStep:
                 f"{self.optimizer.lr * factor:g}); the parameters are those before this step"
             )
         tensors = {name: sealed(result[name]) if name in result else old for name, old in state.tensors.items()}
-        optimizer = {**(state.optimizer if taken else {}), **{name: sealed(result[name]) for name in kept}}
-        model._state = State(tensors, self.optimizer, optimizer, taken + 1, state.steps + 1, state.epochs, self.loss)
+        old = state.optimizer if taken else {}
+        held = {**old, **{name: sealed(result[name]) for name in kept}}
+        model._state = State(tensors, self.optimizer, held, taken + 1, state.steps + 1, state.epochs, self.loss)
         return loss, result[model.network.output]
 
     def _kept(self, state: State, trainable: Sequence[str]) -> tuple[dict[str, Array], int]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 __all__ = ["Access"]
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -49,6 +49,7 @@ class Access(Values):
         self.vector: Letter | None = None
         self.lanes = 1
         self.mask: Value | None = None
+        self.watched: Collection[str] = ()  # tensors in which NaN and infinity are reported
         self.positions: set[Reduce] = set()  # positions of maxima that are wanted beside them
         self.scopes: list[dict[tuple[Node, Value | None], Value]] = [{}]
         self._bases: dict[str, str] = {}
@@ -102,7 +103,7 @@ class Access(Values):
         for letter, each in flat.steps:
             start = self.f.add(start, self.f.mul(self.env[letter], each))
         if inside is not None and inside.lanes > 1 and step == 0:
-            return self.select(inside, self.load(buffer, flat, self.fold(inside, self.either), pad), self.number(pad))
+            return self.select(inside, self.load(buffer, flat, self.any(inside), pad), self.number(pad))
         if step == 0:
             return self._load_one(buffer, start, inside, pad)
         if step == 1:

@@ -247,7 +247,7 @@ class Evaluator(Access):
         if checked is not None:
             wrong = self.both(self.opposite(checked), self.mask)
             assert wrong is not None
-            with self.f.when(self.fold(wrong, self.either).text):
+            with self.f.when(self.any(wrong).text):
                 status = self.f.op("load ptr, ptr %table, align 8")
                 self.f.do(f"store i64 1, ptr {status}")
         lanes = max(flat.lanes, inside.lanes if inside is not None else 1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 __all__ = ["CONTEXT", "work_per_example", "write"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -70,9 +70,10 @@ class _Chain:
 
 class _Writer:
     def __init__(
-        self, lowered: Lowered, buffers: Mapping[str, Buffer], places: Mapping[str, int], dtype: np.dtype[Any],
-        micro: int, target: Target,
+        self, lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], places: Mapping[str, int],
+        dtype: np.dtype[Any], micro: int, target: Target,
     ) -> None:  # fmt: skip
+        self.watched = watched
         self.lowered, self.buffers, self.micro = lowered, buffers, micro
         self.scratch = {name: place * micro for name, place in places.items()}
         self.element = ELEMENTS[dtype.name]
@@ -87,6 +88,7 @@ class _Writer:
             function, self.element, self.buffers, self.scratch, RUNTIME if self.lowered.batched else {},
             {BATCH: examples, SHARDS: shards}, self.width,
         )  # fmt: skip
+        e.watched = self.watched
         ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
         for nest in task.nests:
             split = nest.split if ranged else None
@@ -216,14 +218,15 @@ class _Writer:
 
 
 def write(
-    lowered: Lowered, buffers: Mapping[str, Buffer], places: Mapping[str, int], dtype: np.dtype[Any], micro: int,
-    target: Target,
+    lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], places: Mapping[str, int],
+    dtype: np.dtype[Any], micro: int, target: Target,
 ) -> tuple[str, ...]:  # fmt: skip
     """The code of a program as textual modules, in micro-batches of `micro` examples; `step` is in the last.
 
-    `places` gives the bytes per example before a tensor of scratch memory.
+    `places` gives the bytes per example before a tensor of scratch memory; the second word of the status is set where
+    a `watched` tensor gets a NaN or an infinity.
     """
-    return _Writer(lowered, buffers, places, dtype, micro, target).write()
+    return _Writer(lowered, buffers, watched, places, dtype, micro, target).write()
 
 
 def _loads(names: Sequence[str]) -> list[str]:

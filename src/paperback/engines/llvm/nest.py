@@ -182,4 +182,15 @@ def store(e: Evaluator, target: Buffer, place: Linear, value: Value, add: bool) 
             old = Value(e.f.op(f"load {kind}, ptr {pointer}, align {target.bytes_per_entry}"), "float", lanes)
             value = e.binary("add", old, value)
         text = value.text
+        if target.name in e.watched:
+            report(e, value)
     e.f.do(f"store {kind} {text}, ptr {pointer}, align {target.bytes_per_entry}")
+
+
+def report(e: Evaluator, value: Value) -> None:
+    """Set the second word of the status where a lane holds NaN or infinity: v - v is NaN there, and 0 elsewhere."""
+    wrong = e.any(e.is_nan(e.binary("sub", value, value)))
+    with e.f.when(wrong.text):
+        status = e.f.op("load ptr, ptr %table, align 8")
+        word = e.f.op(f"getelementptr i64, ptr {status}, i64 1")
+        e.f.do(f"store i64 1, ptr {word}")

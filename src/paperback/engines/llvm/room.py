@@ -23,6 +23,7 @@ from paperback.engines.numpy.views import Array
 _SHARDS = 8
 _PER_SHARD = 4
 _SPARE = 4
+_NUMBERS = (float, np.float64, np.float32)
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,14 @@ class Room:
     ) -> None:  # fmt: skip
         shards = max(1, min(_SHARDS, -(-count // _PER_SHARD)))
         block = scratch * micro
-        sizes = {"status": 8, "zeros": 16, "scratch": block * threads}
+        sizes = {"status": 16, "zeros": 16, "scratch": block * threads}
         debug = Arena({}).debug
         for buffer in buffers.values():
-            if buffer.kind in ("kept", "partial") or (debug and buffer.kind in ("given", "result")):
+            if buffer.kind in ("kept", "partial") or (debug and buffer.shape and buffer.kind in ("given", "result")):
                 many = shards if buffer.kind == "partial" else count if buffer.per_example else 1
                 sizes[buffer.name] = buffer.size * many * buffer.bytes_per_entry
         self.arena = Arena(sizes)
-        self.status = self.arena.array("status", np.int64, (1,))
+        self.status = self.arena.array("status", np.int64, (2,))
         self.arena.array("zeros", np.int64, (2,))[:] = 0
         self.table = (ctypes.c_uint64 * (2 + len(buffers)))()
         self.table[0], self.table[1] = self.arena.address("status"), self.arena.address("zeros")
@@ -83,6 +84,10 @@ class Room:
                 self.table[buffer.place] = self.arena.address(buffer.name)
         given = [b for b in buffers.values() if b.kind == "given"]
         self.given = tuple(_Given(b.name, b.place, _shape(b, count), _dtype(b, dtype)) for b in given)
+        self.scalars = {one.name: np.zeros((), one.dtype) for one in self.given if not one.shape}
+        for one in self.given:
+            if not one.shape:
+                self.table[one.place] = self.scalars[one.name].ctypes.data
         made = {name: buffers[tensor] for name, tensor in results.items()}
         self.results = {n: _Result(b.place, _shape(b, count), _dtype(b, dtype)) for n, b in made.items()}
         self.tensors = dict(results)
@@ -94,6 +99,8 @@ class Room:
         """Can all given arrays be read where they are?"""
         for one in self.given:
             array = arrays.get(one.name)
+            if not one.shape and type(array) in _NUMBERS:
+                continue
             if type(array) is not np.ndarray or array.shape != one.shape or array.dtype != one.dtype:
                 return False
             if not array.flags.c_contiguous:
@@ -105,16 +112,18 @@ class Room:
         debug, table = self.arena.debug, self.table
         for one in self.given:
             array = arrays[one.name]
-            if debug:
+            if not one.shape:
+                self.scalars[one.name][...] = array
+            elif debug:
                 self.arena.array(one.name, one.dtype, one.shape)[...] = array
             else:
                 table[one.place] = array.__array_interface__["data"][0]
         out: dict[str, Array] = {}
         for name, result in self.results.items():
             out[name], address = result.take()
-            if not debug:
+            if not debug or not result.shape:
                 table[result.place] = address
-        self.status[0] = 0
+        self.status[:] = 0
         return out
 
     def close(self, out: Mapping[str, Array]) -> None:
@@ -122,7 +131,8 @@ class Room:
         if self.arena.debug:
             self.arena.check()
             for name, tensor in self.tensors.items():
-                out[name][...] = self.arena.array(tensor, out[name].dtype, out[name].shape)
+                if out[name].shape:
+                    out[name][...] = self.arena.array(tensor, out[name].dtype, out[name].shape)
 
 
 def _shape(buffer: Buffer, count: int) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from paperback.engines.llvm.target import chosen
 from paperback.engines.llvm.tasks import Lowered
 from paperback.engines.numpy.checks import as_array, batch_of, check_shape, float_dtype, missing_arrays
 from paperback.engines.numpy.views import Array
+from paperback.engines.outcome import Outcome
 from paperback.errors import EngineError
 from paperback.notation.expr import Read, Scalar
 from paperback.notation.walk import nodes
@@ -59,7 +60,7 @@ class Runner:
         except NotPerExampleError:
             self._general = None
 
-    def __call__(self, arrays: Mapping[str, Any]) -> dict[str, Array]:
+    def __call__(self, arrays: Mapping[str, Any]) -> Outcome:
         compiled, room = self._last
         if room is None or not room.accepts(arrays):
             arrays, compiled, room = self._checked(arrays)
@@ -112,7 +113,8 @@ class _Compiled:
         self.buffers = layout(lowered, given, set(self.results.values()), dtype)
         places, self.scratch = scratch_places(lowered, self.buffers)
         self.micro = max(1, min(_MICRO, _MICRO_BYTES // max(self.scratch, 1)))
-        code = write(lowered, self.buffers, places, dtype, self.micro, self.target)
+        watched = {updated(name) for name in program.updates}
+        code = write(lowered, self.buffers, watched, places, dtype, self.micro, self.target)
         self.library = objects.load(code, self.target, VERSION)
         self.step = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address("step"))
         self.rooms: OrderedDict[int, Room] = OrderedDict()
@@ -133,12 +135,13 @@ class _Compiled:
         self.rooms.move_to_end(count)
         return room
 
-    def run(self, room: Room, arrays: Mapping[str, Array]) -> dict[str, Array] | None:
+    def run(self, room: Room, arrays: Mapping[str, Array]) -> Outcome | None:
         """The outputs; None where an index was out of range."""
         with self.lock:
             out = room.open(arrays)
             self.step(room.context)
             room.close(out)
-            if room.status[0]:
-                return None
-        return out | {name: arrays[name].copy() for name in self.copies}
+            wrong, infinite = room.status.tolist()
+        if wrong:
+            return None
+        return Outcome(out | {name: arrays[name].copy() for name in self.copies}, not infinite)

@@ -194,6 +194,13 @@ class Values:
         kind = self.type_of("float", value.lanes)
         return Value(self.f.op(f"call {kind} @{definition.symbol}({kind} {value.text})"), "float", value.lanes)
 
+    def any(self, value: Value) -> Value:
+        """Does a truth hold in any lane?"""
+        if value.lanes == 1:
+            return value
+        bits = self.f.op(f"bitcast {self.typed(value)} to i{value.lanes}")
+        return Value(self.f.op(f"icmp ne i{value.lanes} {bits}, 0"), "bool")
+
     # --- lanes -------------------------------------------------------------------------------------------------------
 
     def fold(self, value: Value, combine: Callable[[Value, Value], Value]) -> Value:

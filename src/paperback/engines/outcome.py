@@ -1,0 +1,19 @@
+"""What a program's run gives: arrays by name, and whether the engine looked for numbers that are none."""
+
+from __future__ import annotations
+
+__all__ = ["Outcome"]
+
+from typing import Any
+
+import numpy as np
+
+
+class Outcome(dict[str, "np.ndarray[Any, Any]"]):
+    """Outputs and new values by name. `finite`: does no new value hold NaN or infinity? None where nobody looked."""
+
+    __slots__ = ("finite",)
+
+    def __init__(self, arrays: dict[str, np.ndarray[Any, Any]], finite: bool | None = None) -> None:
+        super().__init__(arrays)
+        self.finite = finite
