@@ -61,11 +61,11 @@ def layer_page(name: str) -> str:
     parts += [fenced(f"pb.nn.{name}{signature(kind)}", "python"), fenced(words[""])]
     if not isinstance(layer, nn.Sequential):
         parts += ["## Formula", *formulas(layer, example), *variants(name)]
-        parts += ["## Derivatives", *derivatives(layer, example), in_words(words, "Derivative")]
+        parts += ["## Derivatives", *derivatives(layer, example), in_words(words, derivative=True)]
     else:
-        parts += [in_words(words, "Derivative")]
-    conventions = [in_words(words, head) for head in ("Shapes", "Kinks", "After training", "Every step")]
-    parts += ["## Shapes and conventions", *conventions] if any(conventions) else []
+        parts += [in_words(words, derivative=True)]
+    conventions = in_words(words, derivative=False)
+    parts += ["## Shapes and conventions", conventions] if conventions else []
     parts += ["## Settings", settings(kind), *map(prose, inherited(kind, "Settings"))]
     parts += tensors(layer)
     parts += ["## Example", pycon(example.code())]
@@ -86,10 +86,11 @@ def sections(kind: type) -> dict[str, str]:
     return text
 
 
-def in_words(words: Mapping[str, str], name: str) -> str:
-    """The sections that have this word in their head ("Derivative, settings and kinks" has three)."""
-    found = [f"**{head}**: {prose(text, upper=False)}" for head, text in words.items() if name.lower() in head.lower()]
-    return "\n\n".join(found if name in words or name == "Derivative" else [])
+def in_words(words: Mapping[str, str], derivative: bool) -> str:
+    """What the docstring says of the derivative, or of anything else that has no place of its own on the page."""
+    heads = [head for head in words if head not in ("", "Use", "Settings", "Source")]
+    chosen = [head for head in heads if ("Derivative" in head) == derivative]
+    return "\n\n".join(f"**{head}**: {prose(words[head], upper=False)}" for head in chosen)
 
 
 def inherited(kind: type, name: str) -> Iterator[str]:
@@ -103,18 +104,19 @@ def inherited(kind: type, name: str) -> Iterator[str]:
                 yield text
 
 
-def formula_of(layer: Layer, text: str, example: Example) -> Formula:
-    """A layer's formula with names for its sizes; with numbers, where it is none without them."""
+def formula_of(layer: Layer, text: str, example: Example) -> tuple[Formula, dict[str, int]]:
+    """A layer's formula with names for its sizes; with those numbers, without which it is no formula."""
     said = layer.text(example.shape)
     words = set(re.findall(r"[^\W\d]\w*'*", text))
     axes = {name: axes for name, axes in said.axes.items() if name in words}
     scalars = tuple(name for name in layer.constants if name in words)
+    known: dict[str, int] = {}
     try:
         block = read(text, axes=axes, scalars=scalars)
     except FormulaError:
         known = {name: size for name, size in {**layer.sizes, **said.sizes}.items() if size is not None}
         block = read(text, axes=axes, scalars=scalars, sizes=known)
-    return Formula(block, layer.conventions)
+    return Formula(block, layer.conventions), known
 
 
 def formulas(layer: Layer, example: Example) -> Iterator[str]:
@@ -122,7 +124,10 @@ def formulas(layer: Layer, example: Example) -> Iterator[str]:
     said = layer.text(example.shape)
     for title, text in (("", said.formula), ("After training:", said.inference)):
         if text:
-            formula = formula_of(layer, text, example)
+            formula, known = formula_of(layer, text, example)
+            if known:
+                numbers = ", ".join(f"{name} = {size}" for name, size in known.items())
+                yield f"For {numbers}, as of `{example.layer}` in the example below:"
             yield from (title, *shown(formula))
             if not title:
                 yield from ranges(formula)
@@ -158,7 +163,7 @@ def variants(name: str) -> Iterator[str]:
 
 def derivatives(layer: Layer, example: Example) -> Iterator[str]:
     """One block with the gradients by the input, the results of branches and every parameter."""
-    formula = formula_of(layer, layer.text(example.shape).formula, example)
+    formula, _ = formula_of(layer, layer.text(example.shape).formula, example)
     inputs = formula.block.inputs
     wrt = [
         name
@@ -326,7 +331,7 @@ def prose(text: str, upper: bool = True) -> str:
         elif name in EXAMPLES:
             parts[place] = f"[{part}]({name.lower()}.md)"
     whole = "".join(parts)
-    return whole[0].upper() + whole[1:] if upper else whole
+    return whole[0].upper() + whole[1:] if upper and re.match(r"[a-z-]+[ ,:]", whole) else whole
 
 
 def pycon(lines: Iterable[str]) -> str:
