@@ -31,7 +31,7 @@ from paperback.program.backward import gradients, prune  # noqa: E402
 Found = Mapping[str, Any]
 
 ROUNDINGS = 8
-SLACK = 8
+SLACK = 16
 EPS = {"float32": float(np.finfo(np.float32).eps), "float64": float(np.finfo(np.float64).eps)}
 
 
