@@ -157,6 +157,12 @@ def test_a_result_of_one_axis_has_its_elements_as_places() -> None:
     assert flat["dense_1"].size == (5, 6, 2)  # type: ignore[union-attr]
 
 
+def test_the_period_of_transposed_convolutions_in_a_row_is_that_of_their_strides_together() -> None:
+    down, up = nn.Conv1d(1, 3, 2, padding=1), nn.ConvTranspose1d(1, 4, 2, padding=1)
+    fields = receptive_fields(build(nn.Sequential(down, down, down, up, up, up), (64, 1)))
+    assert [field and field.jump[0] for field in fields.values()] == [2, 4, 8, 4, 2, 1]
+
+
 def test_attention_and_global_pooling_see_everything_and_a_causal_one_the_past() -> None:
     net = nn.Sequential(nn.Residual(nn.MultiHeadAttention(2, causal=True)), nn.GlobalMaxPool())
     network = build(net, (7, 4))

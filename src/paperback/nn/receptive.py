@@ -19,7 +19,6 @@ __all__ = ["Field", "influence", "receptive_fields"]
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
 from math import lcm, prod
 from typing import Any
 
@@ -50,7 +49,7 @@ Box = tuple[Positions, ...]  # of one tensor, a set of positions per axis
 Letters = dict[Letter, Positions]
 
 _LARGEST_GRID = 1 << 22  # a guard over more combinations is taken to hold
-_SAMPLES = 16
+_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -162,6 +161,12 @@ def _letters(statement: Statement, box: Box, sizes: Mapping[str, int], inside: b
     letters = {binder.letter: np.arange(_number(binder.extent, sizes)) for binder in binders_of(statement)}
     for left, positions in zip(statement.left, box, strict=True):
         rest = positions - _number(left.const, sizes)
+        if left.bare is not None:
+            letters[left.bare] = rest
+            continue
+        count = prod(letters[letter].size for letter in left.letters)
+        if rest.size == count and rest[0] == 0 and rest[-1] == count - 1:
+            continue  # all of the axis is all of every letter
         digits: Letters = {}
         for letter, factor in sorted(((l, _number(c, sizes)) for l, c in left), key=lambda term: -abs(term[1])):
             digits[letter], rest = rest // factor, rest % factor
@@ -214,7 +219,8 @@ def _positions(index: IndexExpr, letters: Letters, extent: Size, sizes: Mapping[
     affine = index.affine if isinstance(index, Quotient) else index
     at = np.array([_number(affine.const, sizes)])
     for letter, factor in affine:
-        at = np.unique(np.add.outer(at, _number(factor, sizes) * letters[letter]))
+        moved = np.add.outer(at, _number(factor, sizes) * letters[letter])
+        at = moved[0] if at.size == 1 and _number(factor, sizes) > 0 else np.unique(moved)
     if isinstance(index, Quotient):
         divisor = _number(index.divisor, sizes)
         at = at[at % divisor == 0] // divisor
@@ -223,17 +229,19 @@ def _positions(index: IndexExpr, letters: Letters, extent: Size, sizes: Mapping[
 
 def _period(program: Program, tensor: str) -> int:
     """After how many places fields repeat, moved: 1, but where indices are divided: transposed convolution, flatten."""
-    sizes = {program.batch: 1}
-    divisors = []
-    statements = program.statements
-    for statement in statements[: 1 + next(at for at, s in enumerate(statements) if s.target == tensor)]:
+    sizes, period = {program.batch: 1}, 1
+    for statement in program.statements:
         forms = [left for left in statement.left if left.bare is None]
+        divisors = []
         for use in uses_of(statement):
             forms += [guard.affine for guard in use.guards if isinstance(guard, AffineGuard) and guard.relation == "=="]
             if isinstance(use.index, Quotient):
                 divisors.append(_number(use.index.divisor, sizes))
         divisors += [abs(_number(factor, sizes)) for form in forms for _, factor in form]
-    return reduce(lcm, divisors, 1)
+        period *= lcm(*divisors)  # one division behind another
+        if statement.target == tensor:
+            break
+    return period
 
 
 def _shape(program: Program, tensor: str) -> tuple[int, ...]:
