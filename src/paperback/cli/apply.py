@@ -12,6 +12,7 @@ import click
 
 from paperback.cli.job import Say, below, job, label_column
 from paperback.cli.netspec import network
+from paperback.cli.numbers import METRICS, check_goal, gives_classes, worth
 from paperback.cli.options import Command, Real, Shape, Whole, needs
 from paperback.cli.sets import HELD_OUT, check_classes, class_names, size_for, splits
 from paperback.data.examples import load_examples
@@ -29,8 +30,9 @@ _ENGINE = click.option("--engine", help="What runs the network. Default: numpy."
 @click.option("--held-out", type=Real(0, 1, inside=True, usual=HELD_OUT), help="As train's. Default 0.2.")
 @click.option("--all", "everything", is_flag=True, help="All examples of the file, not the held-out ones only.")
 @click.option("--label", help="As in train.")
+@click.option("--target", help="As in train.")
 @click.option("--confusion", is_flag=True, help="Also the table of classes, with precision and recall.")
-@click.option("--at-least", type=Real(0, 1, usual=0.9), help="Exit with 1 if the accuracy is below.")
+@click.option("--at-least", type=Real(0, 1, usual=0.9), help="Exit with 1 if the accuracy, or R2, is below.")
 @_ENGINE
 @job
 def evaluate(
@@ -40,6 +42,7 @@ def evaluate(
     held_out: float | None,
     everything: bool,
     label: str | None,
+    target: str | None,
     confusion: bool,
     at_least: float | None,
     engine: str | None,
@@ -49,7 +52,15 @@ def evaluate(
     Test examples are those of an MNIST folder, else the share that `train` with the model's seed has held out.
     """
     model = Model.load(model_path, engine=engine)
-    test = splits(data, held_out, model.seed, label, size_for(model, data), everything)[1]
+    check_goal(model, target)
+    needs("--confusion", confusion, target is None, "of classes, --target has none")
+    test = splits(data, held_out, model.seed, label, size_for(model, data), everything, target)[1]
+    if target is not None:
+        numbers = model.evaluate(test.x, test.y, metrics=METRICS)
+        say(f"{test.name}: {len(test):,} examples, {worth(numbers)}")
+        found = {"command": "evaluate", "data": test.name, "examples": len(test)}
+        found |= {name: plain(value) for name, value in numbers.items()}
+        return found, below(found, numbers["r2"], at_least, "R2")
     check_classes(test, class_names(model_path))
     reached = model.evaluate(test.x, test.y, metrics=["confusion", "precision", "recall"] if confusion else [])
     say(f"{test.name}: {len(test):,} examples, accuracy {reached['accuracy']:.2%}, loss {reached['loss']:.4f}")
@@ -81,18 +92,31 @@ def _share(value: float) -> str:
 @_MODEL
 @click.option("--data", help="As in train; or without labels: .npy, CSV, a picture, a folder. Default: the digits.")
 @click.option("--label", help="Of CSV: the column of the labels, which is left out.")
+@click.option("--target", help="Of CSV: the column that was trained for, which is left out.")
 @click.option("--limit", type=Whole(1), help="The first examples only.")
 @_ENGINE
 @job
 def predict(
-    say: Say, model_path: str, data: str | None, label: str | None, limit: int | None, engine: str | None
+    say: Say,
+    model_path: str,
+    data: str | None,
+    label: str | None,
+    target: str | None,
+    limit: int | None,
+    engine: str | None,
 ) -> tuple[dict[str, Any], int]:
-    """The class that a saved MODEL gives to every example, one on a line: its name, if the training data had names."""
+    """The class that a saved MODEL gives to every example, one on a line: its name, if the training data had names.
+
+    A model that was trained with --target gives its number.
+    """
     model = Model.load(model_path, engine=engine)
     needs("--label", label, data is not None, "of a CSV file, the digits have none", "pass --data too")
-    examples = load_examples(data, model.input_shape, label=label_column(label))
+    needs("--target", target, data is not None, "of a CSV file, the digits have classes", "pass --data too")
+    examples = load_examples(data, model.input_shape, label=label_column(label), target=label_column(target))
     names = class_names(model_path)
-    classes = predicted(model.predict(examples[:limit])).tolist()
+    output = model.predict(examples[:limit])
+    numbers = output[..., 0] if output.shape[-1] == 1 else output
+    classes = (predicted(output) if gives_classes(model) else numbers).tolist()
     classes = [names[each] if isinstance(each, int) and each < len(names) else each for each in classes]
     for each in classes:
         say(str(each))

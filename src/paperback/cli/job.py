@@ -72,11 +72,11 @@ def job(command: Callable[..., tuple[dict[str, Any], int]]) -> Callable[..., Non
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(run)
 
 
-def below(result: dict[str, Any], accuracy: float, at_least: float | None) -> int:
-    """CHECK_FAILED, with the reason in the result, where the accuracy is below `--at-least`; else 0."""
-    if at_least is None or accuracy >= at_least:
+def below(result: dict[str, Any], reached: float, at_least: float | None, what: str = "accuracy") -> int:
+    """CHECK_FAILED, with the reason in the result, where what was reached is below `--at-least`; else 0."""
+    if at_least is None or reached >= at_least:
         return 0
-    result["check_failed"] = f"the accuracy {accuracy:.4f} is below --at-least {at_least:g}"
+    result["check_failed"] = f"the {what} {reached:.4f} is below --at-least {at_least:g}"
     return CHECK_FAILED
 
 

@@ -52,11 +52,15 @@ def report(
     check_report("--out", page, run_path)
     model = Model.load(run_path, engine=engine)
     place, label, held_out = _data(run_path, record)
+    column = record.job.get("target")
     _, test = load_splits(
-        data or place, held_out=held_out, seed=model.seed, label=label, size=size_for(model, data or place)
-    )
+        data or place, held_out=held_out, seed=model.seed, label=label, size=size_for(model, data or place),
+        target=label_column(column) if isinstance(column, str) else None,
+    )  # fmt: skip
     made = write_report(page, model, record, test)
-    say(f"{test.name}: {len(test):,} examples, accuracy {made.run.answers.accuracy:.2%}")
+    answers = made.run.answers
+    told = f"loss {answers.loss:.4g}" if answers.accuracy is None else f"accuracy {answers.accuracy:.2%}"
+    say(f"{test.name}: {len(test):,} examples, {told}")
     say(f"report in {page}")
     result = {
         "command": "report",

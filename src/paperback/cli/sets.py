@@ -21,12 +21,16 @@ def splits(
     label: str | None = None,
     size: tuple[int, int] | None = None,
     everything: bool = False,
+    target: str | None = None,
 ) -> tuple[Dataset, Dataset]:
     """(train, test): the split that the data has, else a stratified and seeded one; `everything` makes all the test."""
     needs("--label", label, data is not None, "of a CSV file, the digits have none", "pass --data too")
-    loaded = load() if data is None else load(data, label=label_column(label), size=size)
+    needs("--target", target, data is not None, "of a CSV file, the digits have classes", "pass --data too")
+    needs("--target", target, label is None, "in place of --label")
+    columns = {"label": label_column(label), "target": label_column(target)}
+    loaded = load() if data is None else load(data, size=size, **columns)
     if isinstance(loaded, Dataset):
-        if loaded.classes < 2:
+        if loaded.classes < 2 and not loaded.is_numbers:
             raise DataError(f"{loaded.name}: needs two classes to tell apart, found one; add examples of another class")
         if everything:
             needs("--held-out", held_out, False, "the share to test on, --all tests on everything")

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from paperback.data.digits import load_digits
 from paperback.data.idx import read_idx
 from paperback.data.images import pictures_in, read_images
-from paperback.data.tables import read_csv, read_npz
+from paperback.data.tables import read_csv, read_npz, read_targets
 from paperback.errors import DataError
 
 __all__ = ["Dataset", "has_pictures", "load", "load_splits", "stratified_split"]
@@ -32,11 +32,12 @@ _SEPARATORS = ("-", ".")  # train-images-idx3-ubyte, and the spelling train-imag
 class Dataset:
     """Examples `x` with integer labels `y` in 0..classes-1; `x.shape[1:]` is the shape of one example.
 
-    `class_names` says what the classes are called, where the data says it.
+    `class_names` says what the classes are called, where the data says it. With `classes` 0 there are none: `y` holds
+    numbers to predict, `[example, number]`.
     """
 
     x: NDArray[Any]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     classes: int
     name: str = "data"
     class_names: tuple[str, ...] = ()
@@ -44,23 +45,23 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.x.ndim < 2:
             raise DataError(f"{self.name}: x needs an example axis and more, its shape is {self.x.shape}; reshape it")
-        if self.y.ndim != 1 or len(self.x) != len(self.y):
+        if self.y.ndim != (2 if self.is_numbers else 1) or len(self.x) != len(self.y):
             raise DataError(
                 f"{self.name}: needs one label for each example, found x of shape {self.x.shape} and y of shape "
                 f"{self.y.shape}; check that they belong together"
             )
         if self.x.size == 0:
             raise DataError(f"{self.name}: needs at least one example, x has shape {self.x.shape}; check the file")
-        if self.y.dtype.kind not in "iu":
+        if self.y.dtype.kind not in "iu" and not self.is_numbers:
             raise DataError(f"{self.name}: labels are whole numbers, y is {self.y.dtype}; convert y with astype(int)")
-        if not 1 <= self.classes <= MAX_CLASSES:
+        if not 1 <= self.classes <= MAX_CLASSES and not self.is_numbers:
             raise DataError(f"{self.name}: needs 1 to {MAX_CLASSES} classes, found {self.classes}; renumber the labels")
         if self.class_names and len(self.class_names) != self.classes:
             raise DataError(
                 f"{self.name}: needs a name for each of the {self.classes} classes, found {len(self.class_names)}; "
                 f"name all or none"
             )
-        outside = np.flatnonzero((self.y < 0) | (self.y >= self.classes))
+        outside = np.flatnonzero((self.y < 0) | (self.y >= self.classes)) if self.classes else np.flatnonzero(())
         if outside.size:
             first = int(outside[0])
             known = f"0 to {self.classes - 1}" if self.y[first] > 0 else "numbers from 0 on"
@@ -77,6 +78,11 @@ class Dataset:
                     f"example"
                 )
 
+    @property
+    def is_numbers(self) -> bool:
+        """Are there numbers to predict in place of classes?"""
+        return self.classes == 0 and self.y.dtype.kind == "f"
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -85,8 +91,9 @@ class Dataset:
         return Dataset(self.x[indices], self.y[indices], self.classes, name or self.name, self.class_names)
 
     def split(self, fraction: float | Fraction, seed: int) -> tuple[Dataset, Dataset]:
-        """(train, held out), with `fraction` of every class held out."""
-        train, held_out = stratified_split(self.y, fraction, seed)
+        """(train, held out), with `fraction` of every class held out; where there are none, of all examples."""
+        labels = self.y if self.classes else np.zeros(len(self), dtype=np.int64)
+        train, held_out = stratified_split(labels, fraction, seed)
         return self.take(train, f"{self.name} (train)"), self.take(held_out, f"{self.name} (held out)")
 
 
@@ -132,7 +139,11 @@ def stratified_split(
 def load(path: None = None) -> Dataset: ...
 @overload
 def load(
-    path: str | os.PathLike[str], *, label: int | str | None = None, size: tuple[int, int] | None = None
+    path: str | os.PathLike[str],
+    *,
+    label: int | str | None = None,
+    size: tuple[int, int] | None = None,
+    target: int | str | None = None,
 ) -> Dataset | tuple[Dataset, Dataset]: ...
 
 
@@ -141,6 +152,7 @@ def load(
     *,
     label: int | str | None = None,
     size: tuple[int, int] | None = None,
+    target: int | str | None = None,
 ) -> Dataset | tuple[Dataset, Dataset]:
     """None: the embedded digits. A folder with the four MNIST files: (train, test). A folder of folders: pictures by
     class (see `read_images`), or (train, test) where those are its folders. Otherwise one Dataset, from an IDX images
@@ -148,11 +160,15 @@ def load(
 
     label    of CSV: the column of the labels, its number or its name; the last unless given
     size     of pictures: (rows, columns) that all are brought to
+    target   of CSV, in place of `label`: the column of numbers that are to be predicted, its number or its name
     """
     if path is None:
         return Dataset(*load_digits(), classes=10, name="digits")
     place = Path(path)
     name = place.name.lower().removesuffix(".gz")
+    if target is not None and (label is not None or not name.endswith(".csv")):
+        other = f"label={label!r} too" if label is not None else "something else"
+        raise DataError(f"{place}: target is a column of CSV in place of label, found {other}; leave one out")
     if label is not None and not name.endswith(".csv"):
         raise DataError(f"{place}: only CSV has a label column, this is something else; leave label={label!r} out")
     if size is not None and not has_pictures(place):
@@ -178,6 +194,8 @@ def load(
             Dataset(train.x, train.y, classes, f"{place.name} (train)"),
             Dataset(test.x, test.y, classes, f"{place.name} (test)"),
         )
+    if target is not None:
+        return Dataset(*read_targets(place, target), classes=0, name=str(place))
     if name.endswith(".csv"):
         x, y, names = read_csv(place, label=-1 if label is None else label)
         return _dataset(x, y, str(place), names)
@@ -193,9 +211,10 @@ def load_splits(
     seed: int = 0,
     label: int | str | None = None,
     size: tuple[int, int] | None = None,
+    target: int | str | None = None,
 ) -> tuple[Dataset, Dataset]:
     """(train, test) from anything `load` takes: the folder's own split, else a stratified and seeded one."""
-    loaded = load() if path is None else load(path, label=label, size=size)
+    loaded = load() if path is None else load(path, label=label, size=size, target=target)
     return loaded.split(held_out, seed) if isinstance(loaded, Dataset) else loaded
 
 

@@ -24,16 +24,24 @@ from paperback.data.tables import read_features
 
 
 def load_examples(
-    path: str | os.PathLike[str] | None, shape: tuple[int, ...], *, label: int | str | None = None
+    path: str | os.PathLike[str] | None,
+    shape: tuple[int, ...],
+    *,
+    label: int | str | None = None,
+    target: int | str | None = None,
 ) -> NDArray[Any]:
     """The examples at `path` (None: the digits) for a network that takes examples of this shape.
 
     label    of CSV: the column that holds labels and is left out; unless given, the last where there is one too many
+    target   of CSV, in place of label: the column of numbers that is left out
     """
     if path is None:
         return load().x
     place = Path(path)
     name = place.name.lower().removesuffix(".gz")
+    if target is not None:
+        loaded = load(place, label=label, target=target)
+        return loaded.x if isinstance(loaded, Dataset) else loaded[1].x
     if name.endswith(".npy"):
         return read_npy(place)
     if name.endswith(".csv") and label is None:

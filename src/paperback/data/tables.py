@@ -20,7 +20,7 @@ from paperback.data.files import LIMIT, open_data, read_up_to
 from paperback.data.npy import read_header
 from paperback.errors import DataError
 
-__all__ = ["read_csv", "read_features", "read_npz"]
+__all__ = ["read_csv", "read_features", "read_npz", "read_targets"]
 
 MAX_LINE = 1 << 24
 
@@ -57,7 +57,8 @@ def read_csv(
         if target != int(target) or abs(target) >= 1 << 53:
             raise DataError(
                 f"{path}, line {number}, column {place + 1}: needs a label, a whole number, found {own!r}; put the "
-                f"label last, or say which column it is with label= (--label)"
+                f"label last, or say which column it is with label= (--label); a column of numbers to predict is "
+                f"target= (--target)"
             )
         labels.append(int(target))
     names = tuple(sorted(set(words)))
@@ -65,6 +66,21 @@ def read_csv(
         order = {name: number for number, name in enumerate(names)}
         labels = [order[word] for word in words]
     return np.stack(rows), np.array(labels, dtype=np.int64), names
+
+
+def read_targets(
+    path: Path, target: int | str, *, limit: int = LIMIT
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The features, and the numbers of one column, `[examples, 1]`, that are to be predicted from them."""
+    rows: list[NDArray[np.float32]] = []
+    targets: list[float] = []
+    place = -1
+    for number, cells, heading in _lines(path, limit):
+        if not rows:
+            place = _label_column(path, target, heading, len(cells))
+        rows.append(_numbers(path, number, cells, but=place))
+        targets.append(_number(path, number, place + 1, cells[place]))
+    return np.stack(rows), np.array(targets, dtype=np.float32)[:, None]
 
 
 def read_features(path: Path, count: int, *, limit: int = LIMIT) -> NDArray[np.float32] | None:
