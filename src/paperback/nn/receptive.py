@@ -86,6 +86,7 @@ def influence(program: Program, tensor: str, element: Sequence[int | Iterable[in
 
 
 def _field(program: Program, tensor: str) -> Field | None:
+    """From a few places, their neighbours and those a period further, what all have in common."""
     shape, whole = (_shape(program, name)[1:] for name in (tensor, INPUT))
     places = shape[:-1] if len(shape) > 1 else shape
     channels = [np.arange(n) for n in shape[len(places) :]]
@@ -97,22 +98,21 @@ def _field(program: Program, tensor: str) -> Field | None:
 
     period, last = _period(program, tensor), max(places, default=1) - 1
     samples = {*range(min(last, period, _SAMPLES) + 1), last // 2, last}
-    samples |= {place + period for place in samples if place + period <= last} | {period}
+    samples |= {place + period for place in samples if place + period <= last}
     spans = {place: at for place in sorted(samples) if (at := span(place)) is not None}
-    inner = {place: at for place, at in spans.items() if place <= last}
-    if not inner:
+    if not spans:
         return None
-    first = min(inner)
-    begin, later = spans[first], spans.get(first + period)
+    first = min(spans)
+    begin, later = spans[first], span(first + period)
     size, jump, offset = [], [], []
     for axis, length in enumerate(whole):
         step = 0 if later is None else int(later[axis, 0] - begin[axis, 0])
-        moved = [inner[place + period][axis] - at[axis] for place, at in inner.items() if place + period in inner]
         if step == 0:  # then it must be the same for all, within a period too
-            regular = all((at[axis] == begin[axis]).all() for at in inner.values())
+            regular = all((at[axis] == begin[axis]).all() for at in spans.values())
         else:
+            moved = [spans[place + period][axis] - at[axis] for place, at in spans.items() if place + period in spans]
             regular = all((by == step).all() for by in moved) and len(shape) == len(whole)
-        low, reach = int(begin[axis, 0]), max(int(at[axis, 1] - at[axis, 0]) for at in inner.values())
+        low, reach = int(begin[axis, 0]), max(int(at[axis, 1] - at[axis, 0]) for at in spans.values())
         if regular and step == 0:  # all see the same: what is beyond the input is no part of it
             reach = min(low + reach, length - 1) - max(low, 0)
             low = max(low, 0)
