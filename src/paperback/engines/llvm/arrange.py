@@ -11,7 +11,7 @@ once and shared: of what is given before the shards start, of what is computed f
 
 from __future__ import annotations
 
-__all__ = ["Clip", "needs_transpose", "padded_copy", "scattered", "separated", "transposed_copy"]
+__all__ = ["Clip", "blocked", "needs_transpose", "padded_copy", "scattered", "separated", "transposed_copy"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +24,9 @@ from paperback.notation.size import Size
 from paperback.notation.walk import free_letters, map_children, nodes
 
 _LEAST_INNER = 8
+_LEAST_BLOCK = 16  # turns of a sum that are worth loading and storing its accumulators
+_FIRST_CACHE = 8192  # entries of weights that it holds beside everything else
+_REUSE = 8
 
 Shape = tuple[int, ...]
 Extents = Mapping[Letter, int]
@@ -77,6 +80,46 @@ def separated(statement: Statement) -> list[Statement]:
         return [statement]
     rest = [t for t in terms if t not in sums[1:]]
     return [replace(statement, expr=add(*rest)), *(replace(statement, expr=t) for t in sums[1:])]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Blocks
+
+
+def blocked(
+    statement: Statement, extents: Extents, shapes: Mapping[str, Shape]
+) -> tuple[Statement, Statement] | None:
+    """`y = b`, then `y += sum(r) x*w` for every (p, q) in turn: the part of w that is at work stays in the first cache.
+
+    None where all of w does anyway, where nothing uses it again soon, or where too little is left of the sum.
+    """
+    terms = statement.expr.terms if isinstance(statement.expr, Add) else (statement.expr,)
+    sums = [t for t in terms if product_of_reads(t)]
+    if len(sums) != 1 or not isinstance(sums[0], Reduce) or not statement.is_plain:
+        return None
+    node, place = sums[0], Linear.of(statement.left, strides_of(shapes[statement.target]))
+    lanes = [b.letter for b in statement.binders if place.step(b.letter) == 1]
+    factors = product_of_reads(node) or ()
+    weights = [f for f in factors if lanes and flat(f, shapes).step(lanes[-1]) == 1 and shapes[f.tensor][0] >= 0]
+    if len(weights) != 1:
+        return None
+    used = set(free_letters(weights[0]))
+    again = prod(extents[b.letter] for b in statement.binders if b.letter not in used and extents[b.letter] > 0)
+    inner: list[Binder] = []
+    for binder in reversed(node.binders):
+        if extents[binder.letter] < 0:
+            return None
+        if prod(extents[b.letter] for b in inner) < _LEAST_BLOCK:
+            inner.insert(0, binder)
+    outer = [b for b in node.binders if b not in inner]
+    size = prod(extents[b.letter] for b in node.binders) * extents[lanes[-1]]
+    if not outer or again < _REUSE or size < _FIRST_CACHE or prod(extents[b.letter] for b in inner) < _LEAST_BLOCK:
+        return None
+    first = replace(statement, expr=add(*(t for t in terms if t is not node)))
+    places = [b for b in statement.binders if extents[b.letter] < 0]
+    rest = [b for b in statement.binders if extents[b.letter] >= 0]
+    left: Node = Reduce("sum", tuple(inner), (), node.body)
+    return first, replace(statement, binders=(*places, *outer, *rest), expr=left)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from paperback.engines.llvm.arrange import (
     needs_transpose,
     padded_copy,
     product_of_reads,
-    scattered,
     separated,
     transposed_copy,
     with_read,
@@ -141,8 +140,8 @@ class _Lowering:
         if self.batched:
             for form in forms:
                 self._check(form)
-        scatters = [scattered(form, self._extents(form), self.shapes) for form in forms]
-        nests = tuple(self._arranged(nest) for nest in parts(forms, statement, scatters))
+        extents = {letter: n for form in forms for letter, n in self._extents(form).items()}
+        nests = tuple(self._arranged(nest) for nest in parts(forms, statement, extents, self.shapes))
         self._place(Task(target, nests, self._mode(target)))
 
     def _mode(self, target: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 __all__ = ["filled", "parts", "split"]
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import gcd, prod
 
 from paperback.calculus.kernel import interval
-from paperback.engines.llvm.arrange import Clip
+from paperback.engines.llvm.arrange import blocked, scattered
 from paperback.engines.llvm.nest import Nest
 from paperback.notation.affine import Letter
 from paperback.notation.expr import Binder, Statement, const
@@ -16,9 +16,10 @@ from paperback.notation.size import Size
 
 
 def parts(
-    forms: Sequence[Statement], whole: Statement, scatters: Sequence[tuple[Statement, tuple[Clip, ...]] | None]
+    forms: Sequence[Statement], whole: Statement, extents: Mapping[Letter, int], shapes: Mapping[str, tuple[int, ...]]
 ) -> Iterator[Nest]:
     """The parts of a statement: filled with its padding first, where they leave gaps or may meet."""
+    scatters = [scattered(form, extents, shapes) for form in forms]
     if any(scatters) and not whole.pad:
         yield filled(whole)
         for form, scatter in zip(forms, scatters, strict=True):
@@ -26,6 +27,11 @@ def parts(
                 yield Nest(form, add=True, split=split(form))
             else:
                 yield Nest(scatter[0], add=True, split=split(scatter[0]), clips=scatter[1])
+        return
+    blocks = blocked(forms[0], extents, shapes) if len(forms) == 1 else None
+    if blocks is not None:
+        yield Nest(blocks[0], split=split(blocks[0]))
+        yield Nest(blocks[1], add=True, split=split(blocks[1]))
         return
     meet = any(_meet(a, b) for k, a in enumerate(forms) for b in forms[:k])
     full = sum(_count(b.extent for b in form.binders) for form in forms) == _count(whole.axes)
