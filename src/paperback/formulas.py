@@ -52,7 +52,8 @@ def formula(
     gives a size, `s=2`. Both are optional: what is not declared is inferred. `integers` are tensors of ids, `scalars`
     scalar inputs; `conventions` are the slopes at kinks of its derivatives.
 
-    Raises FormulaError, with a caret and a fix, for a text that is no sentence of the notation.
+    Raises FormulaError, with a caret and a fix, for a text that is no sentence of the notation. Warns (FormulaWarning)
+    of a declared tensor that is neither read nor gives a size that is used.
     """
     if not isinstance(text, str):
         raise FormulaError("", Problem(f"a formula is a text, not {text!r}", hint='write it as "y[i] = x[i]^2"'))

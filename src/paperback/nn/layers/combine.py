@@ -168,11 +168,11 @@ def layer_hint(value: object) -> str:
     if isinstance(value, type) and issubclass(value, Layer):
         return f"write {value.__name__}(...)"
     name = value if isinstance(value, str) else getattr(value, "__name__", "")
-    known = sorted(kind.__name__ for kind in kinds() if not kind.__name__.startswith("_"))
+    known = sorted(kind.__name__ for kind in kinds())
     hint = closest(name, known) if name else ""
     if not hint or hint.startswith("there is"):
         return "give a layer, as Dense(10)"
-    return hint.replace("?", "()?")
+    return hint.replace(" or ", "() or ").replace("?", "()?")
 
 
 def _layers(owner: Layer, layers: tuple[object, ...]) -> tuple[Layer, ...]:

@@ -205,8 +205,8 @@ def word(layer: Layer, name: str, value: object, known: tuple[str, ...]) -> None
 
 
 def kinds(base: type[Layer] = Layer) -> Iterator[type[Layer]]:
-    """All classes of layers that the library has."""
+    """All classes of layers that the library has; not what they have in common, which has subclasses here."""
     for kind in base.__subclasses__():
         if kind.__module__.startswith("paperback."):
-            yield kind
-        yield from kinds(kind)
+            inner = list(kinds(kind))
+            yield from inner or [kind]
