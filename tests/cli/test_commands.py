@@ -91,6 +91,8 @@ def test_summary_measures_when_asked() -> None:
     for before, after in zip(plain, timed, strict=True):
         assert after.pop("forward_seconds") > 0 and after.pop("backward_seconds") >= 0
         assert after == before
+    ran = run("summary", "--time", "--program")
+    assert ran.exit_code == 2 and "for the summary, --program prints formulas; leave it out" in ran.stderr
 
 
 def test_derive_prints_formulas() -> None:

@@ -72,8 +72,12 @@ def test_flops_by_hand(layer: nn.Layer, shape: tuple[int, ...], flops: int) -> N
     assert summarize(Model(layer, shape).network).layers[-1].flops == flops
 
 
+def compiled(program: Program) -> engines.Runner:
+    return engines.compile_program(program, "float64", "numpy")
+
+
 def run(program: Program, values: dict[str, Any]) -> dict[str, Any]:
-    return engines.compile_program(program, "float64", "numpy")({t.name: values[t.name] for t in program.inputs})
+    return compiled(program)({t.name: values[t.name] for t in program.inputs})
 
 
 def test_the_parts_that_are_timed_are_the_network() -> None:
@@ -99,8 +103,8 @@ def test_the_parts_that_are_timed_are_the_network() -> None:
 
 
 def test_every_layer_is_measured_and_the_first_needs_no_gradient_of_the_input() -> None:
-    model = Model(nn.Sequential(nn.ReLU(), nn.Dense(3)), (4,), engine="numpy")
-    times = layer_times(model.network, {**model.parameters, INPUT: np.ones((2, 4), np.float32)}, engine="numpy")
+    model = Model(nn.Sequential(nn.ReLU(), nn.Dense(3)), (4,), dtype="float64", engine="numpy")
+    times = layer_times(model.network, {**model.parameters, INPUT: np.ones((2, 4))}, compiled)
     assert list(times) == ["relu_1", "dense_1"]
     assert [part[2] is None for part in _parts(model.network)] == [True, False]
     for text in (model.summary(time=True, batch=2), model.summary()):

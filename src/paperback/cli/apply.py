@@ -154,6 +154,7 @@ def summary(
         for option, given in (("--net", spec), ("--input-shape", input_shape), ("--classes", classes)):
             needs(option, given, False, "for a network without a file, the model has its own")
         model = Model.load(model_path, engine=engine)
+    needs("--time", time, not program, "for the summary, --program prints formulas")
     found = model.summarize(time, batch)
     say(str(model.program() if program else found))
     parameters = sum(array.size for array in model.parameters.values())

@@ -13,7 +13,7 @@ from __future__ import annotations
 __all__ = ["LayerTime", "layer_times"]
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
@@ -41,21 +41,22 @@ class LayerTime:
 
 
 def layer_times(
-    network: Network, given: Mapping[str, Any], dtype: str = "float32", engine: str | None = None, rounds: int = 5
+    network: Network, given: Mapping[str, Any], compiled: Callable[[Program], engines.Runner], rounds: int = 5
 ) -> dict[str, LayerTime]:
-    """The time of every layer by name. `given` holds the input, parameters, state and masks by name."""
+    """The time of every layer by name.
+
+    `given` holds the input, parameters, state and masks by name, `compiled` makes a Program run.
+    """
     values, jobs = dict(given), []
     random = np.random.default_rng(0)
     for name, forward, backward in _parts(network):
-        run = engines.compile_program(forward, dtype, engine)
-        values.update(run({tensor.name: values[tensor.name] for tensor in forward.inputs}))
-        there = partial(run, {tensor.name: values[tensor.name] for tensor in forward.inputs})
+        there = partial(compiled(forward), {tensor.name: values[tensor.name] for tensor in forward.inputs})
+        values.update(there())
         back = None
         if backward is not None:
-            shape = values[forward.outputs[0]].shape
-            known = {**values, _COTANGENT: random.standard_normal(shape).astype(dtype)}
-            run = engines.compile_program(backward, dtype, engine)
-            back = partial(run, {tensor.name: known[tensor.name] for tensor in backward.inputs})
+            result = values[forward.outputs[0]]
+            known = {**values, _COTANGENT: random.standard_normal(result.shape).astype(result.dtype)}
+            back = partial(compiled(backward), {tensor.name: known[tensor.name] for tensor in backward.inputs})
             back()
         jobs.append((name, there, back))
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name, *_ in jobs}
