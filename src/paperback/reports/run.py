@@ -44,8 +44,10 @@ class Run:
     @property
     def settings(self) -> Mapping[str, str]:
         """How the model computes."""
+        engine = engines.choose(self.model.engine)
+        threads = self.model.threads or "one for each core"
         return {
-            "engine": engines.choose(self.model.engine),
+            "engine": f"{engine}, threads: {threads}" if engine == "llvm" else engine,
             "dtype": self.model.dtype.name,
             "seed": str(self.model.seed),
             "layout": self.model.layout,
