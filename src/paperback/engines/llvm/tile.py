@@ -6,7 +6,7 @@ __all__ = ["emit_contraction"]
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paperback.engines.llvm.buffers import Linear
 from paperback.engines.llvm.contract import Contraction, choose_tile, combinations, depends, flat
@@ -35,7 +35,22 @@ class _Column:
 
 def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> None:
     """Write the loops over tiles; `split` runs over the range that the function is called with."""
-    _Tiles(e, nest, c, split, registers).emit()
+    _Tiles(e, nest, _unclipped(nest, c), split, registers).emit()
+
+
+def _unclipped(nest: Nest, c: Contraction) -> Contraction:
+    """The contraction with loops over the clipped letters, but for one where there are no other rows."""
+    slopes = [(letter, k.value) for clip in nest.clips for letter, k in clip.form.terms]
+    clipped = {letter for letter, _ in slopes}
+    if clipped.isdisjoint(c.rows):
+        return c
+    extents = {b.letter: b.extent.value for b in nest.statement.binders}
+    rows = tuple(l for l in c.rows if l not in clipped)
+    forward = [l for l in c.rows if l in clipped and all(k == 1 for letter, k in slopes if letter == l)]
+    if not rows and forward:
+        rows = (max(forward, key=lambda l: extents[l]),)
+    outer = tuple(b.letter for b in nest.statement.binders if b.letter not in (c.lane, *rows))
+    return replace(c, rows=rows, outer=outer)
 
 
 class _Tiles:
