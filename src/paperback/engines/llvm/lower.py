@@ -32,6 +32,7 @@ from paperback.engines.llvm.evaluate import EXAMPLES
 from paperback.engines.llvm.fuse import fuse
 from paperback.engines.llvm.nest import Nest
 from paperback.engines.llvm.parts import filled, parts, split
+from paperback.engines.llvm.route import route
 from paperback.engines.llvm.tasks import Lowered, Section, Task
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
@@ -70,7 +71,9 @@ def updated(name: str) -> str:
 def lower(program: Program, batch: int | None = None) -> Lowered:
     """Cut a program into sections; with `batch`, for this batch size alone. Raises NotPerExampleError else."""
     lowered = _Lowering(program, batch).result
-    fuse(lowered.sections, {*program.outputs, *map(updated, program.updates)})
+    outputs = {*program.outputs, *map(updated, program.updates)}
+    fuse(lowered.sections, outputs)
+    route(lowered, outputs)
     return lowered
 
 

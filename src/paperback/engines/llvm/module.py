@@ -26,6 +26,7 @@ from paperback.engines.llvm.ir import Function
 from paperback.engines.llvm.lower import RUNTIME
 from paperback.engines.llvm.nest import emit_nest
 from paperback.engines.llvm.reduce import Reducer
+from paperback.engines.llvm.routed import emit_routed
 from paperback.engines.llvm.target import Target
 from paperback.engines.llvm.tasks import Lowered, Task
 from paperback.engines.llvm.tile import emit_contraction
@@ -97,9 +98,11 @@ class _Writer:
                         for b in n.binders}  # fmt: skip
             fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
             found = None
-            if nest.fill is None:
+            if nest.fill is None and nest.route is None:
                 found = find_contraction(nest.statement, self.buffers, extents, fixed, self.width)
-            if found is None:
+            if nest.route is not None:
+                emit_routed(e, nest, split, self.registers)
+            elif found is None:
                 emit_nest(e, nest, split)
             else:
                 emit_contraction(e, nest, found, split, self.registers)

@@ -8,7 +8,7 @@ written by a shorter one. Without such a letter the statement is scalar, and its
 
 from __future__ import annotations
 
-__all__ = ["Nest", "emit_nest", "finish", "range_of", "store", "turns"]
+__all__ = ["Nest", "Route", "emit_nest", "finish", "range_of", "store", "turns"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +27,30 @@ _LEAST_LANES = 2
 
 
 @dataclass(frozen=True)
+class Route:
+    """A sum of products that follows positions (see `route`).
+
+    dense     the factor that is read in vectors
+    value     the number at the position, `codes` the position, `offsets` what it adds to the dense factor's flat index
+    lane      the letter in the lanes
+    places    the other letters of the dense factor alone: their vectors are written out
+    """
+
+    dense: Read
+    value: Read
+    codes: Read
+    offsets: tuple[int, ...]
+    lane: Letter
+    places: tuple[Letter, ...]
+
+
+@dataclass(frozen=True)
 class Nest:
     """A part of a statement: store, or add to what is there.
 
     split     the letter of the first axis, where it stands there alone: rows can be computed apart
     fill      the number to store, in place of the statement's expression
+    route     how the statement is computed, where it follows positions
     more      statements over the same letters, computed at the same points; they may read the ones before them there
     unread    targets that are not stored, as nobody else reads them
     clips     where the letters of a scatter stay in range; they are tested by its loops
@@ -42,6 +61,7 @@ class Nest:
     split: Letter | None = None
     fill: Fraction | float | None = None
     clips: tuple[Clip, ...] = ()
+    route: Route | None = None
     more: tuple[Statement, ...] = ()
     unread: frozenset[str] = frozenset()
 

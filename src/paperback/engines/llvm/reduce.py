@@ -91,7 +91,7 @@ class Reducer(Evaluator):
                 here = self.f.add(self.f.mul(here, binder.extent.value), self.env[binder.letter])
             return [self.select(takes, value, best), self.select(takes, self.whole(here), code)]
 
-        best, code = self._loops(list(node.binders), state, step, node.body)
+        best, code = self.loops(list(node.binders), state, step, node.body)
         if node.guards:
             code = self.select(self.compare("<", code, self.whole(0)), self.whole(0), code)
         return best, code
@@ -131,7 +131,7 @@ class Reducer(Evaluator):
         inner = self._lane_letter(binders, body) if self.vector is None else None
         if inner is None:
             lanes = self.lanes
-            return self._loops(list(binders), [self.spread(neutral, lanes)], step, body)[0]
+            return self.loops(list(binders), [self.spread(neutral, lanes)], step, body)[0]
         extent = self.extent_of(inner.extent)
         full = extent - extent % self.width
         outer = [b for b in binders if b is not inner]
@@ -140,7 +140,7 @@ class Reducer(Evaluator):
             if start == stop:
                 continue
             state = [self.spread(neutral, lanes)]
-            part = self._loops(outer, state, step, body, (inner, start, stop, lanes))[0]
+            part = self.loops(outer, state, step, body, (inner, start, stop, lanes))[0]
             folded = self.fold(part, combine)
             total = folded if total is None else combine(total, folded)
         assert total is not None
@@ -162,7 +162,7 @@ class Reducer(Evaluator):
                 best, most = binder, count
         return best
 
-    def _loops(
+    def loops(
         self,
         binders: list[Binder],
         state: State,
@@ -170,7 +170,7 @@ class Reducer(Evaluator):
         body: Node,
         inner: tuple[Binder, int, int, int] | None = None,
     ) -> State:
-        """The nest over the binders, and innermost over the vectors of `inner`."""
+        """The nest over the binders, and innermost over the vectors of `inner`; what `step` makes of the state."""
         if binders:
             binder, rest = binders[0], binders[1:]
             extent = self.extent_of(binder.extent)
@@ -178,7 +178,7 @@ class Reducer(Evaluator):
             self.prepare(body)
 
             def once(state: State) -> State:
-                return self._loops(rest, state, step, body, inner)
+                return self.loops(rest, state, step, body, inner)
 
             return self._loop(binder.letter, start, stop, 1, extent, 0, state, once)
         if inner is not None:
