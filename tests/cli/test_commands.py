@@ -222,6 +222,8 @@ def test_pictures_of_several_sizes_are_brought_to_one(tmp_path: Path) -> None:
     assert "32 examples of 6x5x1 in 2 classes" in ran.stdout
     assert result(run("evaluate", tmp_path / "model", "--data", tmp_path / "set", "--json"))["accuracy"] == 1
     assert run("predict", tmp_path / "model", "--data", tmp_path / "set" / "light").stdout.split() == ["light"] * 20
+    image.new("RGBA", (5, 6), (200, 210, 220, 255)).save(tmp_path / "set" / "light" / "colour.png")
+    assert result(run("evaluate", tmp_path / "model", "--data", tmp_path / "set", "--all", "--json"))["accuracy"] == 1
     one = tmp_path / "set" / "dark" / "0.png"
     assert run("predict", tmp_path / "model", "--data", one).stdout == "dark\n"
 

@@ -96,6 +96,9 @@ def test_examples_come_in_the_shape_that_a_network_takes(tmp_path: Path) -> None
     np.testing.assert_allclose([both[0].mean(), both[1].mean()], [0.4, 0.2], atol=1e-6)
     np.testing.assert_array_equal(load_examples(tmp_path / "b.png", (4, 6, 1)), both[1:])
     assert load_examples(tmp_path / "b.png", (5, 5, 3)).shape == (1, 5, 5, 3)
+    put(tmp_path / "set" / "one" / "c.png", RANDOM.integers(0, 256, (4, 6, 3), dtype=np.uint8))
+    assert load_examples(tmp_path / "set", (4, 6, 1)).shape == (1, 4, 6, 1)
+    assert load(tmp_path / "set", size=(2, 2, 3)).x.shape == (1, 2, 2, 3)
     for text, label in (("1,2\n3,4\n", None), ("1,2,0\n3,4,1\n", None), ("kind,a,b\n0,1,2\n1,3,4\n", "kind")):
         (tmp_path / "t.csv").write_text(text)
         assert load_examples(tmp_path / "t.csv", (2,), label=label).tolist() == [[1, 2], [3, 4]]
@@ -133,7 +136,8 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     )
     put(tmp_path / "a" / "1.png", grey())
     assert refusal(lambda: read_images(tmp_path, size=(0, 3))) == (
-        f"{tmp_path / 'a'}: size is (rows, columns), from 1 on, found (0, 3); pass size=(32, 32)"
+        f"{tmp_path / 'a'}: size is (rows, columns), from 1 on, and perhaps 1 or 3 channels, found (0, 3); pass "
+        f"size=(32, 32)"
     )
     assert refusal(lambda: read_images(tmp_path, limit=95)) == (
         f"{tmp_path / 'a'}: 1 pictures of 4x6x1 take 96 bytes, the limit is 95; pass a smaller size"

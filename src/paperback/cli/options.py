@@ -86,14 +86,14 @@ class Shape(click.ParamType):  # type: ignore[type-arg]
 
     name = "shape"
 
-    def __init__(self, example: str, axes: int | None = None) -> None:
-        self.example, self.axes = example, axes
+    def __init__(self, example: str) -> None:
+        self.example = example
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
         parts = str(value).lower().split("x")
-        if not all(part.isdecimal() and int(part) > 0 for part in parts) or len(parts) != (self.axes or len(parts)):
+        if not all(part.isdecimal() and int(part) > 0 for part in parts):
             self.fail(f"needs whole numbers with x between, found {value}; {_example(param, self.example)}")
         return tuple(int(part) for part in parts)
 

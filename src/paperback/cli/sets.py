@@ -19,7 +19,7 @@ def splits(
     held_out: float | None,
     seed: int,
     label: str | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, ...] | None = None,
     everything: bool = False,
     target: str | None = None,
 ) -> tuple[Dataset, Dataset]:
@@ -59,7 +59,7 @@ def check_classes(test: Dataset, names: tuple[str, ...]) -> None:
         )
 
 
-def size_for(model: Model, data: str | None) -> tuple[int, int] | None:
-    """The size that pictures are brought to: the one that the model was trained on; None for other data."""
+def size_for(model: Model, data: str | None) -> tuple[int, ...] | None:
+    """Rows, columns and channels that pictures are brought to: the model's own; None for other data."""
     shape = model.input_shape
-    return (shape[0], shape[1]) if data is not None and len(shape) == 3 and has_pictures(data) else None
+    return shape if data is not None and len(shape) == 3 and has_pictures(data) else None

@@ -34,7 +34,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 
 @click.command(cls=Command)
 @click.option("--data", help="MNIST folder, folder of images by class, IDX, CSV or NPZ file. Default: the digits.")
-@click.option("--size", type=Shape("32x32", axes=2), help="Rows and columns that all images are brought to, as 32x32.")
+@click.option("--size", type=Shape("32x32"), help="Of all images: rows and columns, as 32x32, or 32x32x1 for grey.")
 @click.option("--label", help="Of CSV: the column of the labels, by name or number from 0. Default: the last.")
 @click.option("--target", help="Of CSV: the column of numbers to predict, by name or number from 0.")
 @click.option("--net", "spec", help='lenet, mlp, table, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
@@ -60,7 +60,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 def train(
     say: Say,
     data: str | None,
-    size: tuple[int, int] | None,
+    size: tuple[int, ...] | None,
     label: str | None,
     target: str | None,
     spec: str | None,

@@ -142,7 +142,7 @@ def load(
     path: str | os.PathLike[str],
     *,
     label: int | str | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, ...] | None = None,
     target: int | str | None = None,
 ) -> Dataset | tuple[Dataset, Dataset]: ...
 
@@ -151,7 +151,7 @@ def load(
     path: str | os.PathLike[str] | None = None,
     *,
     label: int | str | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, ...] | None = None,
     target: int | str | None = None,
 ) -> Dataset | tuple[Dataset, Dataset]:
     """None: the embedded digits. A folder with the four MNIST files: (train, test). A folder of folders: pictures by
@@ -159,7 +159,7 @@ def load(
     file with its labels beside it, from CSV, or from NPZ (keys x and y).
 
     label    of CSV: the column of the labels, its number or its name; the last unless given
-    size     of pictures: (rows, columns) that all are brought to
+    size     of pictures: (rows, columns) that all are brought to, or (rows, columns, channels) with 1 or 3 channels
     target   of CSV, in place of `label`: the column of numbers that are to be predicted, its number or its name
     """
     if path is None:
@@ -210,7 +210,7 @@ def load_splits(
     held_out: float | Fraction = 0.2,
     seed: int = 0,
     label: int | str | None = None,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, ...] | None = None,
     target: int | str | None = None,
 ) -> tuple[Dataset, Dataset]:
     """(train, test) from anything `load` takes: the folder's own split, else a stratified and seeded one."""
@@ -228,7 +228,7 @@ def _folders(place: Path) -> set[str]:
     return {entry.name for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
 
 
-def _from_pictures(place: Path, size: tuple[int, int] | None) -> Dataset | tuple[Dataset, Dataset]:
+def _from_pictures(place: Path, size: tuple[int, ...] | None) -> Dataset | tuple[Dataset, Dataset]:
     if _folders(place) != {"train", "test"}:
         images, labels, names = read_images(place, size=size)
         return Dataset(images, labels, len(names), str(place), names)

@@ -48,11 +48,10 @@ def load_examples(
         features = read_features(place, math.prod(shape))
         if features is not None:
             return features.reshape(-1, *shape)
-    size = (shape[0], shape[1]) if len(shape) == 3 else None
-    channels = shape[2] if len(shape) == 3 and shape[2] in (1, 3) else None
+    size = shape if len(shape) == 3 else None
     files = [place] if place.suffix.lower() in SUFFIXES and place.is_file() else []
     files = files or (pictures_in(place) if place.is_dir() else [])
     if files:
-        return read_pictures(files, size=size, channels=channels)
+        return read_pictures(files, size=size)
     loaded = load(place, label=label, size=size if has_pictures(place) else None)
     return loaded.x if isinstance(loaded, Dataset) else loaded[1].x

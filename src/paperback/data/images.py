@@ -28,9 +28,9 @@ _GREY = ("1", "L", "LA")
 
 
 def read_images(
-    folder: str | os.PathLike[str], *, size: tuple[int, int] | None = None, limit: int = LIMIT
+    folder: str | os.PathLike[str], *, size: tuple[int, ...] | None = None, limit: int = LIMIT
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], tuple[str, ...]]:
-    """(images, labels, the names of the classes) of a folder; `size` is (rows, columns), `limit` bounds the bytes."""
+    """(images, labels, the names of the classes) of a folder; `size` as in `read_pictures`; `limit` is of bytes."""
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: needs a folder with one folder for each class, found none; check the path")
@@ -56,12 +56,12 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def read_pictures(
-    files: Sequence[Path], *, size: tuple[int, int] | None = None, channels: int | None = None, limit: int = LIMIT
+    files: Sequence[Path], *, size: tuple[int, ...] | None = None, limit: int = LIMIT
 ) -> NDArray[np.float32]:
     """The pictures in these files, `[file, row, column, channel]`.
 
-    size        (rows, columns) that all are brought to; None: they must have one size
-    channels    1 or 3; None: 1 if all are grey
+    size    (rows, columns) that all are brought to, or (rows, columns, channels); None: they must have one size
+    There is one channel, for grey, or three; without `size` to say so, one if all are grey.
     """
     pillow = _pillow(files[0].parent)
     sizes, grey = [], True
@@ -69,9 +69,12 @@ def read_pictures(
         with _opened(pillow, file) as picture:
             sizes.append((picture.height, picture.width))
             grey &= picture.mode in _GREY or _is_deep(picture)
-    rows, columns = size or sizes[0]
-    if rows < 1 or columns < 1:
-        raise DataError(f"{files[0].parent}: size is (rows, columns), from 1 on, found {size}; pass size=(32, 32)")
+    if size is not None and (len(size) not in (2, 3) or min(size) < 1 or size[2:] not in ((), (1,), (3,))):
+        raise DataError(
+            f"{files[0].parent}: size is (rows, columns), from 1 on, and perhaps 1 or 3 channels, found {size}; pass "
+            f"size=(32, 32)"
+        )
+    rows, columns = sizes[0] if size is None else size[:2]
     other = next((at for at, found in enumerate(sizes) if found != (rows, columns)), None)
     if size is None and other is not None:
         raise DataError(
@@ -79,7 +82,7 @@ def read_pictures(
             f"{sizes[other][0]}x{sizes[other][1]}; bring all to one size with size=({rows}, {columns}), or --size "
             f"{rows}x{columns} on the command line"
         )
-    depth = channels or (1 if grey else 3)
+    depth = size[2] if size is not None and len(size) == 3 else 1 if grey else 3
     wanted = 4 * len(files) * rows * columns * depth
     if wanted > limit:
         raise DataError(
