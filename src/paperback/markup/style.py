@@ -21,6 +21,7 @@ STYLE = """
 .paperback th.number, .paperback td.number { text-align:right; font-variant-numeric:tabular-nums; }
 .paperback code, .paperback pre { font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;
   font-size:12.5px; background:none; color:inherit; }
+.paperback td code { display:block; min-width:260px; white-space:normal; }
 .paperback .soft { color:var(--soft); }
 .paperback .bad { color:var(--bad); }
 .paperback .row { display:grid; gap:20px 28px; grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr)); }

@@ -239,7 +239,7 @@ def _formulas(run: Run) -> Html | None:
 def _again(run: Run) -> Html | None:
     job = dict(run.record.job)
     command = job.pop("command", None)
-    settings = {**run.settings, **{name: _plain(value) for name, value in job.items() if value is not None}}
+    settings = {**run.settings, **{name: _plain(value) for name, value in job.items() if value not in (None, [])}}
     tables = [
         tag("div", table((title, ""), [(name.replace("_", " "), value) for name, value in values.items()]))
         for title, values in (("setting", settings), ("environment", run.record.environment))
@@ -250,6 +250,9 @@ def _again(run: Run) -> Html | None:
 
 
 def _plain(value: object) -> str:
+    """A setting of a job, whatever JSON has in its place."""
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
     return value if isinstance(value, str) else json.dumps(value)
 
 
