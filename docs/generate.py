@@ -181,6 +181,8 @@ def derivatives(layer: Layer, example: Example) -> Iterator[str]:
             if (key := canonical(statement)) not in seen:
                 seen.add(key)
                 statements.append(statement)
+    if len({statement.target for statement in statements}) < len(statements):
+        raise ValueError(f"the gradients of {example.layer} give one name to two things")
     whole = replace(block, statements=tuple(statements), inputs=declared, scalars=tuple(scalars))
     yield from shown(Formula(whole, layer.conventions, origin=formula))
 
@@ -213,19 +215,16 @@ def signature(maker: Callable[..., Any]) -> str:
 
 def tensors(layer: Layer) -> Iterator[str]:
     """Parameters and state: axes, and how they start."""
-    rows = list(_rows(layer))
-    if rows:
-        yield "## Parameters"
-        yield "\n".join(["| tensor | axes | | starts as |", "|---|---|---|---|", *rows])
-
-
-def _rows(layer: Layer) -> Iterator[str]:
     plain = usual(layer)
+    rows = []
     for how, starts in (("learned", plain.parameters), ("kept", plain.state)):
         for name, start in starts.items():
             if name in plain.axes:
                 meaning = (inspect.getdoc(type(start)) or "").partition("\n")[0]
-                yield f"| `{name}` | `{plain.axes[name]}` | {how} | `{start!r}`: {meaning} |"
+                rows.append(f"| `{name}` | `{plain.axes[name]}` | {how} | `{start!r}`: {meaning} |")
+    if rows:
+        yield "## Parameters"
+        yield "\n".join(["| tensor | axes | | starts as |", "|---|---|---|---|", *rows])
 
 
 def usual(layer: Layer) -> Layer:

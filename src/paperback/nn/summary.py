@@ -4,7 +4,8 @@
     memory        bytes that a training step holds for a batch: all that the layer's statements give forward, and its
                   random masks. The backward sweep reads from these; an engine that reuses memory holds less
     field, jump, offset
-                  the receptive field (see `receptive`)
+                  the receptive field (see `receptive`), over the places of the input: a jump of 0 says that all
+                  places see the same, ? that the field moves irregularly
     forward, backward
                   measured seconds for the batch (see `timing`), where they are asked for
 """
