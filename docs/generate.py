@@ -264,7 +264,7 @@ def loss_page() -> str:
         for label, text in loss.formulas.items():
             parts += [f"Labels: {LABELS[label]}.", *loss_formulas(loss, label, text)]
     parts += ["## Losses with settings"]
-    for maker in (nn.softmax_cross_entropy, nn.huber):
+    for maker in (nn.softmax_cross_entropy, nn.mean_squared_error, nn.huber):
         parts += [fenced(f"pb.nn.{maker.__name__}{signature(maker)}", "python"), docstring(maker)]
     return "\n\n".join(parts) + "\n"
 
