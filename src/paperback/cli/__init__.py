@@ -19,7 +19,7 @@ def quietly(kind: type[BaseException], error: BaseException, trace: TracebackTyp
 
 
 if sys.excepthook is sys.__excepthook__:
-    sys.excepthook = quietly  # until `main` is loaded and takes over: loading takes as long as most mistakes
+    sys.excepthook = quietly  # while the commands are loaded; from then on they tell of Ctrl-C themselves
 
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # read when NumPy is loaded, so this comes before any import of it

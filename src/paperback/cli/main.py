@@ -4,9 +4,12 @@ from __future__ import annotations
 
 __all__ = ["main"]
 
+import sys
+
 import click
 
 from paperback import __version__
+from paperback.cli import quietly
 from paperback.cli.apply import evaluate, predict, summary
 from paperback.cli.derive import derive
 from paperback.cli.report import report
@@ -24,3 +27,5 @@ def main() -> None:
 
 for _command in (train, evaluate, predict, report, summary, derive):
     main.add_command(_command)
+if sys.excepthook is quietly:
+    sys.excepthook = sys.__excepthook__
