@@ -15,14 +15,14 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("llvmlite")
 
-from tests.engines.llvm.random_steps import check_step, draw_step  # noqa: E402
-from tests.nn.cases import CASES, Case  # noqa: E402
-from tests.nn.sample import Sample  # noqa: E402
+from tests.engines.llvm.random_steps import check_step, draw_step
+from tests.nn.cases import CASES, Case
+from tests.nn.sample import Sample
 
-from paperback.engines.llvm.target import NAMES, limited  # noqa: E402
-from paperback.errors import EngineError  # noqa: E402
-from paperback.learn import optim  # noqa: E402
-from paperback.nn.losses import LOSSES  # noqa: E402
+from paperback.engines.llvm.target import NAMES, limited
+from paperback.errors import EngineError
+from paperback.learn import optim
+from paperback.nn.losses import LOSSES
 
 FEW_TINY, FEW = 24, 12
 MANY_TINY, MANY = 200, 200
@@ -69,7 +69,7 @@ def test_many_random_steps(name: str, first: int, tiny: bool, monkeypatch: pytes
 
 @pytest.mark.long
 def test_what_random_steps_are_made_of() -> None:
-    """Every loss and optimizer, and every kind of layer that the generator knows, is among the steps of the long run."""
+    """Every loss and optimizer, and every kind of layer that the generator knows, are in the long run."""
     steps = [draw_step(seed, tiny) for tiny in (True, False) for seed in range(1000, 1000 + MANY)]
     kinds = {info.kind for step in steps for info in step.network.layers}
     assert {f"{kind}{rank}d" for kind in ("conv", "maxpool", "avgpool") for rank in (1, 2, 3)} <= kinds
