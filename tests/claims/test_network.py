@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction as Q
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,38 @@ def test_c8_central_differences_of_the_sheets_network() -> None:
     assert gradients["input"] == pytest.approx(by_input, rel=1e-6, abs=1e-6)
     assert value == model.evaluate(x, y)["loss"]
     assert (ran, len(model.parameters)) == (18 + 2 + 16 + 2 + 8 + 4 + 12 + 3, 8)
+
+
+def test_c8_a_gradient_checker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells right gradients from each that is scaled, dropped or shifted; against differences and exactly."""
+    net = nn.Sequential(
+        nn.Conv2d(2, (3, 2), flip=True), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.25), nn.Dense(3)
+    )
+    model = model_of(net, (6, 5, 1), dtype="float32")
+    x, y = RNG.normal(size=(3, 6, 5, 1)).astype("float32"), np.array([0, 2, 1])
+    before = model._state
+    for against, limit in (("differences", 1e-7), ("exact", 1e-13)):
+        errors = model.check_gradients(x, y, against=against)
+        assert errors.keys() == {*model.parameters, "input"}
+        assert all(error < limit for error in errors.values()), errors
+    assert model._state is before
+    right = pb.Model.__mro__[1].loss_and_gradients
+    for name in ("conv2d_1.w", "conv2d_1.b", "dense_1.w", "input"):
+        for wrong in (lambda g: 1.01 * g, np.zeros_like, lambda g: np.roll(g, 1), lambda g: -g):
+
+            def planted(self: pb.Model, *args: Any, own: str = name, change: Any = wrong) -> tuple:
+                value, gradients = right(self, *args)
+                exact = self.engine == "exact"
+                return value, {**gradients, own: gradients[own] if exact else change(gradients[own])}
+
+            monkeypatch.setattr(pb.Model.__mro__[1], "loss_and_gradients", planted)
+            errors = model.check_gradients(x, y)
+            assert errors.pop(name) > 1e-5
+            assert all(error < 1e-6 for error in errors.values())
+    exact = model.check_gradients(x, y, against="exact")  # with the last of them
+    assert [name for name, error in exact.items() if error > 1e-12] == ["input"]
+    with pytest.raises(pb.ModelError, match='against is "differences" or "exact", found \'torch\''):
+        model.check_gradients(x, y, against="torch")
 
 
 def test_c8_a_step_of_plain_gradient_descent() -> None:

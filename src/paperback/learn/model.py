@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 from numpy.typing import ArrayLike
 
 from paperback.arguments import strict
+from paperback.learn import check, rates
 from paperback.learn import fit as loop
-from paperback.learn import rates
 from paperback.learn import steps as programs
 from paperback.learn.augment import Augment
 from paperback.learn.history import History
@@ -107,6 +107,18 @@ class Model(Predictor):
         """
         rule = find_optimizer("find_learning_rate", optimizer)
         return rates.find_learning_rate(self, x, y, find(loss), rule, batch_size, lowest, highest, steps)
+
+    @strict
+    def check_gradients(
+        self, x: ArrayLike, y: ArrayLike, loss: str | Loss | None = None, against: str = "differences"
+    ) -> dict[str, float]:
+        """How far the gradients of a batch are off, by parameter and "input", relative to 1 + |value|; in float64.
+
+        loss      as in `evaluate`
+        against   "differences": central ones of the loss, along one random direction in every tensor, right to about
+                  1e-8; "exact": every entry against exact arithmetic, for small models. See `learn.check`
+        """
+        return check.check_gradients(self, x, y, self._asked(loss), against)
 
     @strict
     def program(
