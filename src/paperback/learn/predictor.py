@@ -205,7 +205,7 @@ class Predictor(metaclass=Strict):
             run({**self._state.tensors, INPUT: self._input(examples[i : i + size])})[self.network.output]
             for i in range(0, len(examples), size)
         ]
-        return channels_first(np.concatenate(parts), self.layout)
+        return channels_first(np.concatenate(parts) if len(parts) > 1 else parts[0], self.layout)
 
     @strict
     def evaluate(

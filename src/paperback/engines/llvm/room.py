@@ -34,6 +34,7 @@ class _Given:
     place: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    per_example: bool
 
 
 class _Result:
@@ -75,7 +76,7 @@ class Room:
                 many = shards if buffer.kind == "partial" else count if buffer.per_example else 1
                 sizes[buffer.name] = buffer.size * many * buffer.bytes_per_entry
         self.arena = Arena(sizes)
-        self.status = self.arena.array("status", np.int64, (2,))
+        self.status = (ctypes.c_int64 * 2).from_address(self.arena.address("status"))
         self.arena.array("zeros", np.int64, (2,))[:] = 0
         self.table = (ctypes.c_uint64 * (2 + len(buffers)))()
         self.table[0], self.table[1] = self.arena.address("status"), self.arena.address("zeros")
@@ -83,7 +84,8 @@ class Room:
             if buffer.name in self.arena.names:
                 self.table[buffer.place] = self.arena.address(buffer.name)
         given = [b for b in buffers.values() if b.kind == "given"]
-        self.given = tuple(_Given(b.name, b.place, _shape(b, count), _dtype(b, dtype)) for b in given)
+        self.given = tuple(_Given(b.name, b.place, _shape(b, count), _dtype(b, dtype), b.per_example) for b in given)
+        self.held: dict[str, Array] = {}
         self.scalars = {one.name: np.zeros((), one.dtype) for one in self.given if not one.shape}
         for one in self.given:
             if not one.shape:
@@ -116,14 +118,16 @@ class Room:
                 self.scalars[one.name][...] = array
             elif debug:
                 self.arena.array(one.name, one.dtype, one.shape)[...] = array
-            else:
+            elif array is not self.held.get(one.name):
                 table[one.place] = array.__array_interface__["data"][0]
+                if not one.per_example:
+                    self.held[one.name] = array  # a parameter: the next step may bring the same
         out: dict[str, Array] = {}
         for name, result in self.results.items():
             out[name], address = result.take()
             if not debug or not result.shape:
                 table[result.place] = address
-        self.status[:] = 0
+        self.status[0] = self.status[1] = 0
         return out
 
     def close(self, out: Mapping[str, Array]) -> None:

@@ -141,7 +141,7 @@ class _Compiled:
             out = room.open(arrays)
             self.step(room.context)
             room.close(out)
-            wrong, infinite = room.status.tolist()
+            wrong, infinite = room.status
         if wrong:
             return None
         return Outcome(out | {name: arrays[name].copy() for name in self.copies}, not infinite)

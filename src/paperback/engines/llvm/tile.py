@@ -20,6 +20,7 @@ from paperback.notation.walk import children
 
 _UNROLL = 4
 _UNROLL_WHOLE = 8
+_UNDER_WAY = 8  # multiply-adds that must be under way to keep the machine busy
 
 Row = Mapping[Letter, int]
 """How far the row letters of a row are from those of its tile."""
@@ -192,15 +193,24 @@ class _Tiles:
         self, start: Whole, stop: Whole, unroll: int, totals: list[Value],
         once: Callable[[Whole, list[Value]], list[Value]],
     ) -> list[Value]:  # fmt: skip
+        """A loop; a tile of few accumulators has several of each, one for every unrolled turn, added at the end."""
         f, e = self.e.f, self.e
         if start == stop:
             return totals
-        with f.loop(start, stop, unroll, [(e.type_of("float", v.lanes), v.text) for v in totals]) as loop:
-            now = [Value(text, "float", v.lanes) for text, v in zip(loop.carried, totals, strict=True)]
+        sets = min(unroll, -(-_UNDER_WAY // len(totals)))
+        zeros = [e.spread(e.number(0), v.lanes) for v in totals]
+        state = [totals, *(zeros for _ in range(sets - 1))]
+        flat_state = [v for one in state for v in one]
+        with f.loop(start, stop, unroll, [(e.type_of("float", v.lanes), v.text) for v in flat_state]) as loop:
+            now = _grouped([Value(t, "float", v.lanes) for t, v in zip(loop.carried, flat_state, strict=True)], sets)
             for k in range(unroll):
-                now = once(f.add(loop.index, k), now)
-            loop.next = [v.text for v in now]
-        return [Value(text, "float", v.lanes) for text, v in zip(loop.results, totals, strict=True)]
+                now[k % sets] = once(f.add(loop.index, k), now[k % sets])
+            loop.next = [v.text for one in now for v in one]
+        done = _grouped([Value(t, "float", v.lanes) for t, v in zip(loop.results, flat_state, strict=True)], sets)
+        while len(done) > 1:
+            more = done.pop()
+            done[0] = [e.binary("add", a, b) for a, b in zip(done[0], more, strict=True)]
+        return done[0]
 
     def _step(self, columns: Sequence[_Column], a_steps: Sequence[int], totals: list[Value]) -> list[Value]:
         """One turn of the sum: V loads, U numbers, U*V multiply-adds."""
@@ -259,6 +269,11 @@ class _Tiles:
         if whole and not depends(node, self.c.rows):
             return [node]
         return [part for found in parts for part in found]
+
+
+def _grouped(values: list[Value], groups: int) -> list[list[Value]]:
+    size = len(values) // groups
+    return [values[k * size : (k + 1) * size] for k in range(groups)]
 
 
 def _halves(size: int) -> list[int]:
