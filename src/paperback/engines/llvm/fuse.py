@@ -229,6 +229,8 @@ def _merged(host: Task, task: Task) -> Task:
     known = {n for s in nest.statements for n in nodes(s.expr) if isinstance(n, Reduce)}
 
     def image(node: Node) -> Node:
+        if isinstance(node, Read) and node.tensor in host.targets:
+            return Read(node.tensor, node.indices, None)  # at the point itself nothing is padded
         twin = _twin(node, known) if isinstance(node, Reduce) else None
         if twin is not None:
             position: Node = Reduce(f"arg{twin.op}", twin.binders, (), twin.body)
