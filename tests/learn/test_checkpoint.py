@@ -295,7 +295,27 @@ DESCRIBED: list[tuple[Edit, str]] = [
         f"needs finite numbers, dense_1.b holds NaN or infinity{DAMAGED}",
     ),
 ]  # fmt: skip
+def loss(**changes: object) -> Edit:
+    own = {"name": "own", "formulas": {"real": "J = (z[] - y[])^2"}, "z_axes": "", "y_axes": None}
+    return put("loss", {**own, "entries": "mean", "reduction": "mean", **changes})
+
+
 HOSTILE: list[Edit] = [
+    put("loss", 3),
+    put("loss", {"name": "own"}),
+    loss(more=1),
+    loss(name=None),
+    loss(formulas={}),
+    loss(formulas=["J = z[]"]),
+    loss(formulas={"real": 3}),
+    loss(formulas={"real": "J = (z[] - "}),
+    loss(formulas={"real": "J = z[]*w[]"}),
+    loss(formulas={"real": "import os"}),
+    loss(z_axes=3),
+    loss(z_axes="K L M"),
+    loss(y_axes=[1]),
+    loss(entries="all"),
+    loss(reduction=["mean"]),
     network({"kind": "os.system", "command": "false"}),
     network({"kind": "Layer"}),
     network({"kind": "__import__", "name": "os"}),
@@ -332,6 +352,13 @@ def crafted(path: Path, edit: Edit) -> None:
     tensors = dict(model.parameters)
     edit(description, tensors)
     path.write_bytes(serialise(tensors, metadata={checkpoint.KEY: json.dumps(description)}))
+
+
+def test_a_file_without_a_loss_is_that_of_an_older_model(tmp_path: Path) -> None:
+    crafted(tmp_path / "model", lambda description, tensors: description.pop("loss"))
+    assert load(tmp_path / "model").loss.name == "softmax_cross_entropy"
+    crafted(tmp_path / "model", loss())
+    assert load(tmp_path / "model").loss.name == "own"
 
 
 @pytest.mark.parametrize(("edit", "message"), DESCRIBED, ids=[message[:60] for _, message in DESCRIBED])
@@ -374,4 +401,4 @@ def test_metadata_that_describe_nothing(metadata: dict[str, str] | None, message
 
 
 def test_the_tables_are_not_empty() -> None:
-    assert (len(BYTES), len(DESCRIBED), len(HOSTILE), len(NETS)) == (10, 23, 25, 5)
+    assert (len(BYTES), len(DESCRIBED), len(HOSTILE), len(NETS)) == (10, 23, 40, 5)
