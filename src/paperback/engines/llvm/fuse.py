@@ -142,6 +142,8 @@ def _in_phases(producer: Task, tasks: Sequence[Task]) -> bool:
 
 def _pushed(statement: Statement, producer: Task) -> tuple[Nest, ...] | None:
     own = _own(statement)
+    if statement.axes != producer.nests[0].statement.axes:
+        return None  # a copy with padding around
     if any(r.tensor == producer.target and r.indices != own for r in nodes(statement.expr) if isinstance(r, Read)):
         return None
     result = []
