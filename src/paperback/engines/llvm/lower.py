@@ -180,7 +180,9 @@ class _Lowering:
             binders = tuple(Binder(b.letter, Size.of(self._number(b.extent.value))) for b in copy.binders)
             copy = Statement.plain(copy.target, binders, copy.expr)
             self._shape(copy.target, copy.axes)
-            self._place(Task(copy.target, (Nest(copy, split=split(copy)),), self._mode(copy.target)))
+            mode = self._mode(copy.target)
+            nest = Nest(copy, split=split(copy) if mode == "example" else None)
+            self._place(Task(copy.target, (nest,), mode))
         return read
 
     def _without_batch_sums(self, statement: Statement) -> Statement:

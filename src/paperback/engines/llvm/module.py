@@ -30,6 +30,7 @@ from paperback.engines.llvm.routed import emit_routed
 from paperback.engines.llvm.target import Target
 from paperback.engines.llvm.tasks import Lowered, Task
 from paperback.engines.llvm.tile import emit_contraction
+from paperback.engines.llvm.turn import emit_turned, turned_letters
 from paperback.notation.expr import Affine, Read, Reduce
 from paperback.notation.walk import nodes
 
@@ -100,8 +101,11 @@ class _Writer:
             found = None
             if nest.fill is None and nest.route is None:
                 found = find_contraction(nest.statement, self.buffers, extents, fixed, self.width)
+            turned = turned_letters(e, nest, split)
             if nest.route is not None:
                 emit_routed(e, nest, split, self.registers)
+            elif turned is not None:
+                emit_turned(e, nest, turned, split)
             elif found is None:
                 emit_nest(e, nest, split)
             else:

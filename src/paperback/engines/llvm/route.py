@@ -136,7 +136,7 @@ def _route(lowered: Lowered, section: Section, task: Task, phases: _Phases) -> N
 
 
 def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> None:
-    """Add the shares as they lie now, and read their sum where the sum of the old ones was read."""
+    """Add the shares as they lie now, turn the sum round, and read it where the sum of the old shares was read."""
     total = f"{new.target} (total)"
     binders = new.nests[0].statement.binders
     lowered.shapes[total] = lowered.shapes[new.target][1:]
@@ -146,11 +146,15 @@ def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[
     summed: Node = Reduce("sum", (Binder(letters[0], binders[0].extent),), (), each)
     kept = [Binder(letter, b.extent) for letter, b in zip(letters[1:], binders[1:], strict=True)]
     statement = Statement.plain(total, kept, summed)
+    turned = f"{new.target} (total, turned)"
+    lowered.shapes[turned] = lowered.shapes[old][1:]
+    back = [kept[order.index(k) - 1] for k in range(1, len(order))]
+    as_it_lies: Node = Read(total, tuple(Affine.of(b.letter) for b in kept), None)
+    copy = Statement.plain(turned, back, as_it_lies)
 
     def image(node: Node) -> Node:
         if isinstance(node, Reduce) and isinstance(node.body, Read) and node.body.tensor == old:
-            indices = node.body.indices
-            result: Node = Read(total, tuple(indices[k] for k in order[1:]), None)
+            result: Node = Read(turned, node.body.indices[1:], None)
             return result
         return map_children(node, image)
 
@@ -158,7 +162,7 @@ def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[
         if old in task.reads:
             nests = tuple(replace(n, statement=replace(n.statement, expr=image(n.statement.expr))) for n in task.nests)
             section.join[k] = replace(task, nests=nests)
-    section.join.insert(0, Task(total, (Nest(statement, split=split(statement)),), "once"))
+    section.join[:0] = [Task(s.target, (Nest(s, split=split(s)),), "once") for s in (statement, copy)]
 
 
 class _Rewriter:
