@@ -1,0 +1,1 @@
+"""Speed beside other frameworks: one command per table. See README.md."""

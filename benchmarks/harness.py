@@ -1,0 +1,288 @@
+"""What the tables share: workers that take turns, ratios of what they took, and how a table is written.
+
+Every framework runs in a process of its own, because the thread pools of two in one process disturb each other; while
+one runs, the others wait. A *turn* gives every candidate one block of steps, one after the other: the ratio of a turn
+compares times that lie close together, and the median over turns holds on a machine whose speed drifts.
+
+Before anything is timed, all candidates take the same steps from the same numbers, and must arrive at the same value.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FRAMEWORKS", "Measured", "Missing", "Team", "Worker", "arguments", "finish", "machine", "markdown"]
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results.md"
+CHECKED_STEPS = 10
+TOLERANCE = 2e-4
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A module of this package, and how it is asked to run."""
+
+    title: str
+    module: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+FRAMEWORKS = {
+    "ours": Framework("paperback", "ours"),
+    "bare": Framework("its engine alone", "ours", {"bare": True}),
+    "one": Framework("paperback, 1 thread", "ours", {"threads": 1}),
+    "numpy": Framework("its NumPy engine", "ours", {"engine": "numpy"}),
+    "eager": Framework("PyTorch eager", "pytorch"),
+    "compile": Framework("torch.compile", "pytorch", {"compile": True}),
+    "jax": Framework("JAX jit", "jax_jit"),
+    "scikit": Framework("scikit-learn", "scikit"),
+}
+
+
+class Missing(Exception):  # noqa: N818
+    """A framework that is not installed, or cannot do what was asked."""
+
+
+class Worker:
+    """A framework in a process of its own; see `worker`."""
+
+    def __init__(self, name: str) -> None:
+        self.framework = FRAMEWORKS[name]
+        path = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", self.framework.module],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
+        )  # fmt: skip
+        greeting = self._heard()
+        self.version: str = greeting["version"]
+        self.variants: list[dict[str, Any]] = greeting["variants"]
+
+    def prepare(self, key: str, task: str, network: str, batch: int, variant: Mapping[str, Any]) -> None:
+        settings = {**self.framework.settings, **variant}
+        self._ask({"prepare": key, "task": task, "network": network, "batch": batch, "settings": settings})
+
+    def run(self, key: str, steps: int) -> tuple[float, float]:
+        """(seconds, value) of so many steps."""
+        answer = self._ask({"run": key, "steps": steps})
+        return answer["seconds"], answer["value"]
+
+    def forget(self) -> None:
+        self._ask({"forget": True})
+
+    def memory(self) -> int:
+        """The most memory that the process ever had, in bytes."""
+        return int(self._ask({"memory": True})["peak"])
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+        return self._heard()
+
+    def _heard(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline() or '{"error": "it ended"}')
+        if "missing" in answer:
+            raise Missing(f"{self.framework.title}: {answer['missing']}")
+        if "error" in answer:
+            raise RuntimeError(f"{self.framework.title}: {answer['error']}")
+        return answer
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds per step of every candidate, turn by turn, and the variant that each ran as."""
+
+    network: str
+    batch: int
+    seconds: Mapping[str, Sequence[float]]
+    variants: Mapping[str, Mapping[str, Any]]
+
+    def ratio(self, name: str, base: str = "ours") -> float:
+        """How many times as long as `base` it took: the median over turns."""
+        return median(a / b for a, b in zip(self.seconds[name], self.seconds[base], strict=True))
+
+    def least_ratio(self, name: str, base: str = "ours") -> float:
+        """The same of the fastest blocks of both."""
+        return min(self.seconds[name]) / min(self.seconds[base])
+
+    def cell(self, name: str, base: str = "ours") -> str:
+        """Both ratios as text; nothing for a candidate that did not run."""
+        if name not in self.seconds:
+            return ""
+        return f"{self.ratio(name, base):.2f} ({self.least_ratio(name, base):.2f})"
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "network": self.network, "batch": self.batch, "seconds": dict(self.seconds),
+            "variants": dict(self.variants),
+        }  # fmt: skip
+
+
+class Team:
+    """The candidates of a table. Those that are not installed are left out, and said to be."""
+
+    def __init__(self, names: Iterable[str], quick: bool) -> None:
+        self.workers: dict[str, Worker] = {}
+        self.turns, self.block = (5, 0.03) if quick else (15, 0.25)
+        for name in names:
+            try:
+                self.workers[name] = Worker(name)
+            except Missing as error:
+                say(f"left out: {error}")
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers.values():
+            worker.close()
+
+    @property
+    def versions(self) -> str:
+        return ", ".join(dict.fromkeys(worker.version for worker in self.workers.values()))
+
+    def measure(self, task: str, network: str, batch: int) -> Measured:
+        """Prepare everybody, compare the values, and take turns; of a candidate's variants the fastest counts."""
+        runs: list[_Run] = []
+        values: dict[str, float] = {}
+        for name, worker in self.workers.items():
+            try:
+                variants = [self._fastest(runs)] if worker.framework.settings.get("compile") else worker.variants
+                mine = [_Run(name, worker, json.dumps(variant), variant) for variant in variants]
+                for run in mine:
+                    worker.prepare(run.key, task, network, batch, run.variant)
+                    values[f"{name} {run.key}"] = worker.run(run.key, CHECKED_STEPS)[1]
+                runs += mine
+            except Missing:
+                continue
+            except RuntimeError as error:
+                say(f"left out of {network}, batch {batch}: {error}"[:300])
+        _check(values, f"{task}, {network}, batch {batch}")
+        for run in runs:
+            run.choose_steps(self.block)
+        for _ in range(self.turns):
+            for run in runs:
+                run.take_turn()
+        for worker in self.workers.values():
+            worker.forget()
+        best = {run.name: run for run in sorted(runs, key=lambda run: -median(run.seconds))}
+        return Measured(
+            network, batch, {name: best[name].seconds for name in self.workers if name in best},
+            {name: best[name].variant for name in best},
+        )  # fmt: skip
+
+    def _fastest(self, runs: Sequence[_Run]) -> Mapping[str, Any]:
+        """The variant that is best without compiling: compiling every variant would take minutes."""
+        eager = [run for run in runs if run.name == "eager"]
+        for run in eager:
+            run.choose_steps(self.block / 3)
+        for _ in range(3):
+            for run in eager:
+                run.take_turn()
+        best = min(eager, key=lambda run: min(run.seconds), default=None)
+        for run in eager:
+            run.seconds.clear()
+        return best.variant if best else {}
+
+
+@dataclass
+class _Run:
+    """A variant of a candidate that takes turns, and the seconds per step of its turns."""
+
+    name: str
+    worker: Worker
+    key: str
+    variant: Mapping[str, Any]
+    steps: int = 1
+    seconds: list[float] = field(default_factory=list)
+
+    def choose_steps(self, block: float) -> None:
+        """As many as fill so many seconds."""
+        self.steps = max(1, round(2 * block / min(self.worker.run(self.key, 2)[0] for _ in range(3))))
+
+    def take_turn(self) -> None:
+        self.seconds.append(self.worker.run(self.key, self.steps)[0] / self.steps)
+
+
+def _check(values: Mapping[str, float], where: str) -> None:
+    """All did the same arithmetic."""
+    first = next(iter(values.values()))
+    for name, value in values.items():
+        if not abs(value - first) <= TOLERANCE * abs(first):
+            told = ", ".join(f"{who}: {what:.7g}" for who, what in values.items())
+            raise AssertionError(f"{where}: {name} does not compute the same: {told}")
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def arguments(what: str, frameworks: Sequence[str] = ()) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--quick", action="store_true", help="a sample of the rows, shorter blocks: under two minutes")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON in place of the table")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/results.md")
+    if frameworks:
+        parser.add_argument("--rows", help="networks and batches, as in sheet:32,mlp:128")
+        parser.add_argument("--with", dest="frameworks", help=f"candidates, of {','.join(frameworks)}")
+    return parser.parse_args()
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def machine(versions: str = "") -> str:
+    """The line under a table that says what it was measured on, and how busy that was."""
+    load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
+    cores = len(os.sched_getaffinity(0))
+    when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{_processor()}, {cores} cores, load {load}; Python {platform.python_version()}; {versions}; {when}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    wide = [name for name in ("avx512f", "avx2") if name in facts.get("flags", "").split()]
+    name = facts.get("model name", platform.machine())
+    return f"{name}, family {facts.get('cpu family', '?')}" + "".join(f", {flag}" for flag in wide[:1])
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def finish(options: argparse.Namespace, name: str, title: str, text: str, data: Any, path: Path = RESULTS) -> None:
+    """Print a table, and put it into its place in the results."""
+    print(json.dumps({"title": title, "machine": machine(), "rows": data}) if options.json else text, flush=True)
+    if options.write:
+        start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        old = path.read_text() if path.exists() else "# Results\n"
+        section = f"{start}\n\n## {title}\n\n{text}\n\n{end}"
+        before, found, rest = old.partition(start)
+        after = rest.partition(end)[2] if found else "\n"
+        path.write_text(f"{before if found else before + chr(10)}{section}{after}")
