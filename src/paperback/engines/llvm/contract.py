@@ -10,7 +10,7 @@ numbers of A for U*V multiply-adds. Then what the statement does with the sum (a
 
 from __future__ import annotations
 
-__all__ = ["Contraction", "Tile", "choose_tile", "find_contraction"]
+__all__ = ["Contraction", "Tile", "choose_tile", "find_contraction", "limits", "rows_or_usual", "turn_cycles"]
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,26 +129,42 @@ def _turns(extent: int) -> int:
 
 
 def choose_tile(rows: int | None, vectors: int, registers: int) -> Tile:
-    """The tile with the fewest cycles for a turn of the sum, on a machine with two loads and two multiply-adds a cycle.
-
-    rows is None where their number is known at run time only. Eight multiply-adds must be under way at any time.
-    """
+    """The tile with the fewest cycles for a turn of the sum; rows is None where they are known at run time only."""
     best, least = Tile(1, 1), inf
     budget = registers - 4
-    count = rows if rows is not None else _RUNTIME_EXTENT
     for v in range(1, min(vectors, 4) + 1):
-        for u in range(1, min(count, 14) + 1):
+        for u in range(1, min(rows_or_usual(rows), 14) + 1):
             if u * v + v > budget:
                 continue
-            full, rest = divmod(count, u)
-            columns, left = divmod(vectors, v)
-            cycles = 0.0
-            for tall, many in ((u, full), (rest, 1 if rest else 0)):
-                for wide, across in ((v, columns), (left, 1 if left else 0)):
-                    cycles += many * across * max(tall * wide / 2, (tall + wide) / 2, 4.0)
+            cycles = turn_cycles(Tile(u, v), rows, vectors)
             if cycles < least - 1e-9:
                 best, least = Tile(u, v), cycles
     return best
+
+
+def rows_or_usual(rows: int | None) -> int:
+    """How many rows a choice is made for."""
+    return rows if rows is not None else _RUNTIME_EXTENT
+
+
+def turn_cycles(tile: Tile, rows: int | None, vectors: int) -> float:
+    """Cycles for a turn of the sum of all rows and vectors, cut into tiles and what is left of them."""
+    full, rest = divmod(rows_or_usual(rows), tile.rows)
+    columns, left = divmod(vectors, tile.vectors)
+    cycles = 0.0
+    for tall, many in ((tile.rows, full), (rest, 1 if rest else 0)):
+        for wide, across in ((tile.vectors, columns), (left, 1 if left else 0)):
+            cycles += many * across * max(limits(Tile(tall, wide)).values())
+    return cycles
+
+
+def limits(tile: Tile) -> dict[str, float]:
+    """Cycles that a turn of one tile takes at least, and for what: two loads and two multiply-adds fit into one.
+
+    Eight multiply-adds must be under way at any time.
+    """
+    multiply_adds, loads = tile.rows * tile.vectors, tile.rows + tile.vectors
+    return {"multiply-adds": multiply_adds / 2, "loads": loads / 2, "waiting for results": 4.0}
 
 
 def combinations(letters: Sequence[Letter], extents: Mapping[Letter, int]) -> Iterator[dict[Letter, int]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 __all__ = ["CONTEXT", "work_per_example", "write"]
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -23,14 +23,16 @@ import numpy as np
 from paperback.engines.llvm.buffers import BATCH, ELEMENTS, SHARDS, Buffer
 from paperback.engines.llvm.contract import find_contraction
 from paperback.engines.llvm.ir import Function
+from paperback.engines.llvm.kernels import Code, Followed, Kernel, Looped, Turned, Way
 from paperback.engines.llvm.lower import RUNTIME
-from paperback.engines.llvm.nest import emit_nest
+from paperback.engines.llvm.nest import Nest, emit_nest
 from paperback.engines.llvm.reduce import Reducer
 from paperback.engines.llvm.routed import emit_routed
 from paperback.engines.llvm.target import Target
 from paperback.engines.llvm.tasks import Lowered, Task
 from paperback.engines.llvm.tile import emit_contraction
 from paperback.engines.llvm.turn import emit_turned, turned_letters
+from paperback.notation.affine import Letter
 from paperback.notation.expr import Affine, Read, Reduce
 from paperback.notation.walk import nodes
 
@@ -65,7 +67,7 @@ end:
 class _Chain:
     """Tasks of the join part that go row by row together."""
 
-    tasks: list[int]
+    kernels: list[Kernel]
     rows: int
     work: int
 
@@ -81,8 +83,9 @@ class _Writer:
         self.element = ELEMENTS[dtype.name]
         self.width, self.registers, self.attributes = target.lanes(dtype.name), target.registers, target.attributes
         self.kernels: list[Function] = []
+        self.running: list[Kernel] = []
 
-    def kernel(self, task: Task) -> int:
+    def kernel(self, task: Task, level: int, part: str) -> Kernel:
         function = Function(f"kernel{len(self.kernels)}", _ARGUMENTS, self.attributes)
         examples = ("%lo", "%hi") if task.mode == "share" else (0, "%N")
         shards = ("%slot", function.at_entry("add i64 %slot, 1")) if task.mode in ("share", "zero") else (0, "%S")
@@ -92,62 +95,67 @@ class _Writer:
         )  # fmt: skip
         e.watched = self.watched
         ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
-        for nest in task.nests:
-            split = nest.split if ranged else None
-            extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
-            extents |= {b.letter: e.extent_of(b.extent) for n in nodes(nest.statement.expr) if isinstance(n, Reduce)
-                        for b in n.binders}  # fmt: skip
-            fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
-            found = None
-            if nest.fill is None and nest.route is None:
-                found = find_contraction(nest.statement, self.buffers, extents, fixed, self.width)
-            turned = turned_letters(e, nest, split)
-            if nest.route is not None:
-                emit_routed(e, nest, split, self.registers)
-            elif turned is not None:
-                emit_turned(e, nest, turned, split)
-            elif found is None:
-                emit_nest(e, nest, split)
-            else:
-                emit_contraction(e, nest, found, split, self.registers)
+        ways = tuple(self._nest(e, nest, nest.split if ranged else None) for nest in task.nests)
         function.finish()
         self.kernels.append(function)
-        return len(self.kernels) - 1
+        return Kernel(function.name, task, level, part, 0, ways)
 
-    def write(self) -> tuple[str, ...]:
+    def _nest(self, e: Reducer, nest: Nest, split: Letter | None) -> Way:
+        """Write a nest in the fastest way there is for it."""
+        if nest.route is not None:
+            emit_routed(e, nest, split, self.registers)
+            return Followed()
+        turned = turned_letters(e, nest, split)
+        if turned is not None:
+            emit_turned(e, nest, turned, split)
+            return Turned(*turned)
+        extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
+        extents |= {b.letter: e.extent_of(b.extent) for n in nodes(nest.statement.expr) if isinstance(n, Reduce)
+                    for b in n.binders}  # fmt: skip
+        fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
+        found = None
+        if nest.fill is None:
+            found = find_contraction(nest.statement, self.buffers, extents, fixed, self.width)
+        if found is not None:
+            return emit_contraction(e, nest, found, split, self.registers)
+        return Looped(emit_nest(e, nest, split))
+
+    def write(self) -> Code:
         drivers: list[str] = []
         steps: list[str] = []
         for level, section in enumerate(self.lowered.sections):
             if section.shard:
-                zeros = [self.kernel(t.before) for t in section.shard if t.before is not None]
-                work = [self.kernel(t) for t in section.shard]
+                zeros = [self.kernel(t.before, level, "shard") for t in section.shard if t.before is not None]
+                work = [self.kernel(t, level, "shard") for t in section.shard]
+                self.running += (*zeros, *work)
                 drivers.append(self._shard(f"shard{level}", zeros, work))
                 steps.append(f"  call void %run(ptr @shard{level}, ptr %context, i64 %S)")
-            for number, chains in enumerate(self._rounds(section.join)):
+            for number, chains in enumerate(self._rounds(section.join, level)):
+                self.running += (replace(kernel, round=number) for chain in chains for kernel in chain.kernels)
                 name = f"join{level}_{number}"
                 text, count = self._join(name, chains)
                 drivers.append(text)
                 steps.append(f"  call void %run(ptr @{name}, ptr %context, i64 {count})")
-        return (*self._modules(), self._main(drivers, steps))
+        return Code((*self._modules(), self._main(drivers, steps)), tuple(self.running))
 
     # --- the join part -----------------------------------------------------------------------------------------------
 
-    def _rounds(self, tasks: Sequence[Task]) -> list[list[_Chain]]:
+    def _rounds(self, tasks: Sequence[Task], level: int) -> list[list[_Chain]]:
         """Chains that may run at the same time; a task joins a chain where it reads it row by row."""
         rounds: list[list[_Chain]] = []
         holder: dict[str, _Chain] = {}
         for task in tasks:
-            number = self.kernel(task)
+            kernel = self.kernel(task, level, "join")
             before = [holder[name] for name in task.reads if name in holder]
             chain = before[0] if before else None
             if chain is not None and all(c is chain for c in before) and self._aligned(task, chain, holder):
-                chain.tasks.append(number)
+                chain.kernels.append(kernel)
                 chain.work += _work(task)
             else:
                 if before or not rounds:
                     rounds.append([])
                     holder = {}
-                chain = _Chain([number], task.rows, _work(task))
+                chain = _Chain([kernel], task.rows, _work(task))
                 rounds[-1].append(chain)
             holder |= dict.fromkeys(task.order, chain)
         return rounds
@@ -174,14 +182,14 @@ class _Writer:
                 label = f"task{len(cases)}"
                 cases.append(f"i64 {len(cases)}, label %{label}")
                 lines.append(f"{label}:")
-                lines += [_call(kernel, low, high, 0, 0) for kernel in chain.tasks]
+                lines += [_call(kernel, low, high, 0, 0) for kernel in chain.kernels]
                 lines.append("  br label %end")
         body = [f"  switch i64 %task, label %end [ {' '.join(cases)} ]", *lines, "end:", "  ret void"]
         return self._driver(name, body), len(cases)
 
     # --- drivers -----------------------------------------------------------------------------------------------------
 
-    def _shard(self, name: str, zeros: Sequence[int], work: Sequence[int]) -> str:
+    def _shard(self, name: str, zeros: Sequence[Kernel], work: Sequence[Kernel]) -> str:
         body = [
             "  %from = mul i64 %task, %N", "  %first = sdiv i64 %from, %S", "  %next = add i64 %task, 1",
             "  %to = mul i64 %next, %N", "  %last = sdiv i64 %to, %S",
@@ -204,7 +212,7 @@ class _Writer:
         return "\n".join((*head, *body, "}\n"))
 
     def _main(self, drivers: Sequence[str], steps: Sequence[str]) -> str:
-        declared = [f"declare void @kernel{k}({_SIGNATURE})" for k in range(len(self.kernels))]
+        declared = [f"declare void @{kernel.name}({_SIGNATURE})" for kernel in self.kernels]
         head = [
             "declare i64 @llvm.smin.i64(i64, i64)", *declared, *drivers,
             _SEQUENTIAL,
@@ -227,8 +235,8 @@ class _Writer:
 def write(
     lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], places: Mapping[str, int],
     dtype: np.dtype[Any], micro: int, target: Target,
-) -> tuple[str, ...]:  # fmt: skip
-    """The code of a program as textual modules, in micro-batches of `micro` examples; `step` is in the last.
+) -> Code:  # fmt: skip
+    """The code of a program, in micro-batches of `micro` examples; `step` is in the last module.
 
     `places` gives the bytes per example before a tensor of scratch memory; the second word of the status is set where
     a `watched` tensor gets a NaN or an infinity.
@@ -244,9 +252,9 @@ def _loads(names: Sequence[str]) -> list[str]:
     return lines
 
 
-def _call(kernel: int, lo: int | str, hi: int | str, origin: int | str, slot: int | str) -> str:
+def _call(kernel: Kernel, lo: int | str, hi: int | str, origin: int | str, slot: int | str) -> str:
     arguments = f"ptr %tensors, ptr %memory, i64 {lo}, i64 {hi}, i64 {origin}, i64 {slot}, i64 %N, i64 %S"
-    return f"  call void @kernel{kernel}({arguments})"
+    return f"  call void @{kernel.name}({arguments})"
 
 
 def _work(task: Task) -> int:

@@ -70,8 +70,8 @@ class Nest:
         return (self.statement, *self.more)
 
 
-def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> None:
-    """Write the loops; `split` runs over the range that the function is called with."""
+def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
+    """Write the loops; `split` runs over the range that the function is called with. The letter in the lanes."""
     statement = nest.statement
     target = e.buffers[statement.target]
     place = Linear.of(statement.left, target.strides)
@@ -100,6 +100,7 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> None:
             at_point()
 
     level(outer)
+    return lane
 
 
 def prepare(e: Evaluator, nest: Nest) -> None:

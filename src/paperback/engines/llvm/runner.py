@@ -115,7 +115,8 @@ class _Compiled:
         self.micro = max(1, min(_MICRO, _MICRO_BYTES // max(self.scratch, 1)))
         watched = {updated(name) for name in program.updates}
         code = write(lowered, self.buffers, watched, places, dtype, self.micro, self.target)
-        self.library = objects.load(code, self.target, VERSION)
+        self.kernels = code.kernels
+        self.library = objects.load(code.modules, self.target, VERSION)
         self.step = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address("step"))
         self.rooms: OrderedDict[int, Room] = OrderedDict()
 

@@ -12,6 +12,7 @@ from paperback.engines.llvm.buffers import Linear
 from paperback.engines.llvm.contract import Contraction, choose_tile, combinations, depends, flat
 from paperback.engines.llvm.evaluate import Evaluator
 from paperback.engines.llvm.ir import Whole, vector_type
+from paperback.engines.llvm.kernels import Tiled
 from paperback.engines.llvm.nest import Nest, finish, range_of, turns
 from paperback.engines.llvm.values import Value
 from paperback.notation.affine import Letter
@@ -34,9 +35,9 @@ class _Column:
     lanes: int
 
 
-def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> None:
+def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> Tiled:
     """Write the loops over tiles; `split` runs over the range that the function is called with."""
-    _Tiles(e, nest, _unclipped(nest, c), split, registers).emit()
+    return _Tiles(e, nest, _unclipped(nest, c), split, registers).emit()
 
 
 def _unclipped(nest: Nest, c: Contraction) -> Contraction:
@@ -66,8 +67,11 @@ class _Tiles:
     def range_of(self, letter: Letter) -> tuple[Whole, Whole]:
         return range_of(self.e, self.nest, letter, self.split)
 
-    def emit(self) -> None:
+    def emit(self) -> Tiled:
+        rows, vectors = self._row_count(), -(-self.extents[self.c.lane] // self.e.width)
+        self.tile = choose_tile(rows, vectors, self.registers)
         self._outer(list(self.c.outer))
+        return Tiled(self.c, self.tile, rows, vectors)
 
     def _outer(self, letters: Sequence[Letter]) -> None:
         if not letters:
@@ -82,9 +86,7 @@ class _Tiles:
         """Over the vectors of the lane letter, then over the rows."""
         e, width, lane = self.e, self.e.width, self.c.lane
         extent = self.extents[lane]
-        vectors = -(-extent // width)
-        rows = self._row_count()
-        tile = choose_tile(rows, vectors, self.registers)
+        tile = self.tile
         across = tile.vectors * width
         full = extent - extent % across
         whole = [_Column(k * width, width) for k in range(tile.vectors)]
