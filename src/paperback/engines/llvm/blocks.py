@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = ["run"]
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ _BLOCKS = 32
 _NO_BATCH = "no batch"
 
 _compiled: OrderedDict[Any, Runner] = OrderedDict()
+_lock = threading.Lock()
 
 
 def run(
@@ -38,12 +40,13 @@ def run(
         return reference.run(block, arrays, sizes, dtype, functions)
     values, known, kind = bound(block, arrays, sizes, dtype)
     key = (block.statements, tuple(sorted(known.items())), kind, tuple(sorted(values)))
-    runner = _compiled.get(key)
-    if runner is None:
-        runner = _compiled[key] = Runner(_program(block, known, values), kind)
-        if len(_compiled) > _BLOCKS:
-            _compiled.popitem(last=False)
-    _compiled.move_to_end(key)
+    with _lock:
+        runner = _compiled.get(key)
+        if runner is None:
+            runner = _compiled[key] = Runner(_program(block, known, values), kind)
+            if len(_compiled) > _BLOCKS:
+                _compiled.popitem(last=False)
+        _compiled.move_to_end(key)
     return runner(values)
 
 

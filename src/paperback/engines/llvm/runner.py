@@ -55,6 +55,7 @@ class Runner:
         self.needed = tuple(needed)
         self._last: tuple[_Compiled | None, Room | None] = None, None
         self._compiled: OrderedDict[int | None, _Compiled] = OrderedDict()
+        self._lock = threading.Lock()
         try:
             self._general: _Compiled | None = _Compiled(lower(program), self, None)
         except NotPerExampleError:
@@ -88,12 +89,13 @@ class Runner:
     def _for(self, batch: int | None) -> _Compiled:
         if self._general is not None:
             return self._general
-        one = self._compiled.get(batch)
-        if one is None:
-            one = self._compiled[batch] = _Compiled(lower(self.program, batch), self, batch)
-            if len(self._compiled) > _BATCHES:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(batch)
+        with self._lock:
+            one = self._compiled.get(batch)
+            if one is None:
+                one = self._compiled[batch] = _Compiled(lower(self.program, batch), self, batch)
+                if len(self._compiled) > _BATCHES:
+                    self._compiled.popitem(last=False)
+            self._compiled.move_to_end(batch)
         return one
 
 
@@ -124,16 +126,17 @@ class _Compiled:
 
     def room(self, count: int) -> Room:
         """The memory for this many examples."""
-        room = self.rooms.get(count)
-        if room is None:
-            parallel = self.pool.address if self.work * count >= _WORTH_THREADS else 0
-            room = Room(
-                self.buffers, self.results, self.dtype, count, self.scratch, self.micro, self.threads, parallel
-            )
-            self.rooms[count] = room
-            if len(self.rooms) > _BATCHES:
-                self.rooms.popitem(last=False)
-        self.rooms.move_to_end(count)
+        with self.lock:
+            room = self.rooms.get(count)
+            if room is None:
+                parallel = self.pool.address if self.work * count >= _WORTH_THREADS else 0
+                room = Room(
+                    self.buffers, self.results, self.dtype, count, self.scratch, self.micro, self.threads, parallel
+                )
+                self.rooms[count] = room
+                if len(self.rooms) > _BATCHES:
+                    self.rooms.popitem(last=False)
+            self.rooms.move_to_end(count)
         return room
 
     def run(self, room: Room, arrays: Mapping[str, Array]) -> Outcome | None:
