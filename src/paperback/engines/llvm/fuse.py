@@ -80,7 +80,7 @@ def _inline(tasks: list[Task], kept: Collection[str]) -> None:
         readers = [t for t in tasks if task.target in t.reads]
         if all(_can_inline(task.target, reader) for reader in readers):
             for reader in readers:
-                tasks[tasks.index(reader)] = _with_inlined(reader, statement)
+                tasks[tasks.index(reader)] = _with_inlined(reader, statement, (*task.inside, target))
             tasks.remove(task)
 
 
@@ -98,15 +98,14 @@ def _can_inline(target: str, reader: Task) -> bool:
     return all(r.pad is None and r not in inside and all(isinstance(i, Affine) for i in r.indices) for r in reads)
 
 
-def _with_inlined(task: Task, producer: Statement) -> Task:
+def _with_inlined(task: Task, producer: Statement, inside: Sequence[str]) -> Task:
     def image(node: Node) -> Node:
         if isinstance(node, Read) and node.tensor == producer.target:
             return _at(producer, [i for i in node.indices if isinstance(i, Affine)])
         return map_children(node, image)
 
-    return replace(task, nests=tuple(
-        replace(nest, statement=replace(nest.statement, expr=image(nest.statement.expr))) for nest in task.nests
-    ))  # fmt: skip
+    nests = (replace(nest, statement=replace(nest.statement, expr=image(nest.statement.expr))) for nest in task.nests)
+    return replace(task, nests=tuple(nests), inside=(*task.inside, *inside))
 
 
 def _at(statement: Statement, indices: Sequence[Affine]) -> Node:
@@ -129,7 +128,8 @@ def _push(tasks: list[Task], kept: Collection[str]) -> None:
             if producer.target in task.reads and producer.target not in kept and _in_phases(producer, tasks):
                 pushed = _pushed(statement, producer)
                 if pushed is not None:
-                    tasks[tasks.index(task)] = replace(task, nests=pushed)
+                    inside = (*task.inside, *producer.inside, producer.target)
+                    tasks[tasks.index(task)] = replace(task, nests=pushed, inside=inside)
                     tasks.remove(producer)
                     break
 
@@ -240,7 +240,8 @@ def _merged(host: Task, task: Task) -> Task:
         return map_children(node, image)
 
     moved = replace(moved, expr=image(moved.expr))
-    return replace(host, nests=(replace(nest, more=(*nest.more, moved)),))
+    nests = (replace(nest, more=(*nest.more, moved)),)
+    return replace(host, nests=nests, inside=(*host.inside, *task.inside))
 
 
 def _trimmed(task: Task, tasks: Sequence[Task], kept: Collection[str]) -> Task:

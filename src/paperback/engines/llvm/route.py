@@ -133,6 +133,8 @@ def _route(lowered: Lowered, section: Section, task: Task, phases: _Phases) -> N
             _turn(lowered, section, reader.target, new, order)
     if not any(task.target in t.reads for s in lowered.sections for t in (*s.shard, *s.join)):
         section.shard.remove(task)
+        at = next(k for k, t in enumerate(section.shard) if t.target == compact)
+        section.shard[at] = replace(section.shard[at], inside=(*task.inside, task.target))
 
 
 def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> None:
@@ -248,7 +250,7 @@ class _Rewriter:
         assert isinstance(codes, Read) and isinstance(value, Read)
         gather = Route(x, value, codes, offsets, lane.letter, tuple(b.letter for b in places if b is not lane))
         zero = Task(name, (filled(new),), "zero")
-        return Task(name, (Nest(new, add=True, route=gather),), "share", zero)
+        return Task(name, (Nest(new, add=True, route=gather),), "share", zero, task.inside)
 
     def _fits(self, places: list[Binder], lane: Binder) -> bool:
         count = 1

@@ -19,12 +19,14 @@ class Task:
     mode      "example": for a range of examples; "share": this shard's share of a sum over the batch; "zero": before
               it; "once"
     before    what a shard does first of all
+    inside    tensors that are computed where they are read: their statements are part of these nests
     """
 
     target: str
     nests: tuple[Nest, ...]
     mode: str
     before: Task | None = None
+    inside: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
