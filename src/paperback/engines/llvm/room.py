@@ -26,6 +26,16 @@ _SPARE = 4
 _NUMBERS = (float, np.float64, np.float32)
 
 
+def _references() -> int:
+    """How many `_Result.take` counts to an array that nobody holds: the list's, the loop's, perhaps the question's."""
+    for array, _ in [(np.empty(()), 0)]:
+        count = sys.getrefcount(array)
+    return count
+
+
+_UNHELD = _references()
+
+
 @dataclass(frozen=True)
 class _Given:
     """An array of the caller's: its place in the table, and what it must be to be read where it is."""
@@ -38,7 +48,7 @@ class _Given:
 
 
 class _Result:
-    """Arrays for one result."""
+    """Arrays for one result. Views of them are handed out: nobody can change the shape of what is used again."""
 
     def __init__(self, place: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.place, self.shape, self.dtype = place, shape, dtype
@@ -47,12 +57,12 @@ class _Result:
     def take(self) -> tuple[Array, int]:
         """An array that nobody else holds, and its address."""
         for array, address in self.spare:
-            if sys.getrefcount(array) == 3:  # the list's, the loop's, and that of the question
-                return array, address
+            if sys.getrefcount(array) == _UNHELD:
+                return array[...], address
         array = np.empty(self.shape, self.dtype)
         self.spare.append((array, array.ctypes.data))
         del self.spare[:-_SPARE]
-        return self.spare[-1]
+        return array[...], self.spare[-1][1]
 
 
 class Room:
@@ -99,6 +109,8 @@ class Room:
 
     def accepts(self, arrays: Mapping[str, Any]) -> bool:
         """Can all given arrays be read where they are?"""
+        if type(arrays) is not dict:  # others may make an array when they are asked for it
+            return False
         for one in self.given:
             array = arrays.get(one.name)
             if not one.shape and type(array) in _NUMBERS:
