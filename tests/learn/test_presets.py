@@ -61,3 +61,16 @@ def test_a_table_may_have_columns_of_any_scale() -> None:
     np.testing.assert_allclose(model.state["batchnorm_1.var"], x.var(0), rtol=1e-5)
     model.fit(x, y, optimizer=SGD(0.1, momentum=0.9), batch_size=13, epochs=10)
     assert model.evaluate(x, y)["accuracy"] > 0.9
+
+
+def test_a_column_that_never_changed_in_training_cannot_carry_off_an_answer() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(size=80), np.zeros(80)])
+    y = (x[:, 0] > 0).astype(int)
+    model = Model(table((2,), 2), (2,), seed=0)
+    model.set_parameters(moments(x))
+    model.fit(x, y, optimizer=SGD(0.1, momentum=0.9), batch_size=16, epochs=20)
+    strange = x + [0.0, 255.0]
+    assert model.evaluate(x, y)["loss"] < 0.2
+    assert model.evaluate(strange, y)["loss"] < 50  # not clipped: 668,514
+    np.testing.assert_array_equal(model.predict(strange), model.predict(x + [0.0, 1e6]))

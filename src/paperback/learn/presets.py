@@ -4,7 +4,7 @@
              28x28 and larger: conv 5x5 to 32 and to 64, dense 128;  8x8 digits: conv 3x3 to 16 and to 32 with the
              outputs of the size of the inputs, dense 64
     mlp      dense 128 -> ReLU -> dense
-    table    batch norm -> dense 128 -> ReLU -> dense: columns may have any scale
+    table    batch norm -> clipped to 5 deviations -> dense 128 -> ReLU -> dense: columns may have any scale
 
 All end in scores, one for each class: the softmax is the loss's.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paperback.errors import ModelError
-from paperback.nn.layers import BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential
+from paperback.nn.layers import BatchNorm, Conv2d, Dense, Flatten, HardTanh, MaxPool2d, ReLU, Sequential
 
 _LARGE = 16  # the least side for which two unpadded 5x5 convolutions, each pooled, leave something
 
@@ -45,8 +45,13 @@ def mlp(input_shape: tuple[int, ...], classes: int = 10) -> Sequential:
 
 
 def table(input_shape: tuple[int, ...], classes: int = 10) -> Sequential:
-    """As `mlp`, after every number is brought to mean 0 and variance 1; see `moments`."""
-    return Sequential(Flatten(), BatchNorm(), Dense(128), ReLU(), Dense(classes))
+    """As `mlp`, after every number is brought to mean 0 and variance 1; see `moments`.
+
+    A column that is the same in (almost) all training examples has a variance of about 0, so another number in it would
+    come out as thousands of deviations, with which no weight was ever trained. It counts as 5, which is further than any number
+    of a training batch of up to 26 examples can be from the batch's mean.
+    """
+    return Sequential(Flatten(), BatchNorm(), HardTanh(-5.0, 5.0), Dense(128), ReLU(), Dense(classes))
 
 
 def moments(x: NDArray[Any]) -> dict[str, NDArray[Any]]:
