@@ -21,7 +21,7 @@ from paperback.learn.model import Model
 from paperback.learn.presets import PRESETS
 
 _MODEL = click.argument("model_path", metavar="MODEL")
-_ENGINE = click.option("--engine", help="What runs the network. Default: numpy.")
+_ENGINE = click.option("--engine", help="What runs the network. llvm, the default, numpy or exact.")
 
 
 @click.command(cls=Command)

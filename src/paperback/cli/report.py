@@ -33,7 +33,7 @@ from paperback.reports.run import measure
 @click.argument("run_path", metavar="RUN")
 @click.option("--out", help="Where to write the page. Default: RUN with the ending .html.")
 @click.option("--data", help="As in train, where the data lies elsewhere now.")
-@click.option("--engine", help="What runs the network. Default: numpy.")
+@click.option("--engine", help="What runs the network. llvm, the default, numpy or exact.")
 @job
 def report(
     say: Say, run_path: str, out: str | None, data: str | None, engine: str | None

@@ -52,7 +52,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--held-out", type=Real(0, 1, inside=True, usual=HELD_OUT), help="Share to test on. Default 0.2.")
 @click.option("--seed", type=Whole(0), help="Of the split and all else random. Default 0.")
 @click.option("--dtype", type=OneOf(["float32", "float64"]), help="Of all numbers. Default float32.")
-@click.option("--engine", help="What runs the network. Default: numpy.")
+@click.option("--engine", help="What runs the network. llvm, the default, numpy or exact.")
 @click.option("--save", "save_to", help="Write the trained model here.")
 @click.option("--report", "report_to", help="Write a page of the run here, HTML.")
 @click.option("--at-least", type=Real(0, 1, usual=0.9), help="Exit with 1 if the test accuracy, or R2, is below.")
