@@ -26,7 +26,7 @@ from paperback.learn.record import Record, environment
 from paperback.learn.schedules import SCHEDULES
 
 _SMALL = 10_000  # examples; fewer are gone through more often, in smaller batches
-_EPOCHS = {True: 40, False: 3}
+_EPOCHS = {True: 80, False: 3}
 _BATCH = {True: 16, False: 64}
 _LR = {"sgd": 0.05, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001}
 _VALIDATION = 0.1  # of the training examples, held out too where --patience asks for a judge
@@ -39,7 +39,7 @@ _VALIDATION = 0.1  # of the training examples, held out too where --patience ask
 @click.option("--target", help="Of CSV: the column of numbers to predict, by name or number from 0.")
 @click.option("--net", "spec", help='lenet, mlp, table, or layers: "conv 5x5x32, relu, maxpool 2, flatten, dense 10".')
 @click.option("--resume", help="Train this saved model on, in place of a new one.")
-@click.option("--epochs", type=Whole(1), help="Times through the examples. Default 40, or 3 for large data.")
+@click.option("--epochs", type=Whole(1), help="Times through the examples. Default 80, or 3 for large data.")
 @click.option("--batch-size", type=Whole(1), help="Examples in a step. Default 16, or 64 for large data.")
 @click.option("--optimizer", type=OneOf(_LR), help="Default sgd, or adam for --target.")
 @click.option("--lr", type=Real(0), help="Learning rate. Default 0.05 for sgd, else 0.001; 0.005 for --target.")

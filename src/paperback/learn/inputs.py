@@ -119,7 +119,7 @@ def check_values(where: str, name: str, array: Array, dtype: np.dtype[Any]) -> N
     """Every number is finite, and stays so in `dtype`."""
     if array.dtype.kind != "f":
         return
-    largest = np.finfo(dtype).max
+    largest = float(np.finfo(dtype).max)
     rows = max(1, _CHUNK // max(1, math.prod(array.shape[1:])))
     for start in range(0, len(array), rows):
         part = array[start : start + rows]
