@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from paperback.calculus.kernel import kernel_form
+from paperback.engines.llvm.addressed import find_address
 from paperback.engines.llvm.arrange import (
     needs_transpose,
     padded_copy,
@@ -54,7 +55,7 @@ from paperback.program.program import Program
 
 _BATCH_SIZE = 1_000_003  # stands for the batch while its size is unknown
 _SHARD_SIZE = 1_000_033
-_ROWS = 2048  # entries from which a sum over the batch alone is done row by row
+_ROWS = 2048  # entries from which a sum over the batch that can be cut by rows is
 
 RUNTIME: Mapping[int, int] = {_BATCH_SIZE: BATCH, _SHARD_SIZE: SHARDS}
 
@@ -144,7 +145,7 @@ class _Lowering:
             for form in forms:
                 self._check(form)
         extents = {letter: n for form in forms for letter, n in self._extents(form).items()}
-        nests = tuple(self._arranged(nest) for nest in parts(forms, statement, extents, self.shapes))
+        nests = tuple(self._arranged(nest) for nest in parts(forms, statement, extents, self.shapes, self.integers))
         self._place(Task(target, nests, self._mode(target)))
 
     def _mode(self, target: str) -> str:
@@ -202,7 +203,8 @@ class _Lowering:
             rows = 1
             for letter in letters:
                 rows *= extents[letter].value
-            if node.op != "sum" or (len(node.binders) == 1 and rows >= _ROWS):
+            by_rows = len(node.binders) == 1 or (node is whole and find_address(node, self.integers))
+            if node.op != "sum" or (by_rows and rows >= _ROWS):
                 return node
             return self._shares(statement.target, node, letters, extents, node is whole)
 

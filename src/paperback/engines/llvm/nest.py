@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from paperback.engines.llvm.addressed import Address, find_address
 from paperback.engines.llvm.arrange import Clip
-from paperback.engines.llvm.buffers import Buffer, Linear
+from paperback.engines.llvm.buffers import SHARDS, Buffer, Linear
 from paperback.engines.llvm.evaluate import Evaluator
 from paperback.engines.llvm.ir import Whole, vector_type
 from paperback.engines.llvm.values import Value
@@ -72,6 +73,9 @@ class Nest:
 
 def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
     """Write the loops; `split` runs over the range that the function is called with. The letter in the lanes."""
+    address = find_address(nest.statement.expr, {b.name for b in e.buffers.values() if b.element in ("i32", "i64")})
+    if address is not None and nest.add and not nest.more:
+        return _emit_addressed(e, nest, address, split)
     statement = nest.statement
     target = e.buffers[statement.target]
     place = Linear.of(statement.left, target.strides)
@@ -100,6 +104,43 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
             at_point()
 
     level(outer)
+    return lane
+
+
+def _emit_addressed(e: Evaluator, nest: Nest, address: Address, split: Letter | None) -> Letter | None:
+    """For every term in its order: where it goes, and there, in vectors, what is added."""
+    statement = nest.statement
+    assert isinstance(statement.expr, Reduce)
+    target = e.buffers[statement.target]
+    place = Linear.of(statement.left, target.strides)
+    sums = [b.letter for b in statement.expr.binders]
+    extents = {b.letter: e.extent_of(b.extent) for b in (*statement.binders, *statement.expr.binders)}
+    e.declare(extents)
+    own = {b.letter: extents[b.letter] for b in statement.binders if b.letter != address.place}
+    lane = lane_letter(e, statement, place, {l: n for l, n in own.items() if l != split})
+    parts = [l for l in own if own[l] == SHARDS or l == split]
+    inner = [l for l in own if l not in (*parts, lane)]
+
+    def at_point() -> None:
+        store(e, target, place, e.float_of(address.body), add=True)
+
+    def at_place() -> None:
+        code = e.value(address.codes)
+        first, end = range_of(e, nest, address.place, split)
+        above = e.compare(">=", code, e.whole(first))
+        meant = e.both(above, e.compare("<", code, e.whole(end)))
+        assert meant is not None
+        with e.f.when(meant.text), e.bind(address.place, code.text, extents[address.place]):
+            level(inner, lambda: at_point() if lane is None else vectors(e, lane, extents[lane], at_point))
+
+    def level(letters: list[Letter], body: Callable[[], None]) -> None:
+        if not letters:
+            body()
+            return
+        start, stop = range_of(e, nest, letters[0], split)
+        turns(e, letters[0], start, stop, extents[letters[0]], lambda: level(letters[1:], body))
+
+    level([*parts, *sums], at_place)
     return lane
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 __all__ = ["filled", "parts", "split"]
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from math import gcd, prod
 
 from paperback.calculus.kernel import interval
+from paperback.engines.llvm.addressed import find_address
 from paperback.engines.llvm.arrange import blocked, scattered
 from paperback.engines.llvm.nest import Nest
 from paperback.notation.affine import Letter
@@ -16,9 +17,14 @@ from paperback.notation.size import Size
 
 
 def parts(
-    forms: Sequence[Statement], whole: Statement, extents: Mapping[Letter, int], shapes: Mapping[str, tuple[int, ...]]
-) -> Iterator[Nest]:
+    forms: Sequence[Statement], whole: Statement, extents: Mapping[Letter, int], shapes: Mapping[str, tuple[int, ...]],
+    integers: Container[str],
+) -> Iterator[Nest]:  # fmt: skip
     """The parts of a statement: filled with its padding first, where they leave gaps or may meet."""
+    if len(forms) == 1 and find_address(forms[0].expr, integers):
+        yield filled(whole)
+        yield Nest(forms[0], add=True, split=split(forms[0]))
+        return
     scatters = [scattered(form, extents, shapes) for form in forms]
     if any(scatters) and not whole.pad:
         yield filled(whole)
