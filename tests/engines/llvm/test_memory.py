@@ -187,7 +187,7 @@ def test_what_was_done_to_a_result_does_not_show_in_the_next(what: str) -> None:
         assert y.shape == (3, 4) and y.dtype == np.float64 and y.flags.c_contiguous and y.flags.writeable
         assert np.array_equal(y, 2 * x["x"] + 1)
         CHANGES[what](y)
-        with pytest.raises(ValueError, match="cannot resize this array"):
+        with pytest.raises(ValueError, match="resize"):
             y.resize((5, 5), refcheck=False)
         del y
 

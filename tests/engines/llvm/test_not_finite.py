@@ -176,3 +176,20 @@ def test_gathers_out_of_range_are_refused_as_numpy_refuses_them() -> None:
     index[5, 3] = 99  # behind a bracket that is false
     expected, found = both(text, E=np.ones(3), id=index)
     assert np.array_equal(found, expected)
+
+
+def test_new_values_that_are_not_finite_are_reported() -> None:
+    """In whichever place: training looks no further where nothing is reported."""
+    net = pb.nn.Sequential(pb.nn.Dense(13), pb.nn.Dense(3))
+    model = pb.Model(net, (5,), dtype="float64", engine="llvm")
+    program = model.program("mean_squared_error", pb.optim.SGD(0.1), label="real")
+    run: Any = compile_program(program, "float64", "llvm")
+    given = {**model.parameters, INPUT: np.ones((4, 5)), LABEL: np.ones((4, 3)), "lr": 0.1}
+    assert run(given).finite
+    for name, array in model.parameters.items():
+        for place in range(0, array.size, 3):
+            for value in (np.nan, np.inf, -np.inf):
+                wrong = array.copy()
+                wrong.flat[place] = value
+                assert not run({**given, name: wrong}).finite
+    assert run(given).finite

@@ -25,6 +25,7 @@ from paperback.learn import optim
 from paperback.nn.losses import LOSSES
 
 FEW_TINY, FEW = 24, 12
+ONCE_WRONG = ((1005, False), (1025, True), (1096, False), (1149, False))
 MANY_TINY, MANY = 200, 200
 
 
@@ -56,6 +57,11 @@ def test_random_steps(name: str, tiny: bool, monkeypatch: pytest.MonkeyPatch) ->
     choose_target(monkeypatch, name)
     seeds = range(NAMES.index(name), FEW_TINY if tiny else FEW, len(NAMES))
     assert check_seeds(seeds, tiny) >= len(seeds) - 1
+
+
+@pytest.mark.parametrize(("seed", "tiny"), ONCE_WRONG)
+def test_steps_that_were_wrong_once(seed: int, tiny: bool) -> None:
+    assert check_seeds([seed], tiny) == 1
 
 
 @pytest.mark.long
