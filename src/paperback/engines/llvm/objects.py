@@ -37,13 +37,14 @@ _lock = threading.Lock()
 class Library:
     """Machine code in memory, for as long as this object lives: the caller keeps it while it uses the addresses.
 
-    `names` are the functions it defines; `notes` is the text its maker stored with it.
+    `names` are the functions it defines; `notes` is the text its maker stored with it; `size` is in bytes.
     """
 
-    def __init__(self, tracker: Any, addresses: Mapping[str, int], notes: str) -> None:
+    def __init__(self, tracker: Any, addresses: Mapping[str, int], notes: str, size: int) -> None:
         self._tracker = tracker  # LLVM frees the code with it
         self._addresses = addresses
         self.notes = notes
+        self.size = size
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -206,4 +207,4 @@ def _link(bundle: _Bundle) -> Library:
         tracker = builder.link(jit, f"paperback-{os.getpid()}-{next(_counter)}")
     except RuntimeError as error:
         raise EngineError(f"the generated code cannot be linked: {error}") from error
-    return Library(tracker, {name: tracker[name] for name in bundle.names}, bundle.notes)
+    return Library(tracker, {name: tracker[name] for name in bundle.names}, bundle.notes, sum(map(len, bundle.objects)))
