@@ -10,7 +10,7 @@ from benchmarks.networks import EVERY
 
 
 def main() -> None:
-    options = harness.arguments("The compiled engine beside the NumPy engine.", rows=True)
+    options = harness.parser("The compiled engine beside the NumPy engine.", rows=True).parse_args()
     rows = [row for row in EVERY if row[1] in ((32,) if options.quick else (1, 32, 128))]
     harness.compare(options, "engines", "The two engines, training steps", "train", rows, ["ours", "numpy"])
 

@@ -9,7 +9,10 @@ Before anything is timed, all candidates take the same steps from the same numbe
 
 from __future__ import annotations
 
-__all__ = ["FRAMEWORKS", "Measured", "Missing", "Team", "Worker", "arguments", "finish", "machine", "markdown"]
+__all__ = [
+    "CORES", "FRAMEWORKS", "ROOT", "Measured", "Missing", "Team", "Worker", "compare", "environment", "finish",
+    "machine", "markdown", "markdown_line", "parser", "say",
+]  # fmt: skip
 
 import argparse
 import datetime
@@ -24,7 +27,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.networks import find
+
 ROOT = Path(__file__).parent.parent
+CORES = len(os.sched_getaffinity(0))
 RESULTS = Path(__file__).parent / "results.md"
 CHECKED_STEPS = 10
 TOLERANCE = 2e-4
@@ -42,13 +48,19 @@ class Framework:
 FRAMEWORKS = {
     "ours": Framework("paperback", "ours"),
     "bare": Framework("its engine alone", "ours", {"bare": True}),
-    "one": Framework("paperback, 1 thread", "ours", {"threads": 1}),
     "numpy": Framework("its NumPy engine", "ours", {"engine": "numpy"}),
+    **{f"threads{k}": Framework(f"on {k} of {CORES} cores", "ours", {"threads": k}) for k in (1, 2, 4, 8) if k < CORES},
     "eager": Framework("PyTorch eager", "pytorch"),
     "compile": Framework("torch.compile", "pytorch", {"compile": True}),
     "jax": Framework("JAX jit", "jax_jit"),
     "scikit": Framework("scikit-learn", "scikit"),
 }
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a worker: this package and the library in its path."""
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu", **extra}
 
 
 class Missing(Exception):  # noqa: N818
@@ -60,11 +72,10 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self.framework = FRAMEWORKS[name]
-        path = os.pathsep.join([str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", self.framework.module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
+            env=environment(),
         )  # fmt: skip
         greeting = self._heard()
         self.version: str = greeting["version"]
@@ -239,15 +250,17 @@ def _check(values: Mapping[str, float], where: str) -> None:
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def arguments(what: str, frameworks: Sequence[str] = ()) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=what)
-    parser.add_argument("--quick", action="store_true", help="a sample of the rows, shorter blocks: under two minutes")
-    parser.add_argument("--json", action="store_true", help="print the numbers as JSON in place of the table")
-    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/results.md")
-    if frameworks:
-        parser.add_argument("--rows", help="networks and batches, as in sheet:32,mlp:128")
-        parser.add_argument("--with", dest="frameworks", help=f"candidates, of {','.join(frameworks)}")
-    return parser.parse_args()
+def parser(what: str, rows: bool = False) -> argparse.ArgumentParser:
+    """The options that all tables have."""
+    made = argparse.ArgumentParser(description=what)
+    made.add_argument("--quick", action="store_true", help="a sample of the rows, and shorter blocks")
+    made.add_argument("--json", action="store_true", help="print the numbers as JSON in place of the table")
+    made.add_argument("--write", action="store_true", help="put the table into benchmarks/results.md")
+    if rows:
+        names = ",".join(FRAMEWORKS)
+        made.add_argument("--rows", help="networks and batches, as in sheet:32,mlp:128")
+        made.add_argument("--with", dest="frameworks", help=f"candidates, the first is the base: {names}")
+    return made
 
 
 def say(text: str) -> None:
@@ -257,9 +270,8 @@ def say(text: str) -> None:
 def machine(versions: str = "") -> str:
     """The line under a table that says what it was measured on, and how busy that was."""
     load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
-    cores = len(os.sched_getaffinity(0))
     when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{_processor()}, {cores} cores, load {load}; Python {platform.python_version()}; {versions}; {when}"
+    return f"{_processor()}, {CORES} cores, load {load}; Python {platform.python_version()}; {versions}; {when}"
 
 
 def _processor() -> str:
@@ -274,8 +286,47 @@ def _processor() -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return "\n".join(map(markdown_line, [head, ["---"] * len(head), *rows]))
+
+
+def markdown_line(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def compare(
+    options: argparse.Namespace, name: str, title: str, task: str, rows: Iterable[tuple[str, int]],
+    candidates: Sequence[str], goals: Mapping[str, Mapping[int, float]] | None = None,
+) -> None:  # fmt: skip
+    """The table of a task: every candidate's ratio to the first one, for every (network, batch)."""
+    if options.rows:
+        rows = [(network, int(batch)) for network, batch in (item.split(":") for item in options.rows.split(","))]
+    candidates = options.frameworks.split(",") if options.frameworks else candidates
+    base, *others = candidates
+    measured, table = [], []
+    with Team(candidates, options.quick) as team:
+        for network, batch in rows:
+            row = team.measure(task, network, batch)
+            measured.append(row)
+            own = median(row.seconds[base])
+            line = [find(network).title, batch, f"{1e3 * own:.3f}", f"{batch / own:,.0f}"]
+            line += [(goals or {}).get(network, {}).get(batch, "")] if goals else []
+            line += [*(row.cell(other, base) for other in others), _layout(row.variants.get("eager"))]
+            table.append(line)
+            say(markdown_line(line))
+        ran = f"{machine(team.versions)}; {team.turns} turns"
+    head = ["network", "batch", f"{FRAMEWORKS[base].title}, ms", "examples/s"]
+    head += [*(["goal, PyTorch eager"] if goals else []), *(FRAMEWORKS[other].title for other in others)]
+    head += ["PyTorch at its best"]
+    shown = [place for place in range(len(head)) if any(line[place] != "" for line in table)]
+    text = markdown([head[place] for place in shown], [[line[place] for place in shown] for line in table])
+    finish(options, name, title, f"{text}\n\n{ran}", [row.plain() for row in measured])
+
+
+def _layout(variant: Mapping[str, Any] | None) -> str:
+    if variant is None:
+        return ""
+    threads = variant["threads"]
+    return f"{'NHWC' if variant['channels_last'] else 'NCHW'}, {threads} thread{'s' * (threads > 1)}"
 
 
 def finish(options: argparse.Namespace, name: str, title: str, text: str, data: Any, path: Path = RESULTS) -> None:

@@ -7,8 +7,10 @@ flatten in the order rows, columns, channels.
 
 from __future__ import annotations
 
-__all__ = ["NETWORKS", "Conv", "Dense", "Flatten", "MaxPool", "MeanOverPlaces", "Network", "ReLU", "Residual",
-           "convolutional", "examples", "multiply_adds", "output_shape", "weights"]  # fmt: skip
+__all__ = [
+    "BATCHES", "EVERY", "NETWORKS", "SCALED", "Conv", "Dense", "Flatten", "MaxPool", "MeanOverPlaces", "Network",
+    "ReLU", "Residual", "chain", "convolutional", "examples", "find", "multiply_adds", "output_shape", "weights",
+]  # fmt: skip
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -112,6 +114,27 @@ NETWORKS = {
 }  # fmt: skip
 
 
+BATCHES = (1, 8, 32, 128, 512)
+EVERY = [(name, batch) for name in NETWORKS if name != "tiny" for batch in BATCHES]
+
+# The sheet's network for images of other sizes, and with other numbers of filters.
+SCALED = {
+    **{
+        f"size{n}": Network(f"sheet's network, {n}x{n}", (n, n, 1), convolutional([32, 64], 5, [128]))
+        for n in (16, 28, 56, 112)
+    },
+    **{
+        f"filters{k}": Network(f"sheet's, {k} and {2 * k} filters", (28, 28, 1), convolutional([k, 2 * k], 5, [128]))
+        for k in (8, 16, 32, 64)
+    },
+}
+
+
+def find(name: str) -> Network:
+    """The network of this name."""
+    return {**NETWORKS, **SCALED}[name]
+
+
 def output_shape(layer: Layer, shape: Shape) -> Shape:
     match layer:
         case Conv(filters, kernel, stride, padding):
@@ -174,8 +197,3 @@ def multiply_adds(network: Network, sparse: bool = False) -> int:
             total += forward + (1 if first else 2) * forward // share
             first = False
     return total
-
-
-def find(name: str) -> Network:
-    """The network of this name."""
-    return NETWORKS[name]

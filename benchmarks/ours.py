@@ -8,6 +8,7 @@ import numpy as np
 
 import paperback as pb
 from benchmarks import networks as n
+from benchmarks.learn import Examples, Job
 from paperback import nn
 from paperback.engines import compile_program
 
@@ -100,3 +101,13 @@ def infer(
         return float(np.abs(y).sum())
 
     return run
+
+
+def learn(job: Job, train: Examples, test: Examples) -> tuple[int, float]:
+    """(epochs, share of the held-out examples that are right) of a training; see `learn`."""
+    made, rule = model(job.network), pb.optim.SGD(job.lr, momentum=job.momentum)
+    history = made.fit(
+        *train, optimizer=rule, batch_size=job.batch, epochs=job.epochs, validation=test,
+        callbacks=[lambda _, epoch: epoch.val_accuracy >= job.goal],
+    )  # fmt: skip
+    return len(history), history[-1].val_accuracy

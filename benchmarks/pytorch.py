@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from benchmarks import networks as n
+from benchmarks.learn import Examples, Job
 
 CORES = len(os.sched_getaffinity(0))
 VARIANTS = [
@@ -132,3 +133,25 @@ def infer(
         return y.abs().sum().item()
 
     return run
+
+
+def learn(job: Job, train: Examples, test: Examples) -> tuple[int, float]:
+    """(epochs, share of the held-out examples that are right) of a training; see `learn`."""
+    net = model(job.network)
+    optimizer = torch.optim.SGD(net.parameters(), lr=job.lr, momentum=job.momentum)
+    (x, y), (held_x, held_y) = ((channels_first(images), torch.from_numpy(labels)) for images, labels in (train, test))
+    torch.manual_seed(0)
+    accuracy, epoch = 0.0, 0
+    while epoch < job.epochs and accuracy < job.goal:
+        for chosen in torch.randperm(len(x)).split(job.batch):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x[chosen]), y[chosen]).backward()
+            optimizer.step()
+        epoch += 1
+        with torch.inference_mode():
+            right = sum(
+                int((net(part).argmax(1) == label).sum())
+                for part, label in zip(held_x.split(256), held_y.split(256), strict=True)
+            )
+        accuracy = right / len(held_x)
+    return epoch, accuracy

@@ -16,12 +16,12 @@ import gc
 import importlib
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks import memory
 from benchmarks.networks import find
 
 LEARNING_RATE = 0.02
@@ -63,7 +63,7 @@ def _answer(module: Any, tasks: dict[str, Callable[[int], float]], asked: dict[s
         tasks.clear()
         gc.collect()
     elif "memory" in asked:
-        return {"peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+        return {"peak": memory.peak()}
     return {"done": True}
 
 
