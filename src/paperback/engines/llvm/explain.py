@@ -16,10 +16,11 @@ from fractions import Fraction
 from math import prod
 from statistics import median
 
+from paperback.engines.llvm.addressed import Address, find_address
 from paperback.engines.llvm.arrange import product_of_reads
 from paperback.engines.llvm.buffers import BATCH, SHARDS, Buffer
 from paperback.engines.llvm.contract import limits, rows_or_usual, turn_cycles
-from paperback.engines.llvm.kernels import Followed, Kernel, Tiled, Turned, Way
+from paperback.engines.llvm.kernels import Followed, Kernel, Looped, Tiled, Turned, Way
 from paperback.engines.llvm.lower import RUNTIME
 from paperback.engines.llvm.module import CONTEXT
 from paperback.engines.llvm.nest import Nest
@@ -129,7 +130,14 @@ class _Kernel:
     def _flops(self, nest: Nest, statement: Statement) -> Fraction:
         if nest.fill is not None:
             return Fraction(0)
+        address = self._address(nest)
+        if address is not None:  # every term goes to one place
+            statement = replace(statement, binders=tuple(b for b in statement.binders if b.letter != address.place))
         return operations(_without_codes(nest, statement), self.number, list(_clips(nest)))
+
+    def _address(self, nest: Nest) -> Address | None:
+        integers = {b.name for b in self.known.buffers.values() if b.element in ("i32", "i64")}
+        return find_address(nest.statement.expr, integers) if nest.add and not nest.more else None
 
     def _traffic(self) -> tuple[int, int]:
         """Bytes of the tensors that are read, and of those that are written."""
@@ -168,8 +176,8 @@ class _Kernel:
             turn = turn_cycles(way.tile, way.rows, way.vectors) / rows_or_usual(way.rows)
             cycles += adds / extent * turn
             rest = rest[1:]
-        vectorised = not (hasattr(way, "lane") and way.lane is None)
         for statement in rest:
+            vectorised = not isinstance(way, Looped) or way.lane is not None or _sums(statement)
             calls = sum(_CALL for n in nodes(statement.expr) if isinstance(n, Call) and n.function != "relu")
             work = max(float(self._flops(nest, statement)), self._points(statement))
             cycles += (work + calls * self._points(statement)) / (lanes if vectorised else 1)
@@ -228,13 +236,18 @@ class _Kernel:
                 )
             case Turned():
                 words.append(f"squares of {lanes} x {lanes} are turned in registers")
+            case _ if self._address(nest) is not None:
+                words.append("every term is added to the row that it names, in the order of the terms")
+            case _ if way.lane is None and _sums(statement):
+                words.append("plain nest, one entry after the other, the sum in vectors")
             case _ if way.lane is None:
                 why = "no letter is long enough and has neighbours in the result"
                 if len(statement.left) == 1 and nest.split is not None:
                     why = "its only letter is cut into ranges, for threads"
                 words.append(f"plain nest, entry by entry: {why}")
             case _:
-                words.append(f"plain nest, vectors of {lanes} along {spelled([way.lane])}: {self._reason(statement)}")
+                wide = min(lanes, next(self.number(b.extent) for b in statement.binders if b.letter == way.lane))
+                words.append(f"plain nest, vectors of {wide} along {spelled([way.lane])}: {self._reason(statement)}")
         on_the_left = {letter for form in statement.left for letter in form.letters}
         blocks = [b.letter for b in statement.binders if b.letter not in on_the_left]
         if blocks:
@@ -250,7 +263,7 @@ class _Kernel:
         return "; ".join(words)
 
     def _reason(self, statement: Statement) -> str:
-        sums = [n for n in nodes(statement.expr) if isinstance(n, Reduce)]
+        sums = _sums(statement)
         if not sums:
             return "every entry by itself"
         if any(product_of_reads(n) for n in sums):
@@ -259,6 +272,10 @@ class _Kernel:
 
     def _of_program(self, name: str) -> bool:
         return " (" not in name
+
+
+def _sums(statement: Statement) -> list[Reduce]:
+    return [n for n in nodes(statement.expr) if isinstance(n, Reduce)]
 
 
 def _without_codes(nest: Nest, statement: Statement) -> Statement:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 __all__ = ["BYTES_PER_SECOND", "CYCLES_PER_SECOND", "Plan", "Row", "Step"]
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from paperback.markup import Html, fragment, join, raw, table, tag
 
 CYCLES_PER_SECOND = 3.5e9
 BYTES_PER_SECOND = 32e9
+_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Plan:
                 head = f"{number:>3}  {', '.join(row.targets)}"
                 lines += [head + (f"   with {', '.join(row.inside)} inside" if row.inside else "")]
                 for step in row.steps:
-                    lines += [f"       {step.formula}", f"         {step.how}"]
+                    lines += [f"       {step.formula}", *_wrapped(step.how, " " * 9)]
                 lines += [f"       {_cost(row)}"]
             lines += [""]
         return "\n".join([*lines, *self._foot()])
@@ -159,6 +161,10 @@ class Plan:
             f"{BYTES_PER_SECOND / 1e9:g} GB/s, on one core"
         )
         return lines
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _cost(row: Row) -> str:
