@@ -10,7 +10,7 @@ Before anything is timed, all candidates take the same steps from the same numbe
 from __future__ import annotations
 
 __all__ = [
-    "CORES", "FRAMEWORKS", "ROOT", "Measured", "Missing", "Team", "Worker", "compare", "environment", "finish",
+    "CORES", "FRAMEWORKS", "ROOT", "Measured", "Missing", "Team", "Worker", "check", "compare", "environment", "finish",
     "machine", "markdown", "markdown_line", "parser", "say",
 ]  # fmt: skip
 
@@ -77,7 +77,11 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
             env=environment(),
         )  # fmt: skip
-        greeting = self._heard()
+        try:
+            greeting = self._heard()
+        except (Missing, RuntimeError):
+            self.close()
+            raise
         self.version: str = greeting["version"]
         self.variants: list[dict[str, Any]] = greeting["variants"]
 
@@ -191,7 +195,7 @@ class Team:
                 if name == "ours":
                     raise
                 say(f"left out of {network}, batch {batch}: {error}"[:300])
-        _check(values, f"{task}, {network}, batch {batch}")
+        check(values, f"{task}, {network}, batch {batch}")
         for run in runs:
             run.choose_steps(self.block)
         for _ in range(self.turns):
@@ -238,7 +242,7 @@ class _Run:
         self.seconds.append(self.worker.run(self.key, self.steps)[0] / self.steps)
 
 
-def _check(values: Mapping[str, float], where: str) -> None:
+def check(values: Mapping[str, float], where: str) -> None:
     """All did the same arithmetic."""
     first = next(iter(values.values()))
     for name, value in values.items():
@@ -295,7 +299,7 @@ def markdown_line(cells: Sequence[object]) -> str:
 
 def compare(
     options: argparse.Namespace, name: str, title: str, task: str, rows: Iterable[tuple[str, int]],
-    candidates: Sequence[str], goals: Mapping[str, Mapping[int, float]] | None = None,
+    candidates: Sequence[str], goals: Mapping[str, Mapping[int, float]] | None = None, path: Path = RESULTS,
 ) -> None:  # fmt: skip
     """The table of a task: every candidate's ratio to the first one, for every (network, batch)."""
     if options.rows:
@@ -319,7 +323,7 @@ def compare(
     head += ["PyTorch at its best"]
     shown = [place for place in range(len(head)) if any(line[place] != "" for line in table)]
     text = markdown([head[place] for place in shown], [[line[place] for place in shown] for line in table])
-    finish(options, name, title, f"{text}\n\n{ran}", [row.plain() for row in measured])
+    finish(options, name, title, f"{text}\n\n{ran}", [row.plain() for row in measured], path)
 
 
 def _layout(variant: Mapping[str, Any] | None) -> str:
