@@ -166,7 +166,10 @@ def test_pictures_and_label_columns(tmp_path: Path) -> None:
     for label in ("kind", "0", "-3"):
         ran = run("train", "--data", table, "--label", label, "--epochs", "30", "--json", "--save", tmp_path / "t")
         assert result(ran)["test_accuracy"] == 1
-        assert result(run("evaluate", tmp_path / "t", "--data", table, "--label", label, "--json"))["accuracy"] == 1
+        for given in (("--label", label), ()):  # the model knows its column
+            command = ("evaluate", tmp_path / "t", "--data", table, *given, "--json")
+            assert result(run(*command))["accuracy"] == 1
+            assert len(result(run("predict", tmp_path / "t", "--data", table, *given, "--json"))["predictions"]) == 40
 
 
 def test_errors_are_json_too() -> None:

@@ -38,6 +38,7 @@ def idx_pair(folder: Path, stem: str, end: str = "", images: np.ndarray = pixels
 def test_nothing_gives_the_digits() -> None:
     digits = load()
     assert (digits.name, digits.classes, len(digits), digits.x.shape) == ("digits", 10, 1797, (1797, 8, 8, 1))
+    assert repr(digits) == "Dataset('digits': 1,797 examples of 8x8x1 in 10 classes)"
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])

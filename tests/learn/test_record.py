@@ -148,6 +148,8 @@ def test_a_history_shows_itself() -> None:
     for epoch in history:
         assert f">{epoch.loss:.4g}<" in html and f"{epoch.accuracy:.1%}" in html
     assert "held-out" not in html
+    one = History(history.epochs[:1], 3, False, history.curve[:3])
+    assert list(one.charts()) == ["Loss by step", "Learning rate by step"]
     assert History()._repr_html_().count("<svg") == 0
     shown = History((Epoch(1, 1.0, None, 0.5, None, 1.0, 2.0),), 3)._repr_html_()
     assert "held-out loss" in shown and "accuracy" not in shown.split("</style>")[1]

@@ -14,7 +14,7 @@ from paperback.cli.job import Say, below, job, label_column
 from paperback.cli.netspec import network
 from paperback.cli.numbers import METRICS, check_goal, gives_classes, worth
 from paperback.cli.options import Command, Real, Shape, Whole, needs
-from paperback.cli.sets import HELD_OUT, check_classes, class_names, size_for, splits
+from paperback.cli.sets import HELD_OUT, check_classes, class_names, size_for, splits, trained_label
 from paperback.data.examples import load_examples
 from paperback.learn.metrics import plain, predicted
 from paperback.learn.model import Model
@@ -29,7 +29,7 @@ _ENGINE = click.option("--engine", help="What runs the network. llvm, the defaul
 @click.option("--data", help="As in train. Default: the digits in the package.")
 @click.option("--held-out", type=Real(0, 1, inside=True, usual=HELD_OUT), help="As train's. Default 0.2.")
 @click.option("--all", "everything", is_flag=True, help="All examples of the file, not the held-out ones only.")
-@click.option("--label", help="As in train.")
+@click.option("--label", help="As in train. Default: the column of the training.")
 @click.option("--target", help="As in train.")
 @click.option("--confusion", is_flag=True, help="Also the table of classes, with precision and recall.")
 @click.option("--at-least", type=Real(0, 1, usual=0.9), help="Exit with 1 if the accuracy, or R2, is below.")
@@ -54,6 +54,7 @@ def evaluate(
     model = Model.load(model_path, engine=engine)
     check_goal(model, target)
     needs("--confusion", confusion, target is None, "of classes, --target has none")
+    label = trained_label(model_path, data) if label is None and target is None else label
     test = splits(data, held_out, model.seed, label, size_for(model, data), everything, target)[1]
     if target is not None:
         numbers = model.evaluate(test.x, test.y, metrics=METRICS)
@@ -91,7 +92,7 @@ def _share(value: float) -> str:
 @click.command(cls=Command)
 @_MODEL
 @click.option("--data", help="As in train; or without labels: .npy, CSV, a picture, a folder. Default: the digits.")
-@click.option("--label", help="Of CSV: the column of the labels, which is left out.")
+@click.option("--label", help="Of CSV: the column of the labels, which is left out. Default: as trained.")
 @click.option("--target", help="Of CSV: the column that was trained for, which is left out.")
 @click.option("--limit", type=Whole(1), help="The first examples only.")
 @_ENGINE
@@ -112,7 +113,9 @@ def predict(
     model = Model.load(model_path, engine=engine)
     needs("--label", label, data is not None, "of a CSV file, the digits have none", "pass --data too")
     needs("--target", target, data is not None, "of a CSV file, the digits have classes", "pass --data too")
-    examples = load_examples(data, model.input_shape, label=label_column(label), target=label_column(target))
+    columns = {"label": label_column(label), "target": label_column(target)}
+    usual = label_column(trained_label(model_path, data))
+    examples = load_examples(data, model.input_shape, **columns, usual=usual)
     names = class_names(model_path)
     output = model.predict(examples[:limit])
     numbers = output[..., 0] if output.shape[-1] == 1 else output

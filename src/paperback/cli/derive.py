@@ -32,7 +32,6 @@ def derive(
             refuse("--size", f"{name} needs a whole number, found {value}; write for example --size {name}=2")
         declared[name] = int(value)
     given = formula(text, **declared)
-    say(str(given))
     found: dict[str, dict[str, str]] = {}
     for name in wrt or given.inputs:
         found[name] = {
@@ -40,7 +39,9 @@ def derive(
             "vjp": str(given.vjp(name)),
             "jvp": str(given.jvp(name)),
         }
-        for what, shown in found[name].items():
+    say(str(given))
+    for name, formulas in found.items():
+        for what, shown in formulas.items():
             say(f"\n{what} by {name}\n{shown}")
     return {"command": "derive", "formula": str(given), "wrt": found}, 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HELD_OUT", "check_classes", "class_names", "size_for", "splits"]
+__all__ = ["HELD_OUT", "check_classes", "class_names", "size_for", "splits", "trained_label"]
 
 from paperback.cli.job import label_column
 from paperback.cli.options import needs, refuse
@@ -48,6 +48,14 @@ def class_names(path: str) -> tuple[str, ...]:
     names = record.job.get("classes") if record is not None else None
     known = isinstance(names, list) and all(isinstance(name, str) for name in names)
     return tuple(names) if known and names is not None else ()
+
+
+def trained_label(path: str, data: str | None) -> str | None:
+    """The `--label` of a saved model's training, for another table; None where there was none."""
+    record = read_record(path)
+    label = record.job.get("label") if record is not None else None
+    table = data is not None and data.lower().removesuffix(".gz").endswith(".csv")
+    return label if table and isinstance(label, str) else None
 
 
 def check_classes(test: Dataset, names: tuple[str, ...]) -> None:

@@ -120,7 +120,7 @@ def train(
         if spec == "table":
             model.set_parameters(moments(training.x))
     else:
-        spec = f"{resume}, {model.epochs} epochs old"
+        spec = f"{resume}, {model.epochs} epoch{'s' * (model.epochs != 1)} old"
     small = len(training) < _SMALL
     epochs = epochs or _EPOCHS[small]
     if batch_size is None:
@@ -133,7 +133,7 @@ def train(
     goal = f"in {training.classes} classes" if target is None else f"for {target}"
     of = f"of {'x'.join(map(str, shape))} {goal}"
     say(f"{training.name}: {len(training):,} examples {of}, {test.name}: {len(test):,}")
-    say(f"{spec}: {parameters:,} parameters; {epochs} epochs")
+    say(f"{spec}: {parameters:,} parameters; {epochs} epoch{'s' * (epochs > 1)}")
     start = time.monotonic()
     history = model.fit(
         training.x,

@@ -86,6 +86,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.y)
 
+    def __repr__(self) -> str:
+        kind = f"in {self.classes} classes" if self.classes else "for numbers"
+        return f"Dataset({self.name!r}: {len(self):,} examples of {'x'.join(map(str, self.x.shape[1:]))} {kind})"
+
     def take(self, indices: NDArray[np.int64], name: str | None = None) -> Dataset:
         """The examples at these places, in this order."""
         return Dataset(self.x[indices], self.y[indices], self.classes, name or self.name, self.class_names)

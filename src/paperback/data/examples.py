@@ -29,11 +29,13 @@ def load_examples(
     *,
     label: int | str | None = None,
     target: int | str | None = None,
+    usual: int | str | None = None,
 ) -> NDArray[Any]:
     """The examples at `path` (None: the digits) for a network that takes examples of this shape.
 
-    label    of CSV: the column that holds labels and is left out; unless given, the last where there is one too many
+    label    of CSV: the column that holds labels and is left out; unless given, `usual` where there is one too many
     target   of CSV, in place of label: the column of numbers that is left out
+    usual    the column of the labels where there are any: None for the last
     """
     if path is None:
         return load().x
@@ -53,5 +55,5 @@ def load_examples(
     files = files or (pictures_in(place) if place.is_dir() else [])
     if files:
         return read_pictures(files, size=size)
-    loaded = load(place, label=label, size=size if has_pictures(place) else None)
+    loaded = load(place, label=usual if label is None else label, size=size if has_pictures(place) else None)
     return loaded.x if isinstance(loaded, Dataset) else loaded[1].x

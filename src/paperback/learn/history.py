@@ -104,7 +104,7 @@ class History(Sequence[Epoch]):
     # --- for people --------------------------------------------------------------------------------------------------
 
     def charts(self) -> dict[str, Html]:
-        """The curves there are, by title: loss and accuracy by epoch; loss and learning rate by step."""
+        """The curves there are, by title: loss and accuracy by epoch, if of two or more; loss and rate by step."""
         numbers = [epoch.number for epoch in self.epochs]
         losses = [
             Series("training loss", numbers, [epoch.loss for epoch in self.epochs]),
@@ -117,9 +117,11 @@ class History(Sequence[Epoch]):
         steps = [point.step for point in self.curve]
         step_losses = Series("loss of a step", steps, [point.loss for point in self.curve], "thin")
         rates = Series("learning rate", steps, [point.rate for point in self.curve], "thin")
-        made = {
+        made = {} if len(self) < 2 else {
             "Loss by epoch": chart(losses, "Loss by epoch", "epoch", log=_is_steep(losses)),
             "Accuracy by epoch": chart(accuracies, "Accuracy by epoch", "epoch", written=percent),
+        }  # fmt: skip
+        made |= {
             "Loss by step": chart([step_losses], "Loss by step", "step", log=_is_steep([step_losses])),
             "Learning rate by step": chart([rates], "Learning rate by step", "step"),
         }

@@ -47,9 +47,9 @@ def mlp(input_shape: tuple[int, ...], classes: int = 10) -> Sequential:
 def table(input_shape: tuple[int, ...], classes: int = 10) -> Sequential:
     """As `mlp`, after every number is brought to mean 0 and variance 1; see `moments`.
 
-    A column that is the same in (almost) all training examples has a variance of about 0, so another number in it would
-    come out as thousands of deviations, with which no weight was ever trained. It counts as 5, which is further than any number
-    of a training batch of up to 26 examples can be from the batch's mean.
+    A column that is the same in (almost) all training examples has a variance of about 0, so another number in it
+    would come out as thousands of deviations, with which no weight was ever trained. It counts as 5, which is further
+    than any number of a training batch of up to 26 examples can be from the batch's mean.
     """
     return Sequential(Flatten(), BatchNorm(), HardTanh(-5.0, 5.0), Dense(128), ReLU(), Dense(classes))
 
