@@ -19,6 +19,8 @@ from tests.engines.llvm.random_steps import check_step, draw_step
 from tests.nn.cases import CASES, Case
 from tests.nn.sample import Sample
 
+from paperback import nn
+from paperback.engines.llvm import runner
 from paperback.engines.llvm.target import NAMES, limited
 from paperback.errors import EngineError
 from paperback.learn import optim
@@ -95,8 +97,40 @@ def check_case(case: Case, dtype: str) -> None:
     found = sample.run(sample.given, "llvm", dtype)
     tolerance = 1e-12 if dtype == "float64" else 1e-4
     for name, right in truth.items():
-        assert found[name].dtype == dtype and found[name].shape == right.shape
+        assert found[name].dtype == dtype and found[name].shape == right.shape, name
         np.testing.assert_allclose(found[name], right, rtol=0, atol=tolerance * max(1, np.abs(right).max(initial=0)))
+
+
+WIDE = [  # many channels: what is fast for them is not used for few
+    Case("conv2d-same-dilation", nn.Conv2d(3, (2, 3), padding="same", dilation=2), (4, 3, 11)),
+    Case("conv2d-pad", nn.Conv2d(17, 3, padding=1), (5, 6, 9), 2),
+    Case("conv2d-stride", nn.Conv2d(12, 3, 2, 1), (6, 5, 16), 2),
+    Case("conv2d-groups", nn.Conv2d(20, 2, padding="same", groups=2), (3, 5, 18)),
+    Case("conv1d-full", nn.Conv1d(8, 3, 2, "full"), (7, 8), 5),
+    Case("conv3d-same", nn.Conv3d(9, 2, padding="same"), (2, 3, 2, 8), 2),
+    Case("convtranspose2d", nn.ConvTranspose2d(8, 3, 2, 1, 1), (3, 4, 9), 2),
+    Case("maxpool2d-overlap", nn.MaxPool2d(3, 2, "same"), (7, 6, 20), 2),
+    Case("avgpool2d", nn.AvgPool2d(2), (4, 7, 33), 2),
+    Case("dense", nn.Dense(37), (65,), 19),
+    Case("layernorm", nn.LayerNorm(), (3, 35)),
+    Case("attention", nn.MultiHeadAttention(2, causal=True), (19, 24), 2, "real"),
+    Case("net", nn.Sequential(nn.Conv2d(18, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(9, 3, padding=1),
+                              nn.BatchNorm(), nn.Flatten(), nn.Dense(11)), (6, 7, 10), 9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in WIDE])
+def test_wide_layers(case: Case) -> None:
+    check_case(case, "float64")
+
+
+MICRO_BATCHES = (0, 6, 21)
+
+
+def test_shards_of_several_micro_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_MICRO", 2)
+    assert min(draw_step(seed, False).batch for seed in MICRO_BATCHES) > 20
+    assert check_seeds(MICRO_BATCHES, False) == len(MICRO_BATCHES)
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES[::8]])

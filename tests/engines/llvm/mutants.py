@@ -1,0 +1,264 @@
+"""Plausible mistakes in the generator of code, planted one at a time, each with a check of the fast suite that tells.
+
+A mutant may crash the process, so each is tried in a child of its own: `python -m tests.engines.llvm.mutants` prints a
+line for every mutant.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from tests.engines.llvm import test_determinism, test_formulas, test_memory, test_not_finite
+from tests.engines.llvm.test_programs import (
+    ONCE_WRONG,
+    WIDE,
+    check_case,
+    check_seeds,
+    test_shards_of_several_micro_batches,
+)
+from tests.nn.cases import CASES
+from tests.test_mutants import find
+
+from paperback.engines.llvm import runner
+from paperback.engines.llvm.values import Value
+from paperback.notation.expr import Binder, Statement
+from paperback.notation.size import Size
+
+LLVM = "paperback.engines.llvm"
+Law = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`places` are "module:Class.name" inside the engine; `make` turns what is there into the mistake."""
+
+    id: str
+    places: tuple[str, ...]
+    make: Callable[[Any], Any]
+    law: Law
+
+
+# --- checks of the fast suite -----------------------------------------------------------------------------------------
+
+
+def layers(*ids: str) -> Law:
+    def law() -> None:
+        chosen = [case for case in CASES if case.id in ids]
+        assert len(chosen) == len(ids)
+        for case in chosen:
+            check_case(case, "float64")
+
+    return law
+
+
+def steps(*seeds: int, tiny: bool = False) -> Law:
+    return lambda: check_seeds(seeds, tiny)
+
+
+def formulas(*ids: str) -> Law:
+    def law() -> None:
+        chosen = [case for case in test_formulas.CASES if case.id in ids]
+        assert len(chosen) == len(ids)
+        assert all(test_formulas.check_case(case, 0) for case in chosen)
+
+    return law
+
+
+def wide(*ids: str) -> Law:
+    return lambda: [check_case(case, "float64") for case in WIDE if case.id in ids]
+
+
+def in_micro_batches() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        test_shards_of_several_micro_batches(patch)
+
+
+def with_poison(seed: int, tiny: bool) -> Law:
+    assert (seed, tiny) in ONCE_WRONG
+
+    def law() -> None:
+        os.environ["PAPERBACK_DEBUG"] = "memory"
+        check_seeds([seed], tiny)
+
+    return law
+
+
+def on_threads() -> None:
+    runner._WORTH_THREADS = 0
+    test_determinism.test_threads_change_nothing_for_any_batch()
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def first_entry_only(original: Any) -> Any:
+    """Memory that is added to is not zeroed, but for its first entry."""
+
+    def filled(whole: Statement) -> Any:
+        nest = original(whole)
+        statement = nest.statement
+        return replace(nest, statement=replace(statement, binders=tuple(
+            Binder(b.letter, Size.of(1)) if b.extent.value < 10**6 else b for b in statement.binders
+        )))  # fmt: skip
+
+    return filled
+
+
+def clipped_short(original: Any) -> Any:
+    def range_of(e: Any, nest: Any, letter: Any, split: Any) -> Any:
+        start, stop = original(e, nest, letter, split)
+        return start, e.f.sub(stop, 1) if any(letter in clip.form.letters for clip in nest.clips) else stop
+
+    return range_of
+
+
+def without_tail(original: Any) -> Any:
+    def vectors(e: Any, letter: Any, extent: int, body: Any) -> None:
+        original(e, letter, max(e.width, extent - extent % e.width) if extent >= e.width else extent, body)
+
+    return vectors
+
+
+def with_settings(**settings: Any) -> Callable[[Any], Any]:
+    """The last argument, by name or by place, is always this."""
+
+    def make(original: Any) -> Any:
+        name, value = next(iter(settings.items()))
+
+        def changed(*arguments: Any, **named: Any) -> Any:
+            return original(*arguments, **named, **{name: value}) if name in named else original(*arguments[:-1], value)
+
+        return changed
+
+    return make
+
+
+def threads_for_shards(original: Any) -> Any:
+    def made(self: Any, *arguments: Any) -> None:
+        original(self, *arguments)
+        self.fields[1] = min(self.fields[1], arguments[6])
+
+    return made
+
+
+def everything_at_one_place(original: Any) -> Any:
+    def places(lowered: Any, buffers: Any) -> Any:
+        found, size = original(lowered, buffers)
+        return dict.fromkeys(found, 0), size
+
+    return places
+
+
+def first_spare(original: Any) -> Any:
+    def take(self: Any) -> Any:
+        if self.spare:
+            return self.spare[0][0][...], self.spare[0][1]
+        return original(self)
+
+    return take
+
+
+def last_of_ties(original: Any) -> Any:
+    return lambda self, sign, best, value: original(self, {">": ">=", "<": "<="}[sign], best, value)
+
+
+def nan_is_lost(original: Any) -> Any:
+    def extreme(self: Any, sign: str, a: Value, b: Value) -> Value:
+        a, b = self.level(self.as_float(a), self.as_float(b))
+        return self.select(self.compare(sign, b, a), b, a)
+
+    return extreme
+
+
+def next_shard_too(original: Any) -> Any:
+    return lambda *arguments: original(*arguments).replace("(i64 %ahead, i64 %last)", "(i64 %ahead, i64 %N)")
+
+
+def shifted_by_one(original: Any) -> Any:
+    """A strided read is of the next entry."""
+
+    def steps_(self: Any, start: Any, step: int, lanes: int) -> Any:
+        return original(self, start if abs(step) < 2 else self.f.add(start, 1), step, lanes)
+
+    return steps_
+
+
+def any_axes(original: Any) -> Any:
+    return lambda statement, producer: original(replace(statement, axes=producer.nests[0].statement.axes), producer)
+
+
+MUTANTS = [
+    Mutant("no zeros", ("lower:filled", "parts:filled"), first_entry_only, layers("conv2d-stride", "maxpool2d-gap")),
+    Mutant("clip", ("nest:range_of", "tile:range_of"), clipped_short, steps(0, 3, 6, 9)),
+    Mutant("no tail of lanes", ("nest:vectors",), without_tail, steps(0, 1, 2, 3)),
+    Mutant("adds where it stores", ("nest:store",), with_settings(add=True), layers("conv2d")),
+    Mutant("stores where it adds", ("nest:store",), with_settings(add=False), in_micro_batches),
+    Mutant("padding is zero", ("access:Access._masked",), with_settings(pad=Fraction(0)), layers("maxpool2d-pad")),
+    Mutant("no brackets", ("evaluate:guards_of",), lambda f: lambda node: ((), f(node)[1] or (node,)), layers("relu")),
+    Mutant("no guards of sums", ("evaluate:Evaluator.guards",), lambda f: lambda self, guards: None,
+           formulas("causal attention")),
+    Mutant("the last of ties", ("values:Values.better",), last_of_ties, test_not_finite.test_the_first_of_ties_wins),
+    Mutant("NaN is lost in a maximum", ("values:Values.extreme",), nan_is_lost,
+           lambda: test_not_finite.test_reductions_of_special_numbers("max")),
+    Mutant("no magnitude", ("values:Values.magnitude",), lambda f: lambda self, value: value,
+           lambda: test_not_finite.test_reductions_of_special_numbers("logsumexp")),
+    Mutant("strict where it is not", ("values:_ORDERED",), lambda f: {**f, ">=": "ogt"},
+           lambda: test_not_finite.test_functions_of_special_numbers("float64")),
+    Mutant("wrong labels pass", ("values:Values.any",), lambda f: lambda self, value: Value("false", "bool"),
+           test_not_finite.test_labels_out_of_range_are_refused_as_numpy_refuses_them),
+    Mutant("nothing is reported", ("nest:report",), lambda f: lambda e, value: None,
+           test_not_finite.test_new_values_that_are_not_finite_are_reported),
+    Mutant("shards are threads", ("room:Room.__init__",), threads_for_shards, on_threads),
+    Mutant("shards overlap", ("module:_Writer._shard",), next_shard_too, steps(0, 1, 2, 3, 4, 5)),
+    Mutant("scratch overlaps", ("runner:scratch_places",), everything_at_one_place, steps(0, 1, 2)),
+    Mutant("held results", ("room:_Result.take",), first_spare,
+           lambda: test_memory.test_a_result_that_is_held_is_not_written_to("view")),
+    Mutant("any layout", ("room:Room.accepts",), lambda f: lambda self, arrays: bool(self.given),
+           test_memory.test_inputs_lie_as_they_like),
+    Mutant("strided reads", ("values:Values.steps",), shifted_by_one, layers("avgpool2d", "conv2d-stride", "permute")),
+    Mutant("halves of odd lanes", ("values:Values.fold",),
+           lambda f: lambda self, v, c: f(self, self._part(v, 0, v.lanes - v.lanes % 2) if v.lanes > 1 else v, c),
+           lambda: test_not_finite.test_reductions_of_special_numbers("sum")),
+    Mutant("padding is pushed away", ("fuse:_pushed",), any_axes, with_poison(1096, False)),
+    Mutant("rows that are clipped", ("tile:_unclipped",), lambda f: lambda nest, c: c,
+           wide("conv2d-stride", "conv3d-same", "net")),
+]  # fmt: skip
+
+
+def tried(mutant: Mutant | None, law: Law) -> str:
+    """Does the check fail? In a child, in memory with guards: a crash is found too."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            for place in mutant.places if mutant is not None else ():
+                owner, name = find(f"{LLVM}.{place}")
+                setattr(owner, name, mutant.make(getattr(owner, name)))
+            law()
+            code = 0
+        except BaseException as error:
+            if mutant is None:
+                print(f"{type(error).__name__}: {error}"[:500], flush=True)
+        finally:
+            os._exit(code)
+    return "lives" if os.waitpid(child, 0)[1] == 0 else "caught"
+
+
+def main(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PAPERBACK_CACHE"] = folder
+        for mutant in MUTANTS:
+            if not names or mutant.id in names:
+                print(f"{mutant.id}: {tried(None, mutant.law)} without, {tried(mutant, mutant.law)} with", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
