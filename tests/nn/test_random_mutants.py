@@ -159,6 +159,7 @@ MUTANTS = [
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.id for mutant in MUTANTS])
 def test_only_random_configurations_tell(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERBACK_CACHE", "off")  # code is kept by what a program is made of
     owner, name = find(mutant.place)
     original = vars(owner).get(name, getattr(owner, name, None)) if isinstance(owner, type) else getattr(owner, name)
     monkeypatch.setattr(owner, name, mutant.make(original), raising=False)

@@ -85,16 +85,23 @@ def _fastest() -> str:
 
 
 def compile_program(
-    program: Program, dtype: str = "float32", engine: str | None = None, threads: int | None = None
+    program: Program | Callable[[], Program],
+    dtype: str = "float32",
+    engine: str | None = None,
+    threads: int | None = None,
+    name: str | None = None,
 ) -> Runner:
     """A function from arrays by name to the program's outputs and the new values of what it updates.
 
-    `threads` is the compiled engine's; the others have none.
+    program   or what makes it; the compiled engine calls that only where its cache has no code for the `name`
+    threads   of the compiled engine; the others have none
+    name      all that the program is made of, as a text that no other program has; None for one without a name
     """
-    name = choose(engine)
-    if name == "llvm":
-        return llvm.compile(program, dtype=dtype, threads=threads or _chosen.threads)
-    runner: Runner = _MODULES[name].compile(program, dtype=dtype)
+    chosen = choose(engine)
+    if chosen == "llvm":
+        return llvm.compile(program, dtype=dtype, threads=threads or _chosen.threads, name=name)
+    made = program if isinstance(program, Program) else program()
+    runner: Runner = _MODULES[chosen].compile(made, dtype=dtype)
     return runner
 
 

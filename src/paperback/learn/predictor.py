@@ -200,7 +200,8 @@ class Predictor(metaclass=Strict):
         """The output `[N, *output_shape]` for every example, after training's rules (running statistics, no masks)."""
         size = check_count("predict", "batch_size", batch_size)
         examples = self._examples("predict", x)
-        run, _ = self._compiled("predict", lambda: (self.network.predict, {}))
+        phase = self.network.predict
+        run, _ = self._compiled("predict", lambda: (phase, {}), lambda: programs.name_of("predict", phase))
         parts = [
             run({**self._state.tensors, INPUT: self._input(examples[i : i + size])})[self.network.output]
             for i in range(0, len(examples), size)
@@ -232,7 +233,9 @@ class Predictor(metaclass=Strict):
         usual = ["accuracy"] if has_accuracy(kind, shape) else []
         judges = find_metrics(usual, kind, shape) + find_metrics(metrics, kind, shape)
         key = ("evaluate", loss, kind, bool(own))
-        run, _ = self._compiled(key, lambda: (programs.evaluation_program(self.network, loss, kind, bool(own)), {}))
+        program = partial(programs.evaluation_program, self.network, loss, kind, bool(own))
+        named = partial(programs.name_of, "evaluate", self.network.predict, loss, None, kind, bool(own))
+        run, _ = self._compiled(key, lambda: (program(), {}), named)
         losses: list[Array] = []
         measured: dict[Metric, Array] = {}
         for i in range(0, len(examples), size):
@@ -378,19 +381,20 @@ class Predictor(metaclass=Strict):
     def _masks(self, count: int, training: bool = True) -> dict[str, Array]:
         return programs.draw_masks(self.network, count, self.seed, self.steps, self.dtype) if training else {}
 
-    def _rounded(self, array: Array) -> Array:
-        """What the exact engine found (fractions, intervals) as the nearest floats of the type of everything inside."""
-        return array.astype(self.dtype) if array.dtype == object else array
-
-    def _compiled(self, key: Hashable, make: Callable[[], tuple[Program, Names]]) -> tuple[engines.Runner, Names]:
-        """The runner of a Program, made once for each engine, and the names of its gradients."""
+    def _compiled(
+        self, key: Hashable, make: Callable[[], tuple[Program, Names]], name: Callable[[], str | None] = lambda: None
+    ) -> tuple[engines.Runner, Names]:
+        """The runner of a Program, made once for each engine, and the names of its gradients; none where it has a name
+        (see `steps.name_of`): then the Program is made only where no code is found for it."""
         place = key, engines.choose(self.engine)
         if place not in self._runners:
-            program, names = make()
-            runner = engines.compile_program(program, self.dtype.name, self.engine, self.threads)
+            text = name()
+            program, names = make() if text is None else (lambda: make()[0], {})
+            runner = engines.compile_program(program, self.dtype.name, self.engine, self.threads, text)
 
-            def rounded(arrays: Mapping[str, Any]) -> dict[str, Array]:
-                return {name: self._rounded(array) for name, array in runner(arrays).items()}
+            def rounded(arrays: Mapping[str, Any]) -> dict[str, Array]:  # fractions and intervals to the nearest floats
+                found = runner(arrays).items()
+                return {tensor: array.astype(self.dtype) if array.dtype == object else array for tensor, array in found}
 
             self._runners[place] = rounded if place[1] == "exact" else runner, names
         return self._runners[place]

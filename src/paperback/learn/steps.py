@@ -10,7 +10,7 @@ from __future__ import annotations
 
 __all__ = [
     "COTANGENT", "DELTAS", "activations_program", "draw_masks", "evaluation_program", "gradient_program",
-    "training_program", "vjp_program",
+    "name_of", "training_program", "vjp_program",
 ]  # fmt: skip
 
 from collections.abc import Iterable
@@ -29,6 +29,7 @@ from paperback.nn.network import INPUT, Network
 from paperback.notation.expr import ONE, Const, Scalar, mul
 from paperback.program.backward import gradients, prune
 from paperback.program.program import Program
+from paperback.program.text import exact
 
 COTANGENT = "cotangent"
 DELTAS = ("gradient", "step")
@@ -66,6 +67,23 @@ def training_program(
     program = optimizer.attach(program, names)
     outputs = (LOSS, network.output, *(name for name in (NORM,) if name in program.tensors))
     return prune(replace(program, outputs=outputs))
+
+
+def name_of(
+    what: str, phase: Program, loss: Loss | None = None, optimizer: Optimizer | None = None, *settings: object
+) -> str | None:
+    """All that a program is made of: a phase of a network, its loss, its optimizer, and further settings, as a text.
+
+    An optimizer is its formula. None for a loss or an optimizer of a class that makes statements in its own way: a text
+    cannot tell what it does.
+    """
+    rule: object = None
+    if optimizer is not None:
+        kind = type(optimizer)
+        if kind.attach is not Optimizer.attach or kind._shared is not Optimizer._shared:
+            return None
+        rule = kind.__name__, optimizer.formula, optimizer.state, optimizer.scalars, optimizer.clip
+    return exact(what, phase, loss, rule, settings) if type(loss) in (Loss, type(None)) else None
 
 
 def one_number(loss: Loss) -> Loss:

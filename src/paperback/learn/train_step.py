@@ -8,13 +8,13 @@ from __future__ import annotations
 
 __all__ = ["DivergedError", "TrainStep"]
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from paperback import engines
 from paperback.engines.outcome import Outcome
 from paperback.errors import ModelError
 from paperback.learn import steps as programs
@@ -26,6 +26,7 @@ from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss
 from paperback.nn.network import INPUT
 
 Array = NDArray[Any]
+Arrays = dict[str, Array]
 
 
 class DivergedError(ModelError):
@@ -63,25 +64,8 @@ class TrainStep:
     ) -> tuple[float, Array]:
         """(loss, output) of a step on a checked batch; `factor` scales the learning rate."""
         model, state = self.model, self.model._state
-        trainable = [name for name in model.network.parameters if name not in model.frozen]
-        rule = self._rule
-        run, _ = model._compiled(
-            ("train", self.loss, kind, rule, model.frozen, weights is None),
-            lambda: (
-                programs.training_program(model.network, self.loss, kind, rule, trainable, weights is not None), {}
-            ),
-        )
-        kept, taken = self._kept(state, trainable)
-        optimizer = self.optimizer if factor == 1 else replace(self.optimizer, lr=self.optimizer.lr * factor)
-        given = {
-            **state.tensors,
-            **kept,
-            **optimizer.values(taken + 1),
-            **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
-            INPUT: model._input(examples),
-            LABEL: model._label(labels),
-            **({} if weights is None else {WEIGHT: weights}),
-        }
+        run = self.compiled(kind, weights is not None)
+        given, kept, taken = self.given(examples, labels, factor, weights)
         with np.errstate(over="ignore", invalid="ignore"):  # what is no number any more is refused by name
             result = run(given)
             loss = float(result[LOSS])
@@ -100,12 +84,46 @@ class TrainStep:
         model._state = State(tensors, self.optimizer, held, taken + 1, state.steps + 1, state.epochs, self.loss)
         return loss, result[model.network.output]
 
-    def _kept(self, state: State, trainable: Sequence[str]) -> tuple[dict[str, Array], int]:
+    def compiled(self, kind: str, weighted: bool = False) -> engines.Runner:
+        """What takes a step for labels of a kind: from arrays by name to the new ones."""
+        model, rule = self.model, self._rule
+        run, _ = model._compiled(
+            ("train", self.loss, kind, rule, model.frozen, not weighted),
+            lambda: (
+                programs.training_program(model.network, self.loss, kind, rule, self._trainable, weighted), {}
+            ),
+            lambda: programs.name_of("train", model.network.train, self.loss, rule, kind, self._trainable, weighted),
+        )
+        return run
+
+    def given(
+        self, examples: Array, labels: Array, factor: float = 1.0, weights: Array | None = None
+    ) -> tuple[Arrays, Arrays, int]:
+        """(the arrays of the next step by name, the optimizer's tensors among them, its steps so far)."""
+        model, state = self.model, self.model._state
+        kept, taken = self._kept(state)
+        optimizer = self.optimizer if factor == 1 else replace(self.optimizer, lr=self.optimizer.lr * factor)
+        given: dict[str, Any] = {
+            **state.tensors,
+            **kept,
+            **optimizer.values(taken + 1),
+            **programs.draw_masks(model.network, len(examples), model.seed, state.steps, model.dtype),
+            INPUT: model._input(examples),
+            LABEL: model._label(labels),
+            **({} if weights is None else {WEIGHT: weights}),
+        }
+        return given, kept, taken
+
+    @property
+    def _trainable(self) -> list[str]:
+        return [name for name in self.model.network.parameters if name not in self.model.frozen]
+
+    def _kept(self, state: State) -> tuple[Arrays, int]:
         """The optimizer's tensors for these parameters, zeros where there are none yet, and its steps so far."""
         same = type(state.rule) is type(self.optimizer) and state.rule.state == self.optimizer.state
         old = state.optimizer if same else {}
         kept = {}
-        for parameter in trainable:
+        for parameter in self._trainable:
             for name in (f"{parameter}.{s}" for s in self.optimizer.state):
                 kept[name] = old[name] if name in old else sealed(np.zeros_like(state.tensors[parameter]))
         return kept, state.taken if same else 0

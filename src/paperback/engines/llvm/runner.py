@@ -2,6 +2,9 @@
 
 A `Runner` compiles its program once, for every batch size. Arrays that come in are read where they are; what goes out
 is written into new arrays. Everything between lives in blocks of memory that are made once per batch size.
+
+A program may come with a name, a text that no other program has. Then it is looked up in the cache first, and neither
+made nor lowered where it is found.
 """
 
 from __future__ import annotations
@@ -9,27 +12,33 @@ from __future__ import annotations
 __all__ = ["Runner"]
 
 import ctypes
+import functools
+import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from paperback.engines import numpy as reference
-from paperback.engines.llvm import objects
+from paperback.engines.llvm import cache, objects
+from paperback.engines.llvm.arena import Arena
+from paperback.engines.llvm.explain import Explained, Times, explain, measure
+from paperback.engines.llvm.kernels import Code, Kernel
 from paperback.engines.llvm.layout import layout, scratch_places
 from paperback.engines.llvm.lower import NotPerExampleError, lower, updated
-from paperback.engines.llvm.module import work_per_example, write
+from paperback.engines.llvm.module import CONTEXT, work_per_example, write
+from paperback.engines.llvm.plan import Plan
 from paperback.engines.llvm.pool import pool
 from paperback.engines.llvm.room import Room
-from paperback.engines.llvm.target import chosen
-from paperback.engines.llvm.tasks import Lowered
+from paperback.engines.llvm.stored import Frame, sources
+from paperback.engines.llvm.target import chosen, llvm_version
 from paperback.engines.numpy.checks import as_array, batch_of, check_shape, float_dtype, missing_arrays
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome
 from paperback.errors import EngineError
 from paperback.notation.expr import Read, Scalar
 from paperback.notation.walk import nodes
-from paperback.program.program import Program
+from paperback.program.program import Program, ProgramTensor
 
 VERSION = "1"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
@@ -39,27 +48,36 @@ _WORTH_THREADS = 5_000_000  # operations: about 100 microseconds of one core
 
 
 class Runner:
-    """A compiled program: input arrays in, the outputs and the new values of what it updates out."""
+    """A compiled program: input arrays in, the outputs and the new values of what it updates out.
 
-    def __init__(self, program: Program, dtype: Any = "float32", threads: int | None = None) -> None:
-        self.program = program
+    program   or what makes it, for one that comes with a `name`
+    name      all that the program is made of, as text; None for one that is not looked up
+    """
+
+    def __init__(
+        self,
+        program: Program | Callable[[], Program],
+        dtype: Any = "float32",
+        threads: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._source, self._name = program, name
         self.dtype = float_dtype(dtype)
         self.threads = pool(threads).threads
         self.target = chosen()
-        every = (*program.statements, *program.updates.values())
-        used = {n.tensor for s in every for n in nodes(s.expr) if isinstance(n, Read)} | set(program.outputs)
-        used |= {n.name for s in every for n in nodes(s.expr) if isinstance(n, Scalar)}
-        needed = [t for t in program.inputs if t.name in used]
-        if not any(program.batch in axis.names for t in needed for axis in t.axes):
-            needed += [t for t in program.by_role("input") if any(program.batch in a.names for a in t.axes)][:1]
-        self.needed = tuple(needed)
         self._last: tuple[_Compiled | None, Room | None] = None, None
         self._compiled: OrderedDict[int | None, _Compiled] = OrderedDict()
         self._lock = threading.Lock()
         try:
-            self._general: _Compiled | None = _Compiled(lower(program), self, None)
+            self._general: _Compiled | None = self._made(None)
+            self.needed, self.batch = self._general.frame.needed, self._general.frame.batch
         except NotPerExampleError:
             self._general = None
+            self.needed, self.batch = _needed(self.program), self.program.batch
+
+    @functools.cached_property
+    def program(self) -> Program:
+        return self._source if isinstance(self._source, Program) else self._source()
 
     def __call__(self, arrays: Mapping[str, Any]) -> Outcome:
         compiled, room = self._last
@@ -73,14 +91,23 @@ class Runner:
             raise EngineError("an index read from a tensor of integers is out of range")
         return out
 
+    def plan(self, batch: int = 32, arrays: Mapping[str, Any] | None = None) -> Plan:
+        """What runs for a batch of this size; with arrays for it, measured on them."""
+        if arrays is None:
+            compiled = self._for(batch)
+            return compiled.plan(self.program, compiled.room(batch), batch, None)
+        self(arrays)  # checks them, and warms everything up
+        values, compiled, room = self._checked(arrays)
+        return compiled.plan(self.program, room, batch, values)
+
     def _checked(self, arrays: Mapping[str, Any]) -> tuple[dict[str, Array], _Compiled, Room]:
         """The arrays as the code needs them, the code and the memory for them."""
         missing = [t.name for t in self.needed if t.name not in arrays]
         if missing:
             raise missing_arrays(missing, [t.name for t in self.needed], arrays)
         values = {t.name: as_array(arrays[t.name], t.name, t.integer, self.dtype) for t in self.needed}
-        batch = batch_of(self.program.batch, self.needed, values)
-        sizes = {} if batch is None else {self.program.batch: batch}
+        batch = batch_of(self.batch, self.needed, values)
+        sizes = {} if batch is None else {self.batch: batch}
         for tensor in self.needed:
             check_shape(tensor.name, tensor.axes, values[tensor.name].shape, sizes)
         compiled = self._for(batch)
@@ -92,35 +119,77 @@ class Runner:
         with self._lock:
             one = self._compiled.get(batch)
             if one is None:
-                one = self._compiled[batch] = _Compiled(lower(self.program, batch), self, batch)
+                one = self._compiled[batch] = self._made(batch)
                 if len(self._compiled) > _BATCHES:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(batch)
         return one
 
+    # --- compiling ---------------------------------------------------------------------------------------------------
+
+    def _made(self, batch: int | None) -> _Compiled:
+        """The code, from the cache or made now; for one batch size, where one is given."""
+        key = self._key(batch)
+        library = objects.find(key, self.target, VERSION, ["step"]) if key else None
+        if library is not None:
+            frame = Frame.read(library.notes)
+        else:
+            frame, code = self._written(batch)
+            library = objects.load(code.modules, self.target, VERSION, key=key, notes=frame.text if key else "")
+        return _Compiled(frame, library, self, lambda: self._written(batch)[1].kernels)
+
+    def _key(self, batch: int | None) -> str | None:
+        """All that the code and the frame depend on; None for a program without a name."""
+        version = sources() if self._name is not None else None
+        if version is None:
+            return None
+        return json.dumps([version, self._name, self.dtype.name, batch, Arena({}).debug])
+
+    def _written(self, batch: int | None) -> tuple[Frame, Code]:
+        program, dtype = self.program, self.dtype
+        lowered = lower(program, batch)
+        needed = _needed(program)
+        given = tuple(t.name for t in needed)
+        results = {name: name for name in program.outputs if name not in given}
+        copies = tuple(name for name in program.outputs if name in given)
+        results |= {name: updated(name) for name in program.updates}
+        buffers = layout(lowered, given, set(results.values()), dtype)
+        places, scratch = scratch_places(lowered, buffers)
+        micro = max(1, min(_MICRO, _MICRO_BYTES // max(scratch, 1)))
+        watched = {updated(name) for name in program.updates}
+        code = write(lowered, buffers, watched, places, dtype, micro, self.target)
+        work = sum(map(work_per_example, lowered.tasks))
+        return Frame(needed, program.batch, results, copies, buffers, scratch, micro, work), code
+
+
+def _needed(program: Program) -> tuple[ProgramTensor, ...]:
+    """The tensors that must be given; one of them shows the size of the batch, where there is one."""
+    every = (*program.statements, *program.updates.values())
+    used = {n.tensor for s in every for n in nodes(s.expr) if isinstance(n, Read)} | set(program.outputs)
+    used |= {n.name for s in every for n in nodes(s.expr) if isinstance(n, Scalar)}
+    needed = [t for t in program.inputs if t.name in used]
+    if not any(program.batch in axis.names for t in needed for axis in t.axes):
+        needed += [t for t in program.by_role("input") if any(program.batch in a.names for a in t.axes)][:1]
+    return tuple(needed)
+
 
 class _Compiled:
     """Code, and where every tensor lives."""
 
-    def __init__(self, lowered: Lowered, runner: Runner, batch: int | None) -> None:
-        program, dtype = runner.program, runner.dtype
-        self.lowered, self.dtype, self.target = lowered, dtype, runner.target
+    def __init__(
+        self, frame: Frame, library: objects.Library, runner: Runner, kernels: Callable[[], tuple[Kernel, ...]]
+    ) -> None:
+        self.frame, self.library, self.dtype, self.target = frame, library, runner.dtype, runner.target
         self.threads, self.pool = runner.threads, pool(runner.threads)
-        self.work = sum(map(work_per_example, lowered.tasks))
         self.lock = threading.Lock()
-        given = tuple(t.name for t in runner.needed)
-        self.results = {name: name for name in program.outputs if name not in given}
-        self.copies = [name for name in program.outputs if name in given]
-        self.results |= {name: updated(name) for name in program.updates}
-        self.buffers = layout(lowered, given, set(self.results.values()), dtype)
-        places, self.scratch = scratch_places(lowered, self.buffers)
-        self.micro = max(1, min(_MICRO, _MICRO_BYTES // max(self.scratch, 1)))
-        watched = {updated(name) for name in program.updates}
-        code = write(lowered, self.buffers, watched, places, dtype, self.micro, self.target)
-        self.kernels = code.kernels
-        self.library = objects.load(code.modules, self.target, VERSION)
-        self.step = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address("step"))
+        self.step = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("step"))
         self.rooms: OrderedDict[int, Room] = OrderedDict()
+        self._kernels = kernels
+
+    @functools.cached_property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """What was written: written again where the code came from the cache."""
+        return self._kernels()
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -129,10 +198,12 @@ class _Compiled:
         with self.lock:
             room = self.rooms.get(count)
             if room is None:
-                parallel = self.pool.address if self.work * count >= _WORTH_THREADS else 0
+                frame = self.frame
+                parallel = self.pool.address if frame.work * count >= _WORTH_THREADS else 0
                 room = Room(
-                    self.buffers, self.results, self.dtype, count, self.scratch, self.micro, self.threads, parallel
-                )
+                    frame.buffers, frame.results, self.dtype, count, frame.scratch, frame.micro, self.threads, parallel,
+                    frame.work,
+                )  # fmt: skip
                 self.rooms[count] = room
                 if len(self.rooms) > _BATCHES:
                     self.rooms.popitem(last=False)
@@ -148,4 +219,26 @@ class _Compiled:
             wrong, infinite = room.status
         if wrong:
             return None
-        return Outcome(out | {name: arrays[name].copy() for name in self.copies}, not infinite)
+        return Outcome(out | {name: arrays[name].copy() for name in self.frame.copies}, not infinite)
+
+    # --- explaining --------------------------------------------------------------------------------------------------
+
+    def plan(self, program: Program, room: Room, batch: int, arrays: Mapping[str, Array] | None) -> Plan:
+        """The page of what runs in a room; with arrays, measured."""
+        shards = int(room.fields[CONTEXT.index("S")])
+        lanes = self.target.lanes(self.dtype.name)
+        known = Explained(self.kernels, self.frame.buffers, self.target, lanes, batch, shards)
+        times: Times | None = None
+        if arrays is not None:
+            with self.lock:
+                out = room.open(arrays)
+                times = measure(self.kernels, self.library, room, self.frame.micro, lambda: self.step(room.context))
+                room.close(out)
+        threads = self.threads if room.fields[CONTEXT.index("parallel")] else 1
+        machine = {
+            "threads": str(threads) + ("" if threads == self.threads else f" of {self.threads}: little work"),
+            "cache": f"{cache.describe()}; LLVM {llvm_version()}, generator {VERSION}",
+        }
+        scratch, micro = self.frame.scratch, self.frame.micro
+        memory = {"scratch per example": scratch, "scratch of a thread": scratch * micro, "code": self.library.size}
+        return explain(known, program, micro, memory, machine, times)
