@@ -181,8 +181,8 @@ def _check_fact(relation: str, size: Size, modulus: Size, why: str) -> None:
 
 
 def _spec(block: Block, name: str, start: Initializer) -> ParameterSpec:
-    fan_in, fan_out = fans(block, name)
-    return ParameterSpec(_numbers(name, block.inputs[name].axes), start, fan_in, fan_out)
+    shape = _numbers(name, block.inputs[name].axes)
+    return ParameterSpec(shape, start, *fans(block, name))
 
 
 def _numbers(name: str, axes: Sequence[Size]) -> Shape:
