@@ -17,8 +17,10 @@ from collections.abc import Iterable, Sequence
 from numpy.typing import ArrayLike
 
 from paperback.arguments import strict
+from paperback.engines.llvm import Plan
 from paperback.learn import check, rates
 from paperback.learn import fit as loop
+from paperback.learn import plan as plans
 from paperback.learn import steps as programs
 from paperback.learn.augment import Augment
 from paperback.learn.history import History
@@ -141,6 +143,24 @@ class Model(Predictor):
         trainable = [name for name in self.network.parameters if name not in self._frozen]
         kind = label or loss.labels[0]
         return programs.training_program(self.network, loss, kind, rule, trainable, weights, deltas)
+
+    @strict
+    def explain_plan(
+        self,
+        batch: int = 32,
+        time: bool = False,
+        loss: str | Loss = SOFTMAX,
+        optimizer: Optimizer | None = None,
+        what: str = "train",
+    ) -> Plan:
+        """The page of what the compiled engine runs: every kernel in order, its formulas, its schedule and the reason.
+
+        time    measure every kernel on random examples; the model is left as it was
+        what    "train", a step with this loss and optimizer, or "predict"
+        Printed, it is text; `rows` and `plain()` are data. See docs/engines.md. ModelError for another engine.
+        """
+        rule = find_optimizer("explain_plan", optimizer)
+        return plans.explain_plan(self, check_count("explain_plan", "batch", batch), time, find(loss), rule, what)
 
     def summary(self, time: bool = False, batch: int = 64) -> str:
         """A table: layer, output shape, parameters, FLOPs, memory, receptive field, formula; see `nn.summary`.

@@ -1,0 +1,160 @@
+"""The page of what runs: nothing of the program is missing, and its counts are those made by hand."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import paperback as pb
+from paperback.engines.llvm import Plan
+from paperback.errors import ModelError, PaperbackError
+from paperback.nn.losses import LOSSES
+
+BATCH = 8
+
+
+def small(**settings: object) -> pb.Model:
+    net = pb.nn.Sequential(
+        pb.nn.Conv2d(16, 3), pb.nn.ReLU(), pb.nn.MaxPool2d(2),
+        pb.nn.Conv2d(32, 3, padding="same"), pb.nn.BatchNorm(), pb.nn.ReLU(), pb.nn.Flatten(), pb.nn.Dense(10),
+    )  # fmt: skip
+    return pb.Model(net, (10, 10, 3), engine="llvm", **settings)  # type: ignore[arg-type]
+
+
+@cache
+def plan(what: str = "train", time: bool = False) -> Plan:
+    return small().explain_plan(BATCH, time=time, optimizer=pb.optim.Adam(), what=what)
+
+
+def formulas(found: Plan) -> str:
+    return "\n".join(step.formula for row in found.rows for step in row.steps)
+
+
+def flops_of(found: Plan, target: str) -> int:
+    return sum(row.flops for row in found.rows if target in row.targets)
+
+
+def test_every_statement_is_there() -> None:
+    found, program = plan(), small().program(optimizer=pb.optim.Adam())
+    there = {name for row in found.rows for name in (*row.targets, *row.inside)} | set(found.unread)
+    wanted = {s.target for s in program.statements}
+    assert len(wanted) > 40
+    assert not wanted - there
+    assert {f"{name} (new)" for name in program.updates} <= there
+    text = " ".join(str(found).split())
+    for row in found.rows:
+        assert all(name in text for name in (*row.targets, *row.inside))
+        assert all(step.formula in text and step.how in text for step in row.steps)
+
+
+def test_unread_statements_are_few_and_read_by_nobody() -> None:
+    found, program = plan(), small().program(optimizer=pb.optim.Adam())
+    assert not set(found.unread) & {*program.outputs, *program.updates}
+    assert len(found.unread) <= 2
+
+
+@pytest.mark.parametrize("what", ["train", "predict"])
+def test_rows_are_in_running_order(what: str) -> None:
+    """Nobody reads what is written later: but for what a step is given, every tensor has been stored before."""
+    found = plan(what)
+    places = [(row.level, row.part == "join", row.round) for row in found.rows]
+    assert places == sorted(places)
+    stored: set[str] = set()
+    computed = {name for row in found.rows for name in row.targets}
+    checked = 0
+    for row in found.rows:
+        stored |= set(row.targets)
+        for step in row.steps:
+            right = step.formula.split("=", 1)[1]
+            for name in computed - stored:
+                assert not re.search(rf"(?<![\w.]){re.escape(name)}\[", right), (name, step.formula)
+                checked += 1
+    assert checked >= 20
+
+
+def test_operations_are_those_counted_by_hand() -> None:
+    found = plan()
+    first = BATCH * 8 * 8 * 16 * (2 * 3 * 3 * 3 + 1)  # multiply-adds and a bias
+    pairs = sum(1 for i, p in itertools.product(range(4), range(3)) if 0 <= i + p - 1 < 4) ** 2
+    assert flops_of(found, "conv2d_1.y") == first
+    assert flops_of(found, "dense_1.y") == BATCH * 10 * (2 * 512 + 1)
+    assert flops_of(found, "maxpool2d_1.dy") == BATCH * pairs * 16 * 2 * 32  # scattered: no work on padding
+    assert flops_of(plan("predict"), "conv2d_1.y") == first
+
+
+def test_bytes_are_those_of_whole_tensors() -> None:
+    row = next(row for row in plan("predict").rows if "conv2d_1.y" in row.targets)
+    assert row.bytes_read == 4 * (BATCH * 10 * 10 * 3 + 3 * 3 * 3 * 16 + 16)
+
+
+def test_reasons_name_the_way() -> None:
+    text = " ".join(str(plan()).split())
+    for words in ("register tile of", "plain nest, vectors of", "a copy that lies as it is read, padded with 0",
+                  "filled first", "scattered", "a shard's share", "at the same points"):  # fmt: skip
+        assert words in text, words
+
+
+def test_a_plan_is_data() -> None:
+    found = plan()
+    assert json.loads(json.dumps(found.plain())) == found.plain()
+    rows = found.plain()["rows"]
+    assert len(rows) == len(found.rows)
+    assert all(row["measured_seconds"] is None and row["modelled_seconds"] > 0 for row in rows)
+    assert found._repr_html_().count("<tr>") == len(found.rows) + found._repr_html_().count("<thead>")
+
+
+def test_measured_rows_have_times_and_the_model_is_unchanged() -> None:
+    model = small()
+    before = {name: array.copy() for name, array in model.parameters.items()}
+    found = model.explain_plan(BATCH, time=True, optimizer=pb.optim.Adam())
+    assert all(row.measured is not None and row.measured >= 0 for row in found.rows)
+    assert found.seconds is not None and found.seconds > 0
+    assert [row.kernel for row in found.rows] == [row.kernel for row in plan().rows]
+    assert model.steps == 0
+    for name, array in model.parameters.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_random_labels_suit_the_loss(loss: str) -> None:
+    model = pb.Model(pb.nn.Sequential(pb.nn.Dense(3)), (4,), engine="llvm")
+    assert model.explain_plan(5, time=True, loss=loss).seconds
+
+
+def test_misuse() -> None:
+    with pytest.raises(ModelError, match="runs on 'numpy'"):
+        pb.Model(pb.nn.Sequential(pb.nn.Dense(3)), (4,), engine="numpy").explain_plan()
+    with pytest.raises(ModelError, match="what is train or predict"):
+        small().explain_plan(what="training")
+    with pytest.raises(PaperbackError):
+        small().explain_plan(0)
+
+
+def test_the_plan_in_the_docs_is_the_real_one() -> None:
+    """Its kernels and formulas, in order; times, schedules and what belongs to a machine may be others."""
+    text = (Path(__file__).parents[3] / "docs" / "engines.md").read_text(encoding="utf-8")
+    block = re.search(r"^<!-- plan -->\n```text\n(.*?)\n```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert block is not None
+    net = pb.nn.Sequential(
+        pb.nn.Conv2d(32, 5), pb.nn.ReLU(), pb.nn.MaxPool2d(2), pb.nn.Conv2d(64, 5), pb.nn.ReLU(), pb.nn.MaxPool2d(2),
+        pb.nn.Flatten(), pb.nn.Dense(128), pb.nn.ReLU(), pb.nn.Dense(10),
+    )  # fmt: skip
+    real = pb.Model(net, (28, 28, 1), engine="llvm").explain_plan(32)
+    lines = [line for row in real.rows for line in (", ".join(row.targets), *(step.formula for step in row.steps))]
+    shown = []
+    for line in block.group(1).splitlines():
+        kernel = re.match(r" *\d+  (\S.*?)(   with .* inside)?$", line)
+        if kernel and not line.startswith("    "):
+            shown.append(kernel.group(1))
+        elif re.match(r" {7}\S.* \+?= ", line):
+            shown.append(line.strip())
+    assert len(shown) >= 20
+    at = iter(lines)
+    missing = [line for line in shown if line not in at]
+    assert not missing, missing
