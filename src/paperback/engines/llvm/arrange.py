@@ -72,14 +72,20 @@ def flat(read: Read, shapes: Mapping[str, Shape]) -> Linear:
 # Several sums in one statement
 
 
-def separated(statement: Statement) -> list[Statement]:
-    """A statement for every sum of products among the terms, so that each can be accumulated by itself."""
+def separated(statement: Statement, padded: bool = False) -> list[Statement]:
+    """A statement for every sum of products among the terms, so that each can be accumulated by itself.
+
+    The first stays with the other terms; with `padded`, sums that read padding are all apart.
+    """
     terms = statement.expr.terms if isinstance(statement.expr, Add) else ()
     sums = [t for t in terms if any(product_of_reads(n) for n in nodes(t))]
-    if len(sums) < 2:
+    apart = sums[1:]
+    if padded:
+        apart = [t for t in sums if any(isinstance(n, Read) and n.pad is not None for n in nodes(t))]
+    rest = [t for t in terms if t not in apart]
+    if not apart or not rest:
         return [statement]
-    rest = [t for t in terms if t not in sums[1:]]
-    return [replace(statement, expr=add(*rest)), *(replace(statement, expr=t) for t in sums[1:])]
+    return [replace(statement, expr=add(*rest)), *(replace(statement, expr=t) for t in apart)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from itertools import product
 from math import inf, prod
 
 from paperback.engines.llvm.arrange import product_of_reads
-from paperback.engines.llvm.buffers import BATCH, SHARDS, Buffer, Linear
+from paperback.engines.llvm.buffers import BATCH, SHARDS, Buffer, Linear, is_inside
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import Node, Read, Reduce, Statement
 from paperback.notation.walk import free_letters, nodes
@@ -82,6 +82,8 @@ def find_contraction(
     factors = product_of_reads(node) if node is not None else None
     if node is None or factors is None or any(f.pad is not None for f in factors):
         return None
+    if not all(_is_within(f, buffers[f.tensor], extents) for f in factors):
+        return None  # what a guard around the sum keeps from being read
     place = Linear.of(statement.left, buffers[statement.target].strides)
     steps = [flat(f, buffers[f.tensor]) for f in factors]
     inner = tuple(b.letter for b in node.binders)
@@ -98,6 +100,12 @@ def find_contraction(
                 outer = tuple(l for l in letters if l != lane and l not in chosen)
                 return Contraction(node, read, other, lane, chosen, outer, inner)
     return None
+
+
+def _is_within(read: Read, buffer: Buffer, extents: Mapping[Letter, int]) -> bool:
+    """Is it in range for all values of the letters?"""
+    indices = [i for i in read.indices if isinstance(i, Affine)]
+    return all(is_inside(i, n, extents) for i, n in zip(indices, buffer.shape, strict=True))
 
 
 def _row_letters(rows: Sequence[Letter], extents: Mapping[Letter, int]) -> tuple[Letter, ...]:

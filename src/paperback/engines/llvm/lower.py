@@ -24,6 +24,7 @@ from paperback.engines.llvm.arrange import (
     needs_transpose,
     padded_copy,
     product_of_reads,
+    scattered,
     separated,
     transposed_copy,
     with_read,
@@ -141,12 +142,22 @@ class _Lowering:
         if self.batched:
             statement = self._without_batch_sums(statement)
         forms = [part for form in kernel_form(statement, shapes) for part in separated(form)]
+        if shapes is None and any(isinstance(n, Reduce) and n.guards for form in forms for n in nodes(form.expr)):
+            forms = self._scatters(statement) or forms
         if self.batched:
             for form in forms:
                 self._check(form)
         extents = {letter: n for form in forms for letter, n in self._extents(form).items()}
         nests = tuple(self._arranged(nest) for nest in parts(forms, statement, extents, self.shapes, self.integers))
         self._place(Task(target, nests, self._mode(target)))
+
+    def _scatters(self, statement: Statement) -> list[Statement] | None:
+        """The forms in which range guards are a read's padding, where that can be: only scatters, which skip it."""
+        numbers = {n: tuple(map(self._number, s)) for n, s in self.shapes.items()}
+        forms = [part for form in kernel_form(statement, numbers) for part in separated(form, padded=True)]
+        padded = [f for f in forms if any(isinstance(n, Read) and n.pad is not None for n in nodes(f.expr))]
+        exact = padded and not statement.pad and all(scattered(f, self._extents(f), self.shapes) for f in padded)
+        return forms if exact else None
 
     def _mode(self, target: str) -> str:
         return "example" if self.shapes[target][:1] == (BATCH,) else "once"
