@@ -183,7 +183,10 @@ class Team:
         values: dict[str, float] = {}
         for name, worker in self.workers.items():
             try:
-                variants = [self._fastest(runs)] if worker.framework.settings.get("compile") else worker.variants
+                layouts = (False, True) if len(find(network).shape) == 3 else (False,)
+                variants = [v for v in worker.variants if v.get("channels_last", False) in layouts]
+                if worker.framework.settings.get("compile"):
+                    variants = [self._fastest(runs) or variants[0]]
                 mine = [_Run(name, worker, json.dumps(variant), variant) for variant in variants]
                 for run in mine:
                     worker.prepare(run.key, task, network, batch, run.variant)
@@ -192,7 +195,7 @@ class Team:
             except Missing:
                 continue
             except RuntimeError as error:
-                if name == "ours":
+                if name == next(iter(self.workers)):  # there is nothing to compare with
                     raise
                 say(f"left out of {network}, batch {batch}: {error}"[:300])
         check(values, f"{task}, {network}, batch {batch}")

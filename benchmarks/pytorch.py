@@ -1,4 +1,4 @@
-"""PyTorch, eager and compiled. Layouts, threads and the fused optimizer are variants: its best one counts."""
+"""PyTorch, eager and compiled. Layouts and numbers of threads are variants: its best one counts."""
 
 from __future__ import annotations
 
