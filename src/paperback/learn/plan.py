@@ -16,6 +16,7 @@ from paperback import engines
 from paperback.arguments import closest
 from paperback.engines import llvm
 from paperback.errors import ModelError
+from paperback.learn import steps as programs
 from paperback.learn.inputs import vocabulary
 from paperback.learn.optim import Optimizer
 from paperback.learn.predictor import Predictor
@@ -44,7 +45,8 @@ def explain_plan(model: Predictor, batch: int, time: bool, loss: Loss, rule: Opt
     shape, known = (count, *network.input_shape), vocabulary(network)
     x = random.standard_normal(shape).astype(model.dtype) if known is None else random.integers(0, known, shape)
     if what == "predict":
-        run, _ = model._compiled("predict", lambda: (network.predict, {}))
+        phase = network.predict
+        run, _ = model._compiled("predict", lambda: (phase, {}), lambda: programs.name_of("predict", phase))
         given = {**model._state.tensors, INPUT: x}
     else:
         step = TrainStep(model, loss, rule)
