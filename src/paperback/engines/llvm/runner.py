@@ -132,11 +132,11 @@ class Runner:
         key = self._key(batch)
         library = objects.find(key, self.target, VERSION, ["step"]) if key else None
         if library is not None:
-            frame = Frame.read(library.notes)
-        else:
-            frame, code = self._written(batch)
-            library = objects.load(code.modules, self.target, VERSION, key=key, notes=frame.text if key else "")
-        return _Compiled(frame, library, self, lambda: self._written(batch)[1].kernels)
+            return _Compiled(Frame.read(library.notes), library, self, lambda: self._written(batch)[1].kernels)
+        frame, code = self._written(batch)
+        library = objects.load(code.modules, self.target, VERSION, key=key, notes=frame.text if key else "")
+        kernels = code.kernels
+        return _Compiled(frame, library, self, lambda: kernels)
 
     def _key(self, batch: int | None) -> str | None:
         """All that the code and the frame depend on; None for a program without a name."""
