@@ -21,7 +21,8 @@ from paperback.engines.llvm.buffers import BATCH, Buffer
 from paperback.engines.numpy.views import Array
 
 _SHARDS = 8
-_PER_SHARD = 4
+_LEAST_EXAMPLES = 2  # of a shard
+_LEAST_WORK = 4_000_000  # operations of a shard: some 20 microseconds
 _SPARE = 4
 _NUMBERS = (float, np.float64, np.float32)
 
@@ -71,13 +72,14 @@ class Room:
     buffers     every tensor's place; `results` gives those that are handed out, by their public names
     scratch     bytes of scratch of one example; `micro` examples are worked on at a time, by each of `threads` workers
     parallel    the address of what runs tasks on threads; 0 for a plain loop
+    work        operations of one example, about: a batch is cut into shards that are worth a thread
     """
 
     def __init__(
         self, buffers: Mapping[str, Buffer], results: Mapping[str, str], dtype: np.dtype[Any], count: int,
-        scratch: int, micro: int, threads: int, parallel: int,
+        scratch: int, micro: int, threads: int, parallel: int, work: float,
     ) -> None:  # fmt: skip
-        shards = max(1, min(_SHARDS, -(-count // _PER_SHARD)))
+        shards = max(1, min(_SHARDS, -(-count // _LEAST_EXAMPLES), int(work * count) // _LEAST_WORK))
         block = scratch * micro
         sizes = {"status": 16, "zeros": 16, "scratch": block * threads}
         debug = Arena({}).debug
