@@ -67,7 +67,8 @@ def data() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 def numbers(
     layers: nn.Sequential, engine: str = "llvm", answers: bool = True, loss: Any = "softmax_cross_entropy",
-    rule: Optimizer | None = None, frozen: tuple[str, ...] = (), dtype: str = "float64", weights: Any = None, y: Any = None,
+    rule: Optimizer | None = None, frozen: tuple[str, ...] = (), dtype: str = "float64", weights: Any = None,
+    y: Any = None,
 ) -> list[np.ndarray[Any, Any]]:  # fmt: skip
     """The parameters after two steps and the losses; and, with answers, the loss and predictions after them."""
     x, classes = data()
