@@ -83,6 +83,16 @@ def test_summary_of_a_file_and_of_a_network(saved: Path) -> None:
     assert "650 parameters" in run("summary", saved).stdout
 
 
+def test_summary_shows_the_plan_of_a_step(saved: Path) -> None:
+    plan = result(run("summary", saved, "--plan", "--batch", "4", "--engine", "llvm", "--json"))["plan"]
+    assert plan["batch"] == 4 and all(row["steps"] and row["measured_seconds"] is None for row in plan["rows"])
+    assert "dense_1.y[n,o] = " in run("summary", saved, "--plan", "--engine", "llvm").stdout
+    ran = run("summary", saved, "--plan", "--program")
+    assert ran.exit_code == 2 and "choose one of them" in ran.stderr
+    ran = run("summary", saved, "--plan", "--engine", "numpy")
+    assert ran.exit_code == 2 and "runs on 'numpy'" in ran.stderr
+
+
 def test_summary_measures_when_asked() -> None:
     plain = result(run("summary", "--json", "--batch", "3"))["layers"]
     timed = result(run("summary", "--json", "--batch", "3", "--time", "--engine", "numpy"))["layers"]
@@ -283,6 +293,16 @@ def test_help_and_version() -> None:
     for command in ("train", "evaluate", "predict", "summary", "derive"):
         assert command in text
         assert run(command, "--help").exit_code == 0
+
+
+def test_a_warning_is_a_line(tmp_path: Path) -> None:
+    """Where the compiled engine is not to be had, a person reads so once, and JSON stays JSON."""
+    (tmp_path / "llvmlite.py").write_text("raise ImportError('not here')\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(SOURCE)])}
+    command = [sys.executable, "-m", "paperback", "train", "--epochs", "1", "--json"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stderr.startswith("Warning: models run on NumPy, which is slower: ") and ran.stderr.count("\n") == 1
+    assert json.loads(ran.stdout)["test_accuracy"] > 0.5
 
 
 def test_as_a_program_of_its_own() -> None:

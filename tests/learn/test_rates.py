@@ -28,6 +28,7 @@ def test_the_curve_is_that_of_steps_at_growing_rates() -> None:
     twin, mean = model(), 0.0
     assert len(found.rates) == len(found.losses) == len(found.smoothed) == 20
     assert found.rates[0] == 1e-6 and found.rates[-1] == pytest.approx(1)
+    assert repr(found) == f"LearningRates(20 steps, 1e-06 to 1; suggestion {found.suggestion:.3g})"
     for k, rate in enumerate(found.rates):
         chosen = stream(4, f"learning rate {k}").choice(90, 16, replace=False)
         loss = twin.train_step(optimizer=SGD(rate, momentum=0.5))(X[chosen], Y[chosen])

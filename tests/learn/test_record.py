@@ -144,6 +144,7 @@ def test_the_environment_says_what_ran() -> None:
 def test_a_history_shows_itself() -> None:
     _, history = trained()
     html = history._repr_html_()
+    assert repr(history) == "History(2 epochs, 6 steps)"
     assert html.count("<svg") == 4 and html.count("<tr>") == 3 and "2 epochs, 6 steps" in html
     for epoch in history:
         assert f">{epoch.loss:.4g}<" in html and f"{epoch.accuracy:.1%}" in html

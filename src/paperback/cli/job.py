@@ -5,8 +5,8 @@
     2   bad usage or bad input
     130 Ctrl-C
 
-With `--json` standard output is one line, a JSON object: the result, or {"error": message}. Why a command failed is on
-standard error too; the result of a failed check says it under "check_failed".
+With `--json` standard output is one line, a JSON object: the result, or {"error": message}. Warnings, and why a command
+failed, are lines on standard error; the result of a failed check says it under "check_failed".
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ __all__ = ["CHECK_FAILED", "INTERRUPTED", "Failure", "Say", "below", "job", "lab
 
 import functools
 import json
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -34,6 +35,14 @@ class Failure(click.ClickException):
     exit_code = 2
 
 
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int,
+    file: TextIO | None = None, line: str | None = None,
+) -> None:  # fmt: skip
+    """A warning is a line for people, without the place in the code."""
+    click.echo(f"Warning: {message}", err=True)
+
+
 def job(command: Callable[..., tuple[dict[str, Any], int]]) -> Callable[..., None]:
     """Make a command of a function that takes `say` and its options and returns (result for JSON, exit code).
 
@@ -46,7 +55,9 @@ def job(command: Callable[..., tuple[dict[str, Any], int]]) -> Callable[..., Non
                 click.echo(line)
 
         try:
-            result, code = command(say=say, **options)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warned
+                result, code = command(say=say, **options)
         except BrokenPipeError:
             raise  # nobody reads any more: click ends quietly
         except KeyboardInterrupt:

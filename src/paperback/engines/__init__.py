@@ -14,7 +14,6 @@ from __future__ import annotations
 __all__ = ["ENGINES", "check_threads", "choose", "compile_program", "run", "use"]
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 
 from paperback.arguments import closest
 from paperback.engines import exact, llvm, numpy
-from paperback.errors import EngineError
+from paperback.errors import EngineError, warn
 from paperback.notation.block import Block
 from paperback.program.program import Program
 
@@ -79,7 +78,7 @@ def _fastest() -> str:
     try:
         llvm.check()
     except EngineError as error:
-        warnings.warn(f"models run on NumPy, which is slower: {error}", RuntimeWarning, stacklevel=2)
+        warn(f"models run on NumPy, which is slower: {error}", RuntimeWarning)
         return "numpy"
     return "llvm"
 

@@ -142,11 +142,16 @@ class History(Sequence[Epoch]):
         told = {name: cells for name, cells in columns.items() if any(cell != _NONE for cell in cells)}
         return table(list(told), zip(*told.values(), strict=True), numbers=told)
 
-    def _repr_html_(self) -> str:
+    def __repr__(self) -> str:
+        return f"History({self._length()})"
+
+    def _length(self) -> str:
         epochs = "epoch" if len(self) == 1 else "epochs"
-        words = f"{len(self)} {epochs}, {self.steps:,} steps{', interrupted' if self.interrupted else ''}"
+        return f"{len(self)} {epochs}, {self.steps:,} steps{', interrupted' if self.interrupted else ''}"
+
+    def _repr_html_(self) -> str:
         best = f"; least held-out loss after epoch {self.best.number}" if self.best else ""
-        head = tag("p", tag("b", "Training"), f": {words}{best}")
+        head = tag("p", tag("b", "Training"), f": {self._length()}{best}")
         return fragment(head, tag("div", join(self.charts().values()), class_="row"), self.table(_ROWS))
 
 

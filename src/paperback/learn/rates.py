@@ -42,6 +42,10 @@ class LearningRates:
     smoothed: tuple[float, ...]
     suggestion: float
 
+    def __repr__(self) -> str:
+        first, last = self.rates[0], self.rates[-1]
+        return f"LearningRates({len(self.rates)} steps, {first:.3g} to {last:.3g}; suggestion {self.suggestion:.3g})"
+
 
 def find_learning_rate(
     model: Predictor,
