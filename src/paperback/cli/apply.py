@@ -132,7 +132,8 @@ def predict(
 @click.option("--input-shape", type=Shape("28x28x1"), help="Of one example. Default: 8x8x1.")
 @click.option("--classes", type=Whole(1), help="Outputs of a preset. Default: 10.")
 @click.option("--program", is_flag=True, help="The whole training step as a page of formulas.")
-@click.option("--time", is_flag=True, help="Measure every layer, forward and backward.")
+@click.option("--plan", is_flag=True, help="Every kernel of a training step: formulas, schedule, costs.")
+@click.option("--time", is_flag=True, help="Measure every layer, forward and backward; with --plan, every kernel.")
 @click.option("--batch", type=Whole(1), default=64, show_default=True, help="Examples that memory and time are for.")
 @_ENGINE
 @job
@@ -143,6 +144,7 @@ def summary(
     input_shape: tuple[int, ...] | None,
     classes: int | None,
     program: bool,
+    plan: bool,
     time: bool,
     batch: int,
     engine: str | None,
@@ -158,6 +160,11 @@ def summary(
             needs(option, given, False, "for a network without a file, the model has its own")
         model = Model.load(model_path, engine=engine)
     needs("--time", time, not program, "for the summary, --program prints formulas")
+    needs("--plan", plan, not program, "another page than that of --program", "choose one of them")
+    if plan:
+        page = model.explain_plan(batch, time, model.loss)
+        say(str(page))
+        return {"command": "summary", "input_shape": list(model.input_shape), "plan": page.plain()}, 0
     found = model.summarize(time, batch)
     say(str(model.program() if program else found))
     parameters = sum(array.size for array in model.parameters.values())

@@ -131,10 +131,9 @@ class Plan:
 
     @property
     def title(self) -> str:
-        return (
-            f"{len(self.rows)} kernels for a batch of {self.batch}: {self.shards} shards, worked on {self.micro} "
-            f"examples at a time"
-        )
+        shards = "1 shard" if self.shards == 1 else f"{self.shards} shards"
+        at_once = min(self.micro, -(-self.batch // self.shards))
+        return f"{len(self.rows)} kernels for a batch of {self.batch}: {shards}, up to {at_once} examples at a time"
 
     def _parts(self) -> Iterator[tuple[str, list[tuple[int, Row]]]]:
         """Rows with their numbers, by where they run."""
