@@ -17,8 +17,9 @@ import paperback as pb
 from paperback.errors import ModelError
 from paperback.learn.checkpoint import read_record
 from paperback.learn.curve import Curve, Point
+from paperback.learn.environment import environment
 from paperback.learn.history import Epoch, History
-from paperback.learn.record import Record, environment
+from paperback.learn.record import Record
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 511, 512, 513, 1024, 1025, 5000])

@@ -18,11 +18,12 @@ from paperback.cli.sets import HELD_OUT, size_for, splits
 from paperback.data.dataset import Dataset
 from paperback.learn.augment import Shift
 from paperback.learn.checkpoint import check_target
+from paperback.learn.environment import environment
 from paperback.learn.metrics import plain
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp
 from paperback.learn.presets import moments
-from paperback.learn.record import Record, environment
+from paperback.learn.record import Record
 from paperback.learn.schedules import SCHEDULES
 
 _SMALL = 10_000  # examples; fewer are gone through more often, in smaller batches

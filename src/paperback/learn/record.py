@@ -10,27 +10,16 @@ it escapes it.
 
 from __future__ import annotations
 
-__all__ = ["Record", "environment"]
+__all__ = ["Record"]
 
-import contextlib
 import json
-import os
-import platform
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from paperback.errors import ModelError
 from paperback.learn.history import History
 
-_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-_PACKAGES = ("llvmlite", "mpmath", "safetensors", "click", "pillow")
 _FIELDS = {"job", "history", "environment"}
 
 
@@ -61,35 +50,3 @@ class Record:
         if not isinstance(where, dict) or not all(isinstance(value, str) for value in where.values()):
             raise ModelError("the record's environment needs texts by name, found something else")
         return Record(job, History.from_dict(data["history"]), where)
-
-
-def environment() -> dict[str, str]:
-    """Where this runs, in words: name -> text."""
-    set_ = [f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ]
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return {
-        "paperback": str(sys.modules["paperback"].__version__),
-        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
-        "NumPy": f"{np.__version__}, {blas.get('name', 'BLAS unknown')} {blas.get('version', '')}".strip(),
-        "packages": ", ".join(_installed()),
-        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "processor": f"{_processor()}, {os.cpu_count() or 1} threads of hardware",
-        "BLAS threads": ", ".join(set_) or "as many as the BLAS takes",
-        "time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-    }
-
-
-def _installed() -> Iterator[str]:
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            yield f"{name} {metadata.version(name)}"
-
-
-def _processor() -> str:
-    """The name of the processor; Linux tells it in a file, others by `platform`."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return named or platform.processor() or platform.machine()

@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike
 from paperback.arguments import strict
 from paperback.errors import ModelError
 from paperback.learn.checkpoint import check_target, replace_file
+from paperback.learn.environment import environment
 from paperback.learn.history import History
 from paperback.learn.model import Model
-from paperback.learn.record import Record, environment
+from paperback.learn.record import Record
 from paperback.markup import Html, tag
 from paperback.nn.losses import Loss, find
 from paperback.reports.run import Run, measure
