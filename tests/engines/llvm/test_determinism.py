@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 import paperback as pb
-from paperback import nn
+from paperback import engines, nn
 from paperback.engines import compile_program
 from paperback.engines.llvm import runner
 from paperback.nn.losses import LABEL
@@ -74,13 +74,15 @@ def bits(model: pb.Model) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_threads_change_nothing(dtype: str) -> None:
-    expected = bits(train(made(1, dtype)))
-    found = [bits(train(made(threads, dtype))) for threads in (*THREADS[1:], 1, 3)]
-    assert found == [expected] * 6
-    assert bits(train(made(1, dtype, seed=1))) != expected, "another seed is another training"
-    assert bits(train(made(1, dtype), batch_size=12)) != expected
+def test_threads_change_nothing() -> None:
+    expected = bits(train(made(1)))
+    assert [bits(train(made(threads))) for threads in (*THREADS[1:], 1)] == [expected] * len(THREADS)
+    assert bits(train(made(1, seed=1))) != expected, "another seed is another training"
+
+
+def test_threads_change_nothing_in_double_precision() -> None:
+    expected = bits(train(made(1, "float64")))
+    assert bits(train(made(3, "float64"))) == expected != bits(train(made(1, "float64"), batch_size=12))
 
 
 def test_threads_change_nothing_for_any_batch() -> None:
@@ -114,10 +116,9 @@ def test_another_number_of_threads_in_between_changes_nothing() -> None:
 
 def test_training_on_after_a_load_changes_nothing(tmp_path: Path) -> None:
     expected = bits(train(made(1), epochs=4))
-    for before, after in ((1, 3), (4, 2)):
-        train(made(before), epochs=2).save(tmp_path / "half.safetensors")
-        loaded = pb.load(tmp_path / "half.safetensors", engine="llvm", threads=after)
-        assert bits(train(loaded, epochs=2)) == expected
+    train(made(4), epochs=2).save(tmp_path / "half.safetensors")
+    loaded = pb.load(tmp_path / "half.safetensors", engine="llvm", threads=3)
+    assert bits(train(loaded, epochs=2)) == expected
 
 
 def test_another_process_gets_the_same_bits() -> None:
@@ -181,7 +182,7 @@ def test_formulas_are_called_by_several_threads() -> None:
 
     def work() -> bool:
         return all(
-            np.array_equal(pb.engines.run(f.block, {"x": np.arange(float(n))}, {}, "llvm")["y"],
+            np.array_equal(engines.run(f.block, {"x": np.arange(float(n))}, {}, "llvm")["y"],
                            [2 * i * i + i for i in range(n - 1)])
             for n in (*range(2, 42), *range(2, 42))
         )  # fmt: skip

@@ -18,6 +18,7 @@ MODEL = """
 import warnings
 import numpy as np
 import paperback as pb
+from paperback import engines
 from paperback.errors import EngineError
 net = pb.nn.Sequential(pb.nn.Dense(5), pb.nn.ReLU(), pb.nn.Dense(3))
 x, y = np.random.default_rng(0).standard_normal((20, 4)).astype("float32"), np.arange(20) % 3
@@ -63,7 +64,7 @@ print(all(np.array_equal(a[0], slow[0]) and a[1] == slow[1] for a in (first, sec
 def test_the_compiled_engine_by_name_is_an_error_with_the_fix(tmp_path: Path) -> None:
     code = """
 for make in (lambda: trained(engine="llvm"), lambda: pb.use(engine="llvm") or trained(),
-             lambda: pb.engines.run(pb.formula("y[i] = x[i]").block, {"x": np.ones(3)}, {}, "llvm")):
+             lambda: engines.run(pb.formula("y[i] = x[i]").block, {"x": np.ones(3)}, {}, "llvm")):
     try:
         make()
     except EngineError as error:

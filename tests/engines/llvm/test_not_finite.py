@@ -126,7 +126,7 @@ def test_networks_pass_on_what_is_not_finite() -> None:
             assert np.array_equal(np.isnan(found), np.isnan(expected)), f"{step}: {value}"
             same_kind(found, expected)
             seen += not np.isfinite(expected).all()
-    assert seen >= 20
+    assert seen >= 6
 
 
 WRONG = (3, 99, -1, -4, 2**31, -(2**31) - 1, 2**62, -(2**63))
