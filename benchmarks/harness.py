@@ -186,7 +186,8 @@ class Team:
                 layouts = (False, True) if len(find(network).shape) == 3 else (False,)
                 variants = [v for v in worker.variants if v.get("channels_last", False) in layouts]
                 if worker.framework.settings.get("compile"):
-                    variants = [self._fastest(runs) or variants[0]]
+                    threads = self._fastest(runs).get("threads", CORES)
+                    variants = [v for v in variants if v["threads"] == threads]
                 mine = [_Run(name, worker, json.dumps(variant), variant) for variant in variants]
                 for run in mine:
                     worker.prepare(run.key, task, network, batch, run.variant)
@@ -213,7 +214,7 @@ class Team:
         )  # fmt: skip
 
     def _fastest(self, runs: Sequence[_Run]) -> Mapping[str, Any]:
-        """The variant that is best without compiling: compiling every variant would take minutes."""
+        """The variant that is best without compiling: to compile them all would take minutes."""
         eager = [run for run in runs if run.name == "eager"]
         for run in eager:
             run.choose_steps(self.block / 3)

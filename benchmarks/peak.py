@@ -23,7 +23,7 @@ from paperback.engines.llvm import objects
 from paperback.engines.llvm.target import Target, chosen
 
 ACCUMULATORS = 16
-ROUNDS = 1 << 20
+ROUNDS = 1 << 24  # some 30 milliseconds: as long as a block of steps, or a busy machine treats them unlike
 
 
 def kernel(target: Target) -> str:
@@ -87,7 +87,7 @@ def main() -> None:
             network = find(name)
             step, most = ours.train(network, batch, LEARNING_RATE, threads=threads), peak(threads)
             step(5)
-            steps = max(1, round(0.1 / _seconds(step, 3)))
+            steps = max(1, round(0.04 / _seconds(step, 3)))
             peaks, rates = [], []
             for _ in range(turns):
                 peaks.append(most())
