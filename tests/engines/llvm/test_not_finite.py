@@ -114,8 +114,8 @@ def test_networks_pass_on_what_is_not_finite() -> None:
     """The output and the loss; what follows from NaN in a maximum's position is nobody's to say."""
     rng = np.random.default_rng(3)
     seen = 0
-    for seed in (*range(24), *range(1000, 1010)):
-        step = draw_step(seed, tiny=seed < 20)
+    for seed in range(12):
+        step = draw_step(seed, tiny=seed < 9)
         program = step.network.predict
         runner = compile_program(program, "float64", "llvm")
         for value in (np.nan, np.inf, -np.inf):
@@ -126,7 +126,7 @@ def test_networks_pass_on_what_is_not_finite() -> None:
             assert np.array_equal(np.isnan(found), np.isnan(expected)), f"{step}: {value}"
             same_kind(found, expected)
             seen += not np.isfinite(expected).all()
-    assert seen >= 6
+    assert seen >= 8
 
 
 WRONG = (3, 99, -1, -4, 2**31, -(2**31) - 1, 2**62, -(2**63))
