@@ -111,13 +111,20 @@ class Affine:
         """Put affine forms for letters."""
         if not any(letter in letters for letter, _ in self.terms):
             return self
-        total = Affine((), self.const)
+        total, const = dict[Letter, Size](), self.const
         for letter, coefficient in self.terms:
-            total = total + (letters[letter] * coefficient if letter in letters else Affine(((letter, coefficient),)))
-        return total
+            image = letters.get(letter)
+            if image is not None:
+                const = const + image.const * coefficient
+            for own, factor in ((letter, Size.of(1)),) if image is None else image.terms:
+                part = factor * coefficient
+                total[own] = total[own] + part if own in total else part
+        return Affine(tuple((l, c) for l, c in total.items() if c), const)
 
     def with_sizes(self, sizes: Mapping[str, SizeLike]) -> Affine:
         """Put sizes for the names in the coefficients."""
+        if self.const.is_int and all(c.is_int for _, c in self.terms):
+            return self
         terms = ((letter, c.substitute(sizes)) for letter, c in self.terms)
         return Affine(tuple((letter, c) for letter, c in terms if c), self.const.substitute(sizes))
 

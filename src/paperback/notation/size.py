@@ -61,7 +61,7 @@ class Size:
             return value
         if isinstance(value, str):
             return Size((((value,), 1),))
-        return Size((((), int(value)),)) if value else Size()
+        return _number(int(value))
 
     @staticmethod
     def atom(atom: Atom) -> Size:
@@ -74,8 +74,13 @@ class Size:
         return Size(tuple(kept))
 
     def __add__(self, other: SizeLike) -> Size:
+        other = Size.of(other)
+        if not other.terms:
+            return self
+        if self.is_int and other.is_int:
+            return _number(self.value + other.value)
         total = dict(self.terms)
-        for monomial, coefficient in Size.of(other).terms:
+        for monomial, coefficient in other.terms:
             total[monomial] = total.get(monomial, 0) + coefficient
         return Size._collect(total)
 
@@ -92,8 +97,8 @@ class Size:
 
     def __mul__(self, other: SizeLike) -> Size:
         other = Size.of(other)
-        if other.is_int and len(self.terms) <= 1 and self.is_int:
-            return Size.of(self.value * other.value)
+        if other.is_int and self.is_int:
+            return _number(self.value * other.value)
         total: dict[Monomial, int] = {}
         for left, a in self.terms:
             for right, b in other.terms:
@@ -103,7 +108,7 @@ class Size:
 
     __rmul__ = __mul__
 
-    @cached_property
+    @property
     def is_int(self) -> bool:
         """Is it a plain number?"""
         return not self.terms or (len(self.terms) == 1 and not self.terms[0][0])
@@ -257,6 +262,11 @@ def evaluate(size: Size, sizes: Mapping[str, int]) -> int:
                 product *= n // d if atom.kind == "floor" else -(-n // d)
         total += product
     return int(total)
+
+
+@lru_cache(maxsize=4096)
+def _number(value: int) -> Size:
+    return Size((((), value),)) if value else Size()
 
 
 Bounds: TypeAlias = "tuple[tuple[str, int | None], ...]"  # name, least value; None: of either sign

@@ -12,6 +12,7 @@ __all__ = [
     "nodes", "reads", "rename_tensors", "same", "substitute", "with_sizes",
 ]  # fmt: skip
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
@@ -52,7 +53,7 @@ def _keep(affine: Affine) -> Affine:
 
 
 def _map_size(size: Size, affine: AffineImage) -> Size:
-    return affine(Affine.of(size)).const
+    return size if size.is_int else affine(Affine.of(size)).const
 
 
 def _map_index(index: IndexExpr, image: Image, affine: AffineImage) -> IndexExpr:
@@ -90,7 +91,9 @@ def map_children(node: Node, image: Image, affine: AffineImage = _keep) -> Node:
         case Call():
             return Call(node.function, tuple(image(a) for a in node.arguments))
         case Read():
-            return Read(node.tensor, tuple(_map_index(i, image, affine) for i in node.indices), node.pad)
+            indices = tuple(_map_index(i, image, affine) for i in node.indices)
+            unchanged = all(map(operator.is_, indices, node.indices))
+            return node if unchanged else Read(node.tensor, indices, node.pad)
         case Index():
             return index_value(affine(node.affine))
         case Reduce():
@@ -128,9 +131,17 @@ def children(node: Node) -> tuple[Node, ...]:
 
 def nodes(node: Node) -> Iterator[Node]:
     """The node and everything below it, outside first."""
-    yield node
-    for child in children(node):
-        yield from nodes(child)
+    return iter(_all_nodes(node))
+
+
+@lru_cache(maxsize=8192)
+def _all_nodes(node: Node) -> tuple[Node, ...]:
+    found, waiting = [], [node]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        waiting.extend(reversed(children(one)))
+    return tuple(found)
 
 
 def reads(node: Node, tensor: str | None = None) -> Iterator[Read]:
