@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import paperback as pb
 from paperback.engines.llvm import Plan, Runner
+from paperback.engines.llvm.explain import _Clock
 from paperback.errors import ModelError, PaperbackError
 from paperback.nn.losses import LOSSES
 from paperback.notation.size import Size
@@ -89,15 +91,15 @@ def test_gradients_of_an_embedding_are_counted_once_for_each_term() -> None:
     found = pb.Model(net, (6,), engine="llvm").explain_plan(BATCH)
     assert flops_of(found, "embedding_1.dw (shares)") == BATCH * 6 * 16
     assert "added to the row that it names" in str(found)
+    gather = next(row for row in found.rows if "embedding_1.y" in row.targets)
+    assert gather.bytes_read == BATCH * 6 * 8 + BATCH * 6 * 16 * 4  # ids, and as much of the table as they can mean
 
 
 def test_what_follows_maxima_is_counted_without_zeros() -> None:
-    net = pb.nn.Sequential(
-        pb.nn.Conv2d(16, 3, padding="same"), pb.nn.ReLU(), pb.nn.Conv2d(8, 3), pb.nn.MaxPool2d(2), pb.nn.Flatten()
-    )
-    found = pb.Model(net, (10, 10, 2), engine="llvm").explain_plan(BATCH)
+    net = pb.nn.Sequential(pb.nn.Conv2d(8, 3), pb.nn.MaxPool2d(2), pb.nn.Flatten())
+    found = pb.Model(net, (10, 10, 16), engine="llvm").explain_plan(BATCH)
     row = next(row for row in found.rows if row.steps[0].how.startswith("follows the maxima"))
-    assert row.targets == ("conv2d_2.dw (shares) (gathered)",)
+    assert row.targets == ("conv2d_1.dw (shares) (gathered)",) and not found.unread
     assert row.flops == BATCH * 4 * 4 * 8 * 3 * 3 * 16 * 2  # a quarter of 8 x 8
 
 
@@ -145,6 +147,37 @@ def test_measured_rows_have_times_and_the_model_is_unchanged() -> None:
         np.testing.assert_array_equal(array, before[name])
 
 
+def test_the_clock_takes_whole_steps() -> None:
+    """Every shard kernel sees every example once, in micro-batches of its shard; every join kernel all its rows."""
+    count, shards, micro = 13, 3, 2
+    model = small()
+    runner = model.train_step().compiled("integer")
+    assert isinstance(runner, Runner)
+    kernels = runner._for(BATCH).kernels
+    seen: dict[str, list[tuple[int, ...]]] = {k.name: [] for k in kernels}
+
+    def fake(name: str) -> Callable[..., None]:
+        return lambda table, scratch, *numbers: seen[name].append(numbers)
+
+    places = {"table": 0, "scratch": 0, "N": count, "S": shards}
+    clock = _Clock(kernels, {k.name: fake(k.name) for k in kernels}, places, micro)
+    for calls in seen.values():
+        calls.clear()
+    assert set(clock.step()) == set(seen)
+    bounds = [0, 4, 8, 13]
+    for kernel in kernels:
+        calls = seen[kernel.name]
+        if kernel.part == "join":
+            assert calls == [(0, kernel.task.rows, 0, 0, count, shards)]
+        elif kernel.task.mode == "zero":
+            assert calls == [(a, b, a, k, count, shards) for k, (a, b) in enumerate(itertools.pairwise(bounds))]
+        else:
+            examples = [n for low, high, *_ in calls for n in range(low, high)]
+            assert examples == list(range(count))
+            assert all(high - low <= micro and low == origin for low, high, origin, *_ in calls)
+            assert all(bounds[slot] <= low < high <= bounds[slot + 1] for low, high, _, slot, *_ in calls)
+
+
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_random_labels_suit_the_loss(loss: str) -> None:
     model = pb.Model(pb.nn.Sequential(pb.nn.Dense(3)), (4,), engine="llvm")
@@ -170,6 +203,9 @@ def test_the_plan_in_the_docs_is_the_real_one() -> None:
         pb.nn.Flatten(), pb.nn.Dense(128), pb.nn.ReLU(), pb.nn.Dense(10),
     )  # fmt: skip
     real = pb.Model(net, (28, 28, 1), engine="llvm").explain_plan(32)
+    assert real.shards > 1 and flops_of(real, "conv2d_1.dw (shares)") == 32 * 24 * 24 * 25 * 32 * 2
+    rounds = {row.targets[0]: row.round for row in real.rows if row.part == "join" and row.level}
+    assert rounds["conv2d_2.dw (shares) (gathered) (total)"] < rounds["conv2d_2.dw"]
     lines = [line for row in real.rows for line in (", ".join(row.targets), *(step.formula for step in row.steps))]
     shown = []
     for line in block.group(1).splitlines():
