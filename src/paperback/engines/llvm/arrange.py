@@ -40,9 +40,11 @@ class Clip:
     extent: int
 
 
-def product_of_reads(node: Node) -> tuple[Read, Read] | None:
-    """The two factors of a plain sum of products of affine reads."""
-    if not isinstance(node, Reduce) or node.op != "sum" or node.guards or not isinstance(node.body, Mul):
+def product_of_reads(node: Node, guarded: bool = False) -> tuple[Read, Read] | None:
+    """The two factors of a plain sum of products of affine reads; of one that has guards only where asked for."""
+    if not isinstance(node, Reduce) or node.op != "sum" or not isinstance(node.body, Mul):
+        return None
+    if node.guards and not guarded:
         return None
     factors = node.body.factors
     if len(factors) != 2 or not all(isinstance(f, Read) for f in factors):

@@ -10,7 +10,9 @@ numbers of A for U*V multiply-adds. Then what the statement does with the sum (a
 
 from __future__ import annotations
 
-__all__ = ["Contraction", "Tile", "choose_tile", "find_contraction", "limits", "rows_or_usual", "turn_cycles"]
+__all__ = [
+    "Contraction", "Tile", "bounded", "choose_tile", "find_contraction", "limits", "rows_or_usual", "turn_cycles",
+]  # fmt: skip
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +22,8 @@ from math import inf, prod
 from paperback.engines.llvm.arrange import product_of_reads
 from paperback.engines.llvm.buffers import BATCH, SHARDS, Buffer, Linear, is_inside
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import Node, Read, Reduce, Statement
-from paperback.notation.walk import free_letters, nodes
+from paperback.notation.expr import AffineGuard, Guard, Node, Read, Reduce, Statement
+from paperback.notation.walk import free_letters, guard_letters, nodes
 
 _LEAST_WORK = 2  # turns of the sum from which a tile is worth its code
 _ROWS_AT_ONCE = 12
@@ -79,9 +81,12 @@ def find_contraction(
     The letters of `fixed` have loops of their own: they cannot run in the lanes.
     """
     node = the_sum(statement)
-    factors = product_of_reads(node) if node is not None else None
+    factors = product_of_reads(node, guarded=True) if node is not None else None
     if node is None or factors is None or any(f.pad is not None for f in factors):
         return None
+    if not all(bounded(node, guard) for guard in node.guards):
+        return None
+    guarded = {l for guard in node.guards for l in guard_letters(guard)}
     if not all(_is_within(f, buffers[f.tensor], extents) for f in factors):
         return None  # what a guard around the sum keeps from being read
     place = Linear.of(statement.left, buffers[statement.target].strides)
@@ -91,15 +96,25 @@ def find_contraction(
         return None
     letters = tuple(b.letter for b in statement.binders)
     for lane in letters:
-        if place.step(lane) != 1 or extents[lane] < max(2, width // 4) or lane in fixed:
+        if place.step(lane) != 1 or extents[lane] < max(2, width // 4) or lane in fixed or lane in guarded:
             continue
         for k, (read, other) in enumerate((factors, factors[::-1])):
             if steps[1 - k].step(lane) == 1 and not steps[k].step(lane):
                 rows = [l for l in letters if l != lane and steps[k].step(l) and not steps[1 - k].step(l)]
+                rows = [l for l in rows if l not in guarded]
                 chosen = _row_letters(rows, extents)
                 outer = tuple(l for l in letters if l != lane and l not in chosen)
                 return Contraction(node, read, other, lane, chosen, outer, inner)
     return None
+
+
+def bounded(node: Reduce, guard: Guard) -> Letter | None:
+    """The letter of a sum that a range guard bounds, once the other letters have their values."""
+    if not isinstance(guard, AffineGuard) or guard.relation != ">=":
+        return None
+    inner = [b.letter for b in node.binders if b.letter in guard.affine.letters]
+    slopes = dict(guard.affine.terms)
+    return inner[-1] if inner and abs(slopes[inner[-1]].value) == 1 else None
 
 
 def _is_within(read: Read, buffer: Buffer, extents: Mapping[Letter, int]) -> bool:
@@ -137,16 +152,19 @@ def _turns(extent: int) -> int:
 
 
 def choose_tile(rows: int | None, vectors: int, registers: int) -> Tile:
-    """The tile with the fewest cycles for a turn of the sum; rows is None where they are known at run time only."""
-    best, least = Tile(1, 1), inf
+    """The tile with the fewest cycles for a turn of the sum, and of those the one with the fewest loads.
+
+    rows is None where they are known at run time only.
+    """
+    best, least = Tile(1, 1), (inf, inf)
     budget = registers - 4
     for v in range(1, min(vectors, 4) + 1):
         for u in range(1, min(rows_or_usual(rows), 14) + 1):
             if u * v + v > budget:
                 continue
-            cycles = turn_cycles(Tile(u, v), rows, vectors)
-            if cycles < least - 1e-9:
-                best, least = Tile(u, v), cycles
+            cost = turn_cycles(Tile(u, v), rows, vectors), (u + v) / (u * v)
+            if cost < least:
+                best, least = Tile(u, v), cost
     return best
 
 

@@ -29,8 +29,9 @@ from paperback.engines.llvm.arrange import (
     transposed_copy,
     with_read,
 )
-from paperback.engines.llvm.buffers import BATCH, SHARDS
+from paperback.engines.llvm.buffers import BATCH, SHARDS, is_inside
 from paperback.engines.llvm.evaluate import EXAMPLES
+from paperback.engines.llvm.factor import factored
 from paperback.engines.llvm.fuse import fuse
 from paperback.engines.llvm.nest import Nest
 from paperback.engines.llvm.parts import filled, parts, split
@@ -51,7 +52,16 @@ from paperback.notation.expr import (
     mul,
 )  # fmt: skip
 from paperback.notation.size import Size
-from paperback.notation.walk import free_letters, fresh, guard_letters, map_children, map_statement, nodes, substitute
+from paperback.notation.walk import (
+    canonical,
+    free_letters,
+    fresh,
+    guard_letters,
+    map_children,
+    map_statement,
+    nodes,
+    substitute,
+)
 from paperback.program.program import Program
 
 _BATCH_SIZE = 1_000_003  # stands for the batch while its size is unknown
@@ -91,6 +101,7 @@ class _Lowering:
         self.integers = {t.name for t in program.tensors.values() if t.integer}
         self.sections: list[Section] = []
         self.across: set[str] = set()
+        self.made: dict[Statement, str] = {}  # parts of statements -> the tensors that hold them
         self.places: dict[str, tuple[int, str]] = {}  # tensor -> (level, mode of what computes it)
         numbers = {name: tuple(self._number(n) for n in shape) for name, shape in self.shapes.items()}
         for statement in program.statements:
@@ -139,9 +150,11 @@ class _Lowering:
 
     def _statement(self, statement: Statement, shapes: Mapping[str, Sequence[int]] | None, target: str) -> None:
         statement = replace(statement, target=target)
+        statement = self._factored(statement, shapes)
         if self.batched:
             statement = self._without_batch_sums(statement)
-        forms = [part for form in kernel_form(statement, shapes) for part in separated(form)]
+        forms = [self._factored(form, shapes) for form in kernel_form(statement, shapes)]
+        forms = [part for form in forms for part in separated(form)]
         if shapes is None and any(isinstance(n, Reduce) and n.guards for form in forms for n in nodes(form.expr)):
             forms = self._scatters(statement) or forms
         if self.batched:
@@ -150,6 +163,35 @@ class _Lowering:
         extents = {letter: n for form in forms for letter, n in self._extents(form).items()}
         nests = tuple(self._arranged(nest) for nest in parts(forms, statement, extents, self.shapes, self.integers))
         self._place(Task(target, nests, self._mode(target)))
+
+    def _factored(self, statement: Statement, shapes: Mapping[str, Sequence[int]] | None) -> Statement:
+        numbers = {b.letter: b.extent.value for b in _binders(statement)}
+
+        def part(value: Node, letters: Sequence[Letter]) -> Read | None:
+            return self._part(statement.target, value, letters, numbers, shapes)
+
+        return factored(statement, numbers, _BATCH_SIZE, part)
+
+    def _part(
+        self, target: str, value: Node, letters: Sequence[Letter], numbers: Mapping[Letter, int],
+        shapes: Mapping[str, Sequence[int]] | None,
+    ) -> Read | None:  # fmt: skip
+        """The read of a tensor that holds a part of a statement, which is made where no other statement has it."""
+        for read in (n for n in nodes(value) if isinstance(n, Read)):
+            for index, n in zip(read.indices, self.shapes[read.tensor], strict=True):
+                if not (isinstance(index, Affine) and is_inside(index, self._number(n), numbers)):
+                    return None
+        moved = {l: Letter.fresh(l.name) for l in letters}
+        binders = [Binder(moved[l], Size.of(numbers[l])) for l in letters]
+        expr = substitute(fresh(value), {l: Affine.of(m) for l, m in moved.items()})
+        key = canonical(Statement.plain("", binders, expr))
+        if key not in self.made:
+            name = self.made[key] = _unused(f"{target} (part)", self.shapes)
+            self._shape(name, [b.extent for b in binders])
+            self._statement(Statement.plain(name, binders, expr), shapes, name)
+        result = Read(self.made[key], tuple(map(Affine.of, letters)), None)
+        assert isinstance(result, Read)
+        return result
 
     def _scatters(self, statement: Statement) -> list[Statement] | None:
         """The forms in which range guards are a read's padding, where that can be: only scatters, which skip it."""
@@ -164,9 +206,8 @@ class _Lowering:
 
     def _extents(self, statement: Statement) -> dict[Letter, int]:
         """Of all letters, as they are known now."""
-        binders = [*statement.binders, *(b for n in nodes(statement.expr) if isinstance(n, Reduce) for b in n.binders)]
         runtime = RUNTIME if self.batched else {}
-        return {b.letter: runtime.get(b.extent.value, b.extent.value) for b in binders}
+        return {b.letter: runtime.get(b.extent.value, b.extent.value) for b in _binders(statement)}
 
     def _arranged(self, nest: Nest) -> Nest:
         """The nest with its factors read from copies that lie as a contraction needs them."""
@@ -298,6 +339,10 @@ class _Lowering:
             if isinstance(node, Reduce):
                 found |= {b.letter for b in node.binders if self._is_batch(b.extent)}
         return frozenset(found)
+
+
+def _binders(statement: Statement) -> list[Binder]:
+    return [*statement.binders, *(b for n in nodes(statement.expr) if isinstance(n, Reduce) for b in n.binders)]
 
 
 def _names(affine: Affine) -> bool:

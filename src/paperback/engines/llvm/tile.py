@@ -9,14 +9,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from paperback.engines.llvm.buffers import Linear
-from paperback.engines.llvm.contract import Contraction, choose_tile, combinations, depends, flat
+from paperback.engines.llvm.contract import Contraction, bounded, choose_tile, combinations, depends, flat
 from paperback.engines.llvm.evaluate import Evaluator
 from paperback.engines.llvm.ir import Whole, vector_type
 from paperback.engines.llvm.kernels import Tiled
 from paperback.engines.llvm.nest import Nest, finish, range_of, turns
 from paperback.engines.llvm.values import Value
 from paperback.notation.affine import Letter
-from paperback.notation.expr import Node, Read
+from paperback.notation.expr import AffineGuard, Node, Read
 from paperback.notation.walk import children
 
 _UNROLL = 4
@@ -167,7 +167,7 @@ class _Tiles:
         e = self.e
         letter, rest = letters[0], letters[1:]
         extent = self.sizes[letter]
-        start, stop = e.range_of(extent)
+        start, stop = self._sum_range(letter)
 
         def once(index: Whole, totals: list[Value]) -> list[Value]:
             with e.bind(letter, index, extent):
@@ -182,6 +182,9 @@ class _Tiles:
         unroll = 1 if rest else _UNROLL
         if isinstance(start, int) and isinstance(stop, int):
             full: Whole = start + (stop - start) // unroll * unroll
+        elif any(bounded(self.c.node, guard) == letter for guard in self.c.node.guards):
+            turns = e.f.op(f"sdiv i64 {e.f.sub(stop, start)}, {unroll}")
+            full = e.f.add(start, e.f.mul(turns, unroll))
         else:
             full = stop
             unroll = 1
@@ -189,7 +192,24 @@ class _Tiles:
         if isinstance(full, int) and isinstance(stop, int):
             for k in range(full, stop):
                 totals = once(k, totals)
+        elif unroll > 1:
+            totals = self._turn(full, stop, 1, totals, once)
         return totals
+
+    def _sum_range(self, letter: Letter) -> tuple[Whole, Whole]:
+        """The first value and the end of a letter of the sum; guards are bounds of its loop."""
+        e, node = self.e, self.c.node
+        start, stop = e.range_of(self.sizes[letter])
+        for guard in node.guards:
+            if isinstance(guard, AffineGuard) and bounded(node, guard) == letter:
+                rest: Whole = guard.affine.const.value
+                for other, k in guard.affine.without(letter).terms:
+                    rest = e.f.add(rest, e.f.mul(e.env[other], k.value))
+                if dict(guard.affine.terms)[letter].value == 1:
+                    start = e.f.greatest(start, e.f.sub(0, rest))
+                else:
+                    stop = e.f.least(stop, e.f.add(rest, 1))
+        return start, stop
 
     def _turn(
         self, start: Whole, stop: Whole, unroll: int, totals: list[Value],
