@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import cold, harness, ours, peak
+from benchmarks import cold, harness, ours, peak, start
 from benchmarks.networks import EVERY, NETWORKS, SCALED, chain, examples, find, multiply_adds, weights
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -100,3 +100,10 @@ def test_a_process_trains_from_a_cold_start(tmp_path: Path, monkeypatch: pytest.
 def test_commands_share_their_options() -> None:
     assert isinstance(harness.parser("x").parse_args([]), argparse.Namespace)
     assert not hasattr(harness.parser("x").parse_args([]), "rows")
+
+
+def test_a_start_is_measured_part_by_part(tmp_path: Path) -> None:
+    seconds = start.start(str(tmp_path / "cache"), str(tmp_path / "bytecode"))
+    assert len(seconds) == len(start.PARTS)
+    assert all(part > 0 for part in seconds)
+    assert list((tmp_path / "cache").rglob("*.code"))
