@@ -43,12 +43,13 @@ class Framework:
     title: str
     module: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 FRAMEWORKS = {
     "ours": Framework("paperback", "ours"),
     "bare": Framework("its engine alone", "ours", {"bare": True}),
-    "numpy": Framework("its NumPy engine", "ours", {"engine": "numpy"}),
+    "numpy": Framework("its NumPy engine", "ours", {"engine": "numpy"}, {"OPENBLAS_NUM_THREADS": "1"}),
     **{f"threads{k}": Framework(f"on {k} of {CORES} cores", "ours", {"threads": k}) for k in (1, 2, 4, 8) if k < CORES},
     "eager": Framework("PyTorch eager", "pytorch"),
     "compile": Framework("torch.compile", "pytorch", {"compile": True}),
@@ -75,7 +76,7 @@ class Worker:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "benchmarks.worker", self.framework.module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
-            env=environment(),
+            env=environment(**self.framework.environment),
         )  # fmt: skip
         try:
             greeting = self._heard()

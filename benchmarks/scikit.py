@@ -1,15 +1,20 @@
-"""scikit-learn's MLPClassifier, plain gradient descent; only for networks of dense layers with ReLU between."""
+"""scikit-learn's MLPClassifier, plain gradient descent; only for networks of dense layers with ReLU between.
+
+The number of threads is a variant.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import sklearn
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 from benchmarks import networks as n
 
-VARIANTS = [{}]
+VARIANTS = [{"threads": threads} for threads in dict.fromkeys((len(os.sched_getaffinity(0)), 1))]
 VERSION = f"scikit-learn {sklearn.__version__}"
 
 
@@ -26,15 +31,16 @@ def model(network: n.Network, batch: int, lr: float) -> MLPClassifier:
     return made
 
 
-def train(network: n.Network, batch: int, lr: float) -> Callable[[int], float]:
+def train(network: n.Network, batch: int, lr: float, threads: int) -> Callable[[int], float]:
     """A function that takes so many steps and returns the last loss."""
     made, batches, taken = model(network, batch, lr), n.examples(network, batch), 0
 
     def run(steps: int) -> float:
         nonlocal taken
-        for _ in range(steps):
-            made.partial_fit(*batches[taken % len(batches)])
-            taken += 1
+        with threadpool_limits(threads):
+            for _ in range(steps):
+                made.partial_fit(*batches[taken % len(batches)])
+                taken += 1
         return float(made.loss_)
 
     return run
