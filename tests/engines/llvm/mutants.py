@@ -26,7 +26,6 @@ from tests.engines.llvm.test_programs import (
 from tests.nn.cases import CASES
 from tests.test_mutants import find
 
-from paperback.engines.llvm import runner
 from paperback.engines.llvm.values import Value
 from paperback.notation.expr import Binder, Statement
 from paperback.notation.size import Size
@@ -91,7 +90,7 @@ def with_poison(seed: int, tiny: bool) -> Law:
 
 
 def on_threads() -> None:
-    runner._WORTH_THREADS = 0
+    test_determinism.prepare(pytest.MonkeyPatch())
     test_determinism.test_threads_change_nothing_for_any_batch()
 
 

@@ -19,7 +19,7 @@ pytest.importorskip("llvmlite")
 import paperback as pb
 from paperback import engines, nn
 from paperback.engines import compile_program
-from paperback.engines.llvm import runner
+from paperback.engines.llvm import room, runner
 from paperback.nn.losses import LABEL
 from paperback.nn.network import INPUT
 
@@ -29,7 +29,13 @@ SOURCE = Path(__file__).parents[3]
 
 @pytest.fixture(autouse=True)
 def _small_work_is_worth_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_WORTH_THREADS", 0)
+    prepare(monkeypatch)
+
+
+def prepare(patch: pytest.MonkeyPatch) -> None:
+    """Cut small batches into shards, and give them to threads."""
+    patch.setattr(runner, "_WORTH_THREADS", 0)
+    patch.setattr(room, "_LEAST_WORK", 1)
 
 
 @pytest.fixture
@@ -88,19 +94,22 @@ def test_threads_change_nothing_in_double_precision() -> None:
 def test_threads_change_nothing_for_any_batch() -> None:
     model = made(1)
     program = model.program(optimizer=pb.optim.SGD(0.1, momentum=0.9))
-    runners = [compile_program(program, "float32", "llvm", threads) for threads in THREADS]
+    runners: list[Any] = [compile_program(program, "float32", "llvm", threads) for threads in THREADS]
     x, y = examples(70)
     rng = np.random.default_rng(5)
     fixed = {**model.parameters, **model.state, "lr": 0.1}
     fixed |= {t.name: np.zeros([a.value for a in t.axes], np.float32) for t in program.by_role("optimizer")}
     masks = {t.name: t.axes[1:] for t in program.by_role("mask")}
+    shards: set[int] = set()
     for count in range(1, 71):
         drawn = {n: rng.integers(0, 2, (count, *(a.value for a in axes))) for n, axes in masks.items()}
         given = {**fixed, INPUT: x[:count], LABEL: y[:count], **{n: a.astype(np.float32) for n, a in drawn.items()}}
         results = [{n: a.tobytes() for n, a in run(given).items()} for run in runners]
         assert all(result == results[0] for result in results), f"batch {count}"
         assert {n: a.tobytes() for n, a in runners[1](given).items()} == results[0], "and again"
-    assert len(masks) == 1
+        shards |= {int(run._last[1].fields[1]) for run in runners}
+        assert all(run._last[1].fields[2] for run in runners), "no threads were asked"
+    assert len(masks) == 1 and len(shards) > 3, "shards of one kind say nothing"
 
 
 def test_another_number_of_threads_in_between_changes_nothing() -> None:
@@ -122,7 +131,11 @@ def test_training_on_after_a_load_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_another_process_gets_the_same_bits() -> None:
-    code = "from tests.engines.llvm.test_determinism import *; print(bits(train(made(3))))"
+    code = (
+        "from tests.engines.llvm.test_determinism import *\n"
+        "prepare(pytest.MonkeyPatch())\n"
+        "print(bits(train(made(3))))"
+    )
     environment = {**os.environ, "PYTHONPATH": f"{SOURCE / 'src'}{os.pathsep}{SOURCE}"}
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=SOURCE, check=False)
