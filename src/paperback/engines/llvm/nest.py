@@ -21,10 +21,11 @@ from paperback.engines.llvm.evaluate import Evaluator
 from paperback.engines.llvm.ir import Whole, vector_type
 from paperback.engines.llvm.values import Value
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import Node, Read, Reduce, Statement
+from paperback.notation.expr import Call, Node, Read, Reduce, Statement
 from paperback.notation.walk import nodes
 
 _LEAST_LANES = 2
+_TOGETHER = 4
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
     e.declare(extents)
     clipped = {letter for clip in nest.clips for letter in clip.form.letters}
     lane = lane_letter(e, statement, place, {l: n for l, n in extents.items() if l not in {split, *clipped}})
+    if lane is None and split in extents and extents[split] >= 0 and split not in clipped:
+        lane = lane_letter(e, statement, place, {split: extents[split]})
     outer = [b.letter for b in statement.binders if b.letter != lane]
 
     def at_point() -> None:
@@ -97,9 +100,13 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
             start, stop = range_of(e, nest, letter, split)
             prepare(e, nest)
             turns(e, letter, start, stop, extents[letter], lambda: level(letters[1:]))
+        elif lane is not None and lane == split:
+            prepare(e, nest)
+            start, stop = range_of(e, nest, lane, split)
+            part_of_vectors(e, lane, start, stop, extents[lane], at_point, _together(statement))
         elif lane is not None:
             prepare(e, nest)
-            vectors(e, lane, extents[lane], at_point)
+            vectors(e, lane, extents[lane], at_point, _together(statement))
         else:
             at_point()
 
@@ -189,18 +196,42 @@ def turns(e: Evaluator, letter: Letter, start: Whole, stop: Whole, extent: int, 
         body()
 
 
-def vectors(e: Evaluator, letter: Letter, extent: int, body: Callable[[], None]) -> None:
-    """The loop over a letter in vectors, then what is left in a shorter one."""
-    full = extent - extent % e.width
-    if full == e.width:
-        with e.bind(letter, 0, extent, e.width):
+def vectors(e: Evaluator, letter: Letter, extent: int, body: Callable[[], None], together: int = 1) -> None:
+    """The loop over a letter, some vectors together, then what is left in single ones and in a shorter one."""
+    start = 0
+    for lanes in dict.fromkeys((together * e.width, e.width, extent % e.width)):
+        if lanes == 0:
+            return
+        stop = extent - (extent - start) % lanes
+        if stop - start == lanes:
+            with e.bind(letter, start, extent, lanes):
+                body()
+        elif start < stop:
+            with e.f.loop(start, stop, lanes) as loop, e.bind(letter, loop.index, extent, lanes):
+                body()
+        start = stop
+
+
+def part_of_vectors(
+    e: Evaluator, letter: Letter, start: Whole, stop: Whole, extent: int, body: Callable[[], None], together: int
+) -> None:
+    """The loop over a range that is known at run time: some vectors together, single ones, then entry by entry."""
+    stop = e.f.greatest(start, stop)
+    for lanes in dict.fromkeys((together * e.width, e.width, 1)):
+        end = stop
+        if lanes > 1:
+            end = e.f.add(start, e.f.mul(e.f.op(f"sdiv i64 {e.f.sub(stop, start)}, {lanes}"), lanes))
+        with e.f.loop(start, end, lanes) as loop, e.bind(letter, loop.index, extent, lanes if lanes > 1 else 0):
             body()
-    elif full:
-        with e.f.loop(0, full, e.width) as loop, e.bind(letter, loop.index, extent, e.width):
-            body()
-    if full < extent:
-        with e.bind(letter, full, extent, extent - full):
-            body()
+        start = end
+
+
+def _together(statement: Statement) -> int:
+    """How many vectors go together: sums along another letter than the lanes' walk through memory in wider steps."""
+    found = list(nodes(statement.expr))
+    sums = [n for n in found if isinstance(n, Reduce)]
+    plain = all(n.op == "sum" and not n.guards for n in sums) and not any(isinstance(n, Call) for n in found)
+    return _TOGETHER if sums and plain else 1
 
 
 def lane_letter(e: Evaluator, statement: Statement, place: Linear, extents: dict[Letter, int]) -> Letter | None:
