@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from benchmarks import cold, harness, ours, peak, start
 from benchmarks.networks import EVERY, NETWORKS, SCALED, chain, examples, find, multiply_adds, weights
+from benchmarks.worker import LEARNING_RATE
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
@@ -35,18 +36,19 @@ def test_pytorch_takes_the_same_steps(name: str) -> None:
     pytorch = pytest.importorskip("benchmarks.pytorch")
     network = find(name)
     for last in (False, True):
-        mine, theirs = ours.train(network, 3, 0.02)(4), pytorch.train(network, 3, 0.02, 1, last)(4)
+        mine, theirs = ours.train(network, 3, LEARNING_RATE)(4), pytorch.train(network, 3, LEARNING_RATE, 1, last)(4)
         assert mine == pytest.approx(theirs, rel=harness.TOLERANCE)
         assert ours.infer(network, 2)(1) == pytest.approx(pytorch.infer(network, 2, 1, last)(1), rel=1e-4)
 
 
 def test_another_rate_is_not_the_same_step() -> None:
-    values = {rate: ours.train(find("tiny"), 3, rate)(harness.CHECKED_STEPS) for rate in (0.02, 0.021)}
+    rates = (LEARNING_RATE, 1.1 * LEARNING_RATE)
+    values = {rate: ours.train(find("tiny"), 3, rate)(harness.CHECKED_STEPS) for rate in rates}
     with pytest.raises(AssertionError, match="does not compute the same"):
         harness.check({str(rate): value for rate, value in values.items()}, "here")
-    harness.check({"a": values[0.02], "b": values[0.02] * (1 + harness.TOLERANCE / 2)}, "here")
+    harness.check({"a": values[LEARNING_RATE], "b": values[LEARNING_RATE] * (1 + harness.TOLERANCE / 2)}, "here")
     with pytest.raises(AssertionError):
-        harness.check({"a": values[0.02], "b": float("nan")}, "here")
+        harness.check({"a": values[LEARNING_RATE], "b": float("nan")}, "here")
 
 
 def test_ratios_are_of_turns() -> None:
