@@ -19,8 +19,8 @@ from statistics import median
 from benchmarks import harness, ours
 from benchmarks.networks import find, multiply_adds
 from benchmarks.worker import LEARNING_RATE
-from paperback.engines.llvm import objects
-from paperback.engines.llvm.target import Target, chosen
+from paperback.engines.llvm.machine import objects
+from paperback.engines.llvm.machine.target import Target, chosen
 
 ACCUMULATORS = 16
 ROUNDS = 1 << 24  # some 30 milliseconds: as long as a block of steps, or a busy machine treats them unlike

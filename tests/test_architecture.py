@@ -247,3 +247,20 @@ def test_no_public_name_is_hidden_by_a_module() -> None:
         assert not module or type(getattr(pb, name)).__name__ == "module", name
         checked += 1
     assert checked > 10
+
+
+def test_the_parts_of_the_compiled_engine_import_one_way() -> None:
+    """machine < ir, functions < lowering < code < what runs them."""
+    order = ["machine", "ir", "functions", "lowering", "code", "runner"]
+    home = SOURCE / "paperback" / "engines" / "llvm"
+    seen = 0
+    for path in sorted(home.rglob("*.py")):
+        place = parts_of(path)
+        part = place[3] if place[3] in order else "runner"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for name in imported(node, place):
+                if name[:3] == ("paperback", "engines", "llvm") and len(name) > 3:
+                    other = name[3] if name[3] in order else "runner"
+                    seen += 1
+                    assert order.index(other) <= order.index(part), f"{'.'.join(place)} imports {'.'.join(name)}"
+    assert seen > 100

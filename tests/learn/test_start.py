@@ -18,7 +18,8 @@ pytest.importorskip("llvmlite")
 
 from paperback import nn
 from paperback.calculus.conventions import Conventions
-from paperback.engines.llvm import objects, runner, stored
+from paperback.engines.llvm import runner, stored
+from paperback.engines.llvm.machine import objects
 from paperback.learn import steps
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp

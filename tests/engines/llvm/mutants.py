@@ -26,7 +26,7 @@ from tests.engines.llvm.test_programs import (
 from tests.nn.cases import CASES
 from tests.test_mutants import find
 
-from paperback.engines.llvm.values import Value
+from paperback.engines.llvm.code.values import Value
 from paperback.notation.expr import Binder, Statement
 from paperback.notation.size import Size
 

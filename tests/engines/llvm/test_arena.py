@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paperback.engines.llvm.arena import ALIGNMENT, Arena
+from paperback.engines.llvm.machine.arena import ALIGNMENT, Arena
 from paperback.errors import EngineError
 
 SOURCE = Path(__file__).parents[3] / "src"
@@ -93,7 +93,7 @@ def test_a_byte_written_in_front_is_found_wherever_it_is(size: int) -> None:
 
 CRASH = """
 import ctypes, sys
-from paperback.engines.llvm.arena import Arena
+from paperback.engines.llvm.machine.arena import Arena
 arena = Arena({"x": 100, "y": 2 * 16384, "z": 60}, debug=True)
 address = arena.address(sys.argv[1]) + int(sys.argv[2])
 print("alive", flush=True)
@@ -137,7 +137,7 @@ def test_an_access_beyond_a_tensor_crashes(name: str, offset: int, size: int, ho
 def test_a_forked_process_has_its_own_memory() -> None:
     code = """
 import os
-from paperback.engines.llvm.arena import Arena
+from paperback.engines.llvm.machine.arena import Arena
 x = Arena({"x": 4}, debug=False).array("x", "float32", (1,))
 child = os.fork()
 if not child:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paperback.engines.llvm import cache
+from paperback.engines.llvm.machine import cache
 
 SOURCE = Path(__file__).parents[3] / "src"
 POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
@@ -210,7 +210,7 @@ def test_what_dead_processes_left_goes(place: Path) -> None:
 
 SHARING = """
 import sys
-from paperback.engines.llvm import cache
+from paperback.engines.llvm.machine import cache
 cache.LIMIT = 60_000  # so that entries are evicted meanwhile
 number, hits = int(sys.argv[1]), 0
 for turn in range(120):

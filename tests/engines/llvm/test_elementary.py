@@ -15,9 +15,9 @@ import pytest
 from mpmath import mp
 from tests.engines.llvm.minimax import ERF_MEETS, PROBLEMS, TANH_MEETS, coefficients
 
-from paperback.engines.llvm import polynomials
-from paperback.engines.llvm.elementary import FUNCTIONS, Definition, definition, power
-from paperback.engines.llvm.polynomials import COEFFICIENTS
+from paperback.engines.llvm.functions import polynomials
+from paperback.engines.llvm.functions.elementary import FUNCTIONS, Definition, definition, power
+from paperback.engines.llvm.functions.polynomials import COEFFICIENTS
 from paperback.engines.numpy.functions import FUNCTIONS as NUMPY
 from paperback.engines.numpy.functions import raise_to
 

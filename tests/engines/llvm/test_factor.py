@@ -12,7 +12,7 @@ from tests.nn.cases import Case
 from tests.nn.sample import SEED, Sample
 
 from paperback.engines import compile_program
-from paperback.engines.llvm.lower import lower
+from paperback.engines.llvm.lowering.lower import lower
 from paperback.nn import Formula, HeNormal, MultiHeadAttention
 
 CASES = [

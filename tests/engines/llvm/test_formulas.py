@@ -20,7 +20,7 @@ import paperback as pb
 from paperback import engines
 from paperback.calculus.interval import ExactError
 from paperback.engines.llvm import blocks
-from paperback.engines.llvm.target import NAMES
+from paperback.engines.llvm.machine.target import NAMES
 from paperback.notation.block import Block
 
 to_floats = np.vectorize(as_float, otypes=[float])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from paperback.engines.llvm import cache, objects, target
+from paperback.engines.llvm.machine import cache, objects, target
 from paperback.errors import EngineError
 
 SOURCE = Path(__file__).parents[3] / "src"
@@ -204,7 +204,7 @@ def test_a_name_that_is_not_there() -> None:
 
 TWO = """
 import ctypes, sys
-from paperback.engines.llvm import objects, target
+from paperback.engines.llvm.machine import objects, target
 square = "define double @square(double %x) { %y = fmul double %x, %x\\n ret double %y }"
 for turn in range(12):
     key = f"program {turn}"

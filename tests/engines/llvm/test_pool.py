@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paperback.engines.llvm import objects, parallel, pool, target
+from paperback.engines.llvm.machine import objects, parallel, pool, target
 from paperback.errors import EngineError
 
 SOURCE = Path(__file__).parents[3] / "src"

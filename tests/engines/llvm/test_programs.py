@@ -21,7 +21,7 @@ from tests.nn.sample import Sample
 
 from paperback import nn
 from paperback.engines.llvm import runner
-from paperback.engines.llvm.target import NAMES, limited
+from paperback.engines.llvm.machine.target import NAMES, limited
 from paperback.errors import EngineError
 from paperback.learn import optim
 from paperback.nn.losses import LOSSES

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from paperback.engines.llvm import target
+from paperback.engines.llvm.machine import target
 from paperback.errors import EngineError
 
 SOURCE = Path(__file__).parents[3] / "src"

@@ -1,21 +1,24 @@
-"""The compiled engine: a program becomes machine code.
+"""The compiled engine: a program becomes machine code. Each folder imports from those above it:
 
-    lower      statements -> loop nests, cut into shards of the batch and levels; `arrange` makes copies that lie well
-    contract   sums of products, in tiles of registers (`tile`); everything else is a `nest`
-    module     nests -> textual LLVM IR: `evaluate`, `reduce` and `values` write it, `ir` is the pen
-    objects    IR -> machine code, cached on disk (`target`, `cache`; `stored` is what lies beside the code)
-    runner     arrays in, one native call, arrays out; `blocks` for formulas
-    plan       the page of what runs; `explain` makes it from the `kernels` that were written
+    machine/     what code is generated for, object code and its cache, threads, memory
+    functions/   exp, log, tanh ... as vector code (`ir` is the pen that writes textual LLVM IR)
+    lowering/    statements -> nests, cut into shards of the batch and levels (`lower`), copies that lie well
+                 (`arrange`), fewer passes over memory (`fuse`), where tensors live (`layout`)
+    code/        nests -> IR: sums of products in tiles of registers (`contract`, `tile`), everything else as loops
+                 (`nest`, `reduce`, `evaluate`), a function for each task and the drivers around them (`module`)
+
+`runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps; `stored` is
+what lies in the cache beside the code; `blocks` runs formulas; `plan` is the page of what runs, which `explain` makes.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from paperback.engines.llvm.blocks import run
+from paperback.engines.llvm.machine.pool import MOST_THREADS
+from paperback.engines.llvm.machine.target import chosen
 from paperback.engines.llvm.plan import Plan
-from paperback.engines.llvm.pool import MOST_THREADS
 from paperback.engines.llvm.runner import Runner
-from paperback.engines.llvm.target import chosen
 from paperback.program.program import Program
 
 __all__ = ["MOST_THREADS", "Plan", "Runner", "check", "compile", "run"]

@@ -16,18 +16,18 @@ from fractions import Fraction
 from math import prod
 from statistics import median
 
-from paperback.engines.llvm.addressed import Address, find_address
-from paperback.engines.llvm.arrange import product_of_reads
-from paperback.engines.llvm.buffers import BATCH, SHARDS, Buffer
-from paperback.engines.llvm.contract import limits, rows_or_usual, turn_cycles
-from paperback.engines.llvm.kernels import Followed, Kernel, Looped, Tiled, Turned, Way
-from paperback.engines.llvm.lower import RUNTIME
-from paperback.engines.llvm.module import CONTEXT
-from paperback.engines.llvm.nest import Nest
-from paperback.engines.llvm.objects import Library
+from paperback.engines.llvm.code.contract import limits, rows_or_usual, turn_cycles
+from paperback.engines.llvm.code.kernels import Followed, Kernel, Looped, Tiled, Turned, Way
+from paperback.engines.llvm.code.module import CONTEXT
+from paperback.engines.llvm.lowering.addressed import Address, find_address
+from paperback.engines.llvm.lowering.arrange import product_of_reads
+from paperback.engines.llvm.lowering.buffers import BATCH, SHARDS, Buffer
+from paperback.engines.llvm.lowering.lower import RUNTIME
+from paperback.engines.llvm.lowering.nests import Nest
+from paperback.engines.llvm.machine.objects import Library
+from paperback.engines.llvm.machine.target import Target
 from paperback.engines.llvm.plan import BYTES_PER_SECOND, CYCLES_PER_SECOND, Plan, Row, Step
 from paperback.engines.llvm.room import Room
-from paperback.engines.llvm.target import Target
 from paperback.notation.affine import Letter
 from paperback.notation.count import operations
 from paperback.notation.expr import AffineGuard, Binder, Call, Node, Read, Reduce, Statement, mul

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from paperback.engines.llvm.arena import Arena
-from paperback.engines.llvm.buffers import BATCH, Buffer
+from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
+from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.numpy.views import Array
 
 _SHARDS = 8

@@ -20,18 +20,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from paperback.engines import numpy as reference
-from paperback.engines.llvm import cache, objects
-from paperback.engines.llvm.arena import Arena
+from paperback.engines.llvm.code.kernels import Code, Kernel
+from paperback.engines.llvm.code.module import CONTEXT, work_per_example, write
 from paperback.engines.llvm.explain import Explained, Times, explain, measure
-from paperback.engines.llvm.kernels import Code, Kernel
-from paperback.engines.llvm.layout import layout, scratch_places
-from paperback.engines.llvm.lower import NotPerExampleError, lower, updated
-from paperback.engines.llvm.module import CONTEXT, work_per_example, write
+from paperback.engines.llvm.lowering.layout import layout, scratch_places
+from paperback.engines.llvm.lowering.lower import NotPerExampleError, lower, updated
+from paperback.engines.llvm.machine import cache, objects
+from paperback.engines.llvm.machine.arena import Arena
+from paperback.engines.llvm.machine.pool import pool
+from paperback.engines.llvm.machine.target import chosen, llvm_version
 from paperback.engines.llvm.plan import Plan
-from paperback.engines.llvm.pool import pool
 from paperback.engines.llvm.room import Room
 from paperback.engines.llvm.stored import Frame, sources
-from paperback.engines.llvm.target import chosen, llvm_version
 from paperback.engines.numpy.checks import as_array, batch_of, check_shape, float_dtype, missing_arrays
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome

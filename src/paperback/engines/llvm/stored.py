@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from paperback.engines.llvm.buffers import Buffer
+from paperback.engines.llvm.lowering.buffers import Buffer
 from paperback.notation.size import Size
 from paperback.program.program import ProgramTensor
 

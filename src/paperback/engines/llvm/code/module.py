@@ -1,0 +1,291 @@
+"""The code of a lowered program: a function per task, a driver per part, and `step`, which runs everything.
+
+    step(context)                        every part, one after the other; no Python inside
+    part(context, task, worker)          what one worker does: a shard, or rows of the join part
+    kernel(table, scratch, lo, hi, origin, slot, N, S)
+
+    context   i64 [N, S, parallel, table, scratch, block]: N examples in S shards, `parallel(function, context, tasks)`,
+              the table of pointers to tensors, scratch memory, and how much of it each worker has
+    table     status, zeros, tensors ...: see `buffers`
+"""
+
+from __future__ import annotations
+
+__all__ = ["CONTEXT", "work_per_example", "write"]
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from paperback.engines.llvm.code.contract import find_contraction
+from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, Turned, Way
+from paperback.engines.llvm.code.nest import emit_nest
+from paperback.engines.llvm.code.reduce import Reducer
+from paperback.engines.llvm.code.routed import emit_routed
+from paperback.engines.llvm.code.tile import emit_contraction
+from paperback.engines.llvm.code.turn import emit_turned, turned_letters
+from paperback.engines.llvm.ir import Function
+from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
+from paperback.engines.llvm.lowering.lower import RUNTIME
+from paperback.engines.llvm.lowering.nests import Nest
+from paperback.engines.llvm.lowering.tasks import Lowered, Task
+from paperback.engines.llvm.machine.target import Target
+from paperback.notation.affine import Letter
+from paperback.notation.expr import Affine, Read, Reduce
+from paperback.notation.walk import nodes
+
+CONTEXT = ("N", "S", "parallel", "table", "scratch", "block")
+_NUMBERS = ("lo", "hi", "origin", "slot", "N", "S")
+_ARGUMENTS = (("ptr", "table"), ("ptr", "scratch"), *(("i64", name) for name in _NUMBERS))
+_SIGNATURE = "ptr, ptr, i64, i64, i64, i64, i64, i64"
+_WORK = 1 << 16  # operations of the join part that are worth a task of their own
+_CHUNKS = 16
+_EXAMPLES = 32  # a batch, where work is estimated
+
+
+_SEQUENTIAL = """
+define internal void @sequential(ptr %part, ptr %context, i64 %tasks) {
+entry:
+  br label %head
+head:
+  %task = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %task, %tasks
+  br i1 %more, label %body, label %end
+body:
+  call void %part(ptr %context, i64 %task, i64 0)
+  %next = add i64 %task, 1
+  br label %head
+end:
+  ret void
+}
+"""
+
+
+@dataclass
+class _Chain:
+    """Tasks of the join part that go row by row together."""
+
+    kernels: list[Kernel]
+    rows: int
+    work: int
+
+
+class _Writer:
+    def __init__(
+        self, lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], places: Mapping[str, int],
+        dtype: np.dtype[Any], micro: int, target: Target,
+    ) -> None:  # fmt: skip
+        self.watched = watched
+        self.lowered, self.buffers, self.micro = lowered, buffers, micro
+        self.scratch = {name: place * micro for name, place in places.items()}
+        self.element = ELEMENTS[dtype.name]
+        self.width, self.registers, self.attributes = target.lanes(dtype.name), target.registers, target.attributes
+        self.kernels: list[Function] = []
+        self.running: list[Kernel] = []
+
+    def kernel(self, task: Task, level: int, part: str) -> Kernel:
+        function = Function(f"kernel{len(self.kernels)}", _ARGUMENTS, self.attributes)
+        examples = ("%lo", "%hi") if task.mode == "share" else (0, "%N")
+        shards = ("%slot", function.at_entry("add i64 %slot, 1")) if task.mode in ("share", "zero") else (0, "%S")
+        e = Reducer(
+            function, self.element, self.buffers, self.scratch, RUNTIME if self.lowered.batched else {},
+            {BATCH: examples, SHARDS: shards}, self.width,
+        )  # fmt: skip
+        e.watched = self.watched
+        ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
+        ways = tuple(self._nest(e, nest, nest.split if ranged else None) for nest in task.nests)
+        function.finish()
+        self.kernels.append(function)
+        return Kernel(function.name, task, level, part, 0, ways)
+
+    def _nest(self, e: Reducer, nest: Nest, split: Letter | None) -> Way:
+        """Write a nest in the fastest way there is for it."""
+        if nest.route is not None:
+            emit_routed(e, nest, split, self.registers)
+            return Followed()
+        turned = turned_letters(e, nest, split)
+        if turned is not None:
+            emit_turned(e, nest, turned, split)
+            return Turned(*turned)
+        extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
+        extents |= {b.letter: e.extent_of(b.extent) for n in nodes(nest.statement.expr) if isinstance(n, Reduce)
+                    for b in n.binders}  # fmt: skip
+        fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
+        found = None
+        if nest.fill is None:
+            found = find_contraction(nest.statement, self.buffers, extents, fixed, self.width)
+        if found is not None:
+            return emit_contraction(e, nest, found, split, self.registers)
+        return Looped(emit_nest(e, nest, split))
+
+    def write(self) -> Code:
+        drivers: list[str] = []
+        steps: list[str] = []
+        for level, section in enumerate(self.lowered.sections):
+            if section.shard:
+                zeros = [self.kernel(t.before, level, "shard") for t in section.shard if t.before is not None]
+                work = [self.kernel(t, level, "shard") for t in section.shard]
+                self.running += (*zeros, *work)
+                drivers.append(self._shard(f"shard{level}", zeros, work))
+                steps.append(f"  call void %run(ptr @shard{level}, ptr %context, i64 %S)")
+            for number, chains in enumerate(self._rounds(section.join, level)):
+                self.running += (replace(kernel, round=number) for chain in chains for kernel in chain.kernels)
+                name = f"join{level}_{number}"
+                text, count = self._join(name, chains)
+                drivers.append(text)
+                steps.append(f"  call void %run(ptr @{name}, ptr %context, i64 {count})")
+        return Code((*self._modules(), self._main(drivers, steps)), tuple(self.running))
+
+    # --- the join part -----------------------------------------------------------------------------------------------
+
+    def _rounds(self, tasks: Sequence[Task], level: int) -> list[list[_Chain]]:
+        """Chains that may run at the same time; a task joins a chain where it reads it row by row."""
+        rounds: list[list[_Chain]] = []
+        holder: dict[str, _Chain] = {}
+        for task in tasks:
+            kernel = self.kernel(task, level, "join")
+            before = [holder[name] for name in task.reads if name in holder]
+            chain = before[0] if before else None
+            if chain is not None and all(c is chain for c in before) and self._aligned(task, chain, holder):
+                chain.kernels.append(kernel)
+                chain.work += _work(task)
+            else:
+                if before or not rounds:
+                    rounds.append([])
+                    holder = {}
+                chain = _Chain([kernel], task.rows, _work(task))
+                rounds[-1].append(chain)
+            holder |= dict.fromkeys(task.order, chain)
+        return rounds
+
+    def _aligned(self, task: Task, chain: _Chain, holder: Mapping[str, _Chain]) -> bool:
+        if task.rows != chain.rows:
+            return False
+        for nest in task.nests:
+            for read in (n for s in nest.statements for n in nodes(s.expr) if isinstance(n, Read)):
+                if holder.get(read.tensor) is chain and chain.rows > 1:
+                    first = read.indices[0] if read.indices else None
+                    if not (isinstance(first, Affine) and first.bare is not None and first.bare == nest.split):
+                        return False
+        return True
+
+    def _join(self, name: str, chains: Sequence[_Chain]) -> tuple[str, int]:
+        """The driver of one round: every task calls the kernels of a chain on a range of rows."""
+        lines: list[str] = []
+        cases: list[str] = []
+        for chain in chains:
+            pieces = max(1, min(chain.rows, _CHUNKS, chain.work // _WORK))
+            for k in range(pieces):
+                low, high = chain.rows * k // pieces, chain.rows * (k + 1) // pieces
+                label = f"task{len(cases)}"
+                cases.append(f"i64 {len(cases)}, label %{label}")
+                lines.append(f"{label}:")
+                lines += [_call(kernel, low, high, 0, 0) for kernel in chain.kernels]
+                lines.append("  br label %end")
+        body = [f"  switch i64 %task, label %end [ {' '.join(cases)} ]", *lines, "end:", "  ret void"]
+        return self._driver(name, body), len(cases)
+
+    # --- drivers -----------------------------------------------------------------------------------------------------
+
+    def _shard(self, name: str, zeros: Sequence[Kernel], work: Sequence[Kernel]) -> str:
+        body = [
+            "  %from = mul i64 %task, %N", "  %first = sdiv i64 %from, %S", "  %next = add i64 %task, 1",
+            "  %to = mul i64 %next, %N", "  %last = sdiv i64 %to, %S",
+            *(_call(kernel, "%first", "%last", "%first", "%task") for kernel in zeros),
+            "  br label %head", "head:", "  %lo = phi i64 [ %first, %entry ], [ %hi, %body ]",
+            "  %more = icmp slt i64 %lo, %last", "  br i1 %more, label %body, label %end", "body:",
+            f"  %ahead = add i64 %lo, {self.micro}", "  %hi = call i64 @llvm.smin.i64(i64 %ahead, i64 %last)",
+            *(_call(kernel, "%lo", "%hi", "%lo", "%task") for kernel in work),
+            "  br label %head", "end:", "  ret void",
+        ]  # fmt: skip
+        return self._driver(name, body)
+
+    def _driver(self, name: str, body: Sequence[str]) -> str:
+        head = [
+            f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {self.attributes} {{", "entry:",
+            *_loads(("N", "S", "table", "scratch", "block")), "  %tensors = inttoptr i64 %table to ptr",
+            "  %own = mul i64 %worker, %block", "  %start = add i64 %scratch, %own",
+            "  %memory = inttoptr i64 %start to ptr",
+        ]  # fmt: skip
+        return "\n".join((*head, *body, "}\n"))
+
+    def _main(self, drivers: Sequence[str], steps: Sequence[str]) -> str:
+        declared = [f"declare void @{kernel.name}({_SIGNATURE})" for kernel in self.kernels]
+        head = [
+            "declare i64 @llvm.smin.i64(i64, i64)", *declared, *drivers,
+            _SEQUENTIAL,
+            f"define void @step(ptr %context) {self.attributes} {{", "entry:", *_loads(("S", "parallel")),
+            "  %alone = icmp eq i64 %parallel, 0", "  %given = inttoptr i64 %parallel to ptr",
+            "  %run = select i1 %alone, ptr @sequential, ptr %given", *steps, "  ret void", "}\n",
+        ]  # fmt: skip
+        return "\n".join(head)
+
+    def _modules(self) -> list[str]:
+        """The kernels, in modules of about the same length, to be compiled side by side."""
+        texts = []
+        for group in _groups(self.kernels, 6000):
+            declarations = sorted(set().union(*(f.declarations for f in group)))
+            definitions = {symbol: text for f in group for symbol, text in f.definitions.items()}
+            texts.append("\n".join((*declarations, *definitions.values(), *map(str, group))))
+        return texts
+
+
+def write(
+    lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], places: Mapping[str, int],
+    dtype: np.dtype[Any], micro: int, target: Target,
+) -> Code:  # fmt: skip
+    """The code of a program, in micro-batches of `micro` examples; `step` is in the last module.
+
+    `places` gives the bytes per example before a tensor of scratch memory; the second word of the status is set where
+    a `watched` tensor gets a NaN or an infinity.
+    """
+    return _Writer(lowered, buffers, watched, places, dtype, micro, target).write()
+
+
+def _loads(names: Sequence[str]) -> list[str]:
+    lines = []
+    for name in names:
+        lines.append(f"  %at.{name} = getelementptr i64, ptr %context, i64 {CONTEXT.index(name)}")
+        lines.append(f"  %{name} = load i64, ptr %at.{name}")
+    return lines
+
+
+def _call(kernel: Kernel, lo: int | str, hi: int | str, origin: int | str, slot: int | str) -> str:
+    arguments = f"ptr %tensors, ptr %memory, i64 {lo}, i64 {hi}, i64 {origin}, i64 {slot}, i64 %N, i64 %S"
+    return f"  call void @{kernel.name}({arguments})"
+
+
+def _work(task: Task) -> int:
+    """Operations, about, for a batch of 32."""
+    total = 0
+    for nest in task.nests:
+        inner = [prod(_size(b.extent.value) for b in n.binders) for n in nodes(nest.statement.expr)
+                 if isinstance(n, Reduce)]  # fmt: skip
+        shard = {b.letter for b in nest.statement.binders if RUNTIME.get(b.extent.value) == SHARDS}
+        outer = prod(_size(b.extent.value) for b in nest.statement.binders if b.letter not in shard)
+        total += 2 * outer * max(inner, default=1)
+    return total
+
+
+def work_per_example(task: Task) -> float:
+    """Operations of one example, about."""
+    return _work(task) / _EXAMPLES
+
+
+def _size(extent: int) -> int:
+    return _EXAMPLES if extent in RUNTIME else extent
+
+
+def _groups(functions: Sequence[Function], lines: int) -> list[list[Function]]:
+    groups: list[list[Function]] = []
+    room = 0
+    for function in functions:
+        if not groups or room < len(function.lines):
+            groups.append([])
+            room = lines
+        groups[-1].append(function)
+        room -= len(function.lines)
+    return groups

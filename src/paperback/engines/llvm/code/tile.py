@@ -1,0 +1,306 @@
+"""The code of a contraction: loops over tiles, and the tile that lives in registers."""
+
+from __future__ import annotations
+
+__all__ = ["emit_contraction"]
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from paperback.engines.llvm.code.contract import Contraction, bounded, choose_tile, combinations, depends, flat
+from paperback.engines.llvm.code.evaluate import Evaluator
+from paperback.engines.llvm.code.kernels import Tiled
+from paperback.engines.llvm.code.nest import finish, range_of, turns
+from paperback.engines.llvm.code.values import Value
+from paperback.engines.llvm.ir import Whole, vector_type
+from paperback.engines.llvm.lowering.buffers import Linear
+from paperback.engines.llvm.lowering.nests import Nest
+from paperback.notation.affine import Letter
+from paperback.notation.expr import AffineGuard, Node, Read
+from paperback.notation.walk import children
+
+_UNROLL = 4
+_UNROLL_WHOLE = 8
+_UNDER_WAY = 8  # multiply-adds that must be under way to keep the machine busy
+
+Row = Mapping[Letter, int]
+"""How far the row letters of a row are from those of its tile."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A vector of a tile: where it starts after the tile's first lane, and how many lanes it has."""
+
+    offset: int
+    lanes: int
+
+
+def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> Tiled:
+    """Write the loops over tiles; `split` runs over the range that the function is called with."""
+    return _Tiles(e, nest, _unclipped(nest, c), split, registers).emit()
+
+
+def _unclipped(nest: Nest, c: Contraction) -> Contraction:
+    """The contraction with loops over the clipped letters, but for one where there are no other rows."""
+    slopes = [(letter, k.value) for clip in nest.clips for letter, k in clip.form.terms]
+    clipped = {letter for letter, _ in slopes}
+    if clipped.isdisjoint(c.rows):
+        return c
+    extents = {b.letter: b.extent.value for b in nest.statement.binders}
+    rows = tuple(l for l in c.rows if l not in clipped)
+    forward = [l for l in c.rows if l in clipped and all(k == 1 for letter, k in slopes if letter == l)]
+    if not rows and forward:
+        rows = (max(forward, key=lambda l: extents[l]),)
+    outer = tuple(b.letter for b in nest.statement.binders if b.letter not in (c.lane, *rows))
+    return replace(c, rows=rows, outer=outer)
+
+
+class _Tiles:
+    def __init__(self, e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> None:
+        self.e, self.nest, self.c, self.split, self.registers = e, nest, c, split, registers
+        self.targets = {s.target for s in nest.statements}
+        self.extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
+        self.sizes = {b.letter: e.extent_of(b.extent) for b in c.node.binders}
+        e.declare({**self.extents, **self.sizes})
+        self.a, self.b = flat(c.a, e.buffers[c.a.tensor]), flat(c.b, e.buffers[c.b.tensor])
+
+    def range_of(self, letter: Letter) -> tuple[Whole, Whole]:
+        return range_of(self.e, self.nest, letter, self.split)
+
+    def emit(self) -> Tiled:
+        rows, vectors = self._row_count(), -(-self.extents[self.c.lane] // self.e.width)
+        self.tile = choose_tile(rows, vectors, self.registers)
+        self._outer(list(self.c.outer))
+        return Tiled(self.c, self.tile, rows, vectors)
+
+    def _outer(self, letters: Sequence[Letter]) -> None:
+        if not letters:
+            self._columns()
+            return
+        start, stop = self.range_of(letters[0])
+        turns(self.e, letters[0], start, stop, self.extents[letters[0]], lambda: self._outer(letters[1:]))
+
+    # --- tiles -------------------------------------------------------------------------------------------------------
+
+    def _columns(self) -> None:
+        """Over the vectors of the lane letter, then over the rows."""
+        e, width, lane = self.e, self.e.width, self.c.lane
+        extent = self.extents[lane]
+        tile = self.tile
+        across = tile.vectors * width
+        full = extent - extent % across
+        whole = [_Column(k * width, width) for k in range(tile.vectors)]
+        if full == across:
+            self._rows(0, whole, tile.rows)
+        elif full:
+            with e.f.loop(0, full, across) as loop:
+                self._rows(loop.index, whole, tile.rows)
+        if full < extent:
+            starts = range(full, extent, width)
+            rest = [_Column(s - full, min(width, extent - s)) for s in starts]
+            self._rows(full, rest, tile.rows)
+
+    def _row_count(self) -> int | None:
+        count = 1
+        for letter in self.c.rows:
+            if self.extents[letter] < 0 or letter == self.split or self._is_clipped(letter):
+                return None
+            count *= self.extents[letter]
+        return count
+
+    def _is_clipped(self, letter: Letter) -> bool:
+        return any(letter in clip.form.letters for clip in self.nest.clips)
+
+    def _rows(self, start: Whole, columns: Sequence[_Column], tall: int) -> None:
+        """Over the rows, in tiles of `tall`, then of what is left."""
+        c, f = self.c, self.e.f
+        if len(c.rows) != 1 or (self._row_count() == 1):
+            rows = list(combinations(c.rows, self.extents))
+            pieces = -(-len(rows) // tall)
+            for k in range(pieces):
+                part = rows[len(rows) * k // pieces : len(rows) * (k + 1) // pieces]
+                self._tile(start, columns, dict.fromkeys(c.rows, 0), part)
+            return
+        letter = c.rows[0]
+        at, stop = self.range_of(letter)
+        sizes = (tall, (stop - at) % tall) if isinstance(at, int) and isinstance(stop, int) else _halves(tall)
+        for size in sizes:
+            if not size:
+                continue
+            if isinstance(at, int) and isinstance(stop, int):
+                end: Whole = at + (stop - at) // size * size
+                if end == at:
+                    continue
+            elif size == 1:
+                end = stop
+            else:
+                left = f.sub(stop, at)
+                end = f.add(at, f.mul(f.op(f"sdiv i64 {left}, {size}"), size))
+            if isinstance(at, int) and isinstance(end, int) and end - at == size:
+                self._tile(start, columns, {letter: at}, [{letter: k} for k in range(size)])
+            else:
+                with f.loop(at, end, size) as loop:
+                    self._tile(start, columns, {letter: loop.index}, [{letter: k} for k in range(size)])
+            at = end
+
+    def _tile(
+        self, start: Whole, columns: Sequence[_Column], at: Mapping[Letter, Whole], rows: Sequence[Row]
+    ) -> None:
+        e = self.e
+        with ExitStack() as scope:
+            self._bind(scope, at, {})
+            steps = [sum(self.a.step(letter) * k for letter, k in row.items()) for row in rows]
+            scope.enter_context(e.bind(self.c.lane, start, self.extents[self.c.lane]))
+            zeros = [e.spread(e.number(0), column.lanes) for _ in rows for column in columns]
+            totals = self._sum(list(self.c.inner), columns, steps, zeros)
+        self._finish(start, columns, at, rows, totals)
+
+    def _bind(self, scope: ExitStack, at: Mapping[Letter, Whole], row: Row) -> None:
+        for letter, value in at.items():
+            scope.enter_context(self.e.bind(letter, self.e.f.add(value, row.get(letter, 0)), self.extents[letter]))
+
+    # --- the sum -----------------------------------------------------------------------------------------------------
+
+    def _sum(
+        self, letters: Sequence[Letter], columns: Sequence[_Column], a_steps: Sequence[int], totals: list[Value]
+    ) -> list[Value]:
+        e = self.e
+        letter, rest = letters[0], letters[1:]
+        extent = self.sizes[letter]
+        start, stop = self._sum_range(letter)
+
+        def once(index: Whole, totals: list[Value]) -> list[Value]:
+            with e.bind(letter, index, extent):
+                if rest:
+                    return self._sum(rest, columns, a_steps, totals)
+                return self._step(columns, a_steps, totals)
+
+        if isinstance(start, int) and isinstance(stop, int) and not rest and stop - start <= _UNROLL_WHOLE:
+            for k in range(start, stop):
+                totals = once(k, totals)
+            return totals
+        unroll = 1 if rest else _UNROLL
+        if isinstance(start, int) and isinstance(stop, int):
+            full: Whole = start + (stop - start) // unroll * unroll
+        elif any(bounded(self.c.node, guard) == letter for guard in self.c.node.guards):
+            turns = e.f.op(f"sdiv i64 {e.f.sub(stop, start)}, {unroll}")
+            full = e.f.add(start, e.f.mul(turns, unroll))
+        else:
+            full = stop
+            unroll = 1
+        totals = self._turn(start, full, unroll, totals, once)
+        if isinstance(full, int) and isinstance(stop, int):
+            for k in range(full, stop):
+                totals = once(k, totals)
+        elif unroll > 1:
+            totals = self._turn(full, stop, 1, totals, once)
+        return totals
+
+    def _sum_range(self, letter: Letter) -> tuple[Whole, Whole]:
+        """The first value and the end of a letter of the sum; guards are bounds of its loop."""
+        e, node = self.e, self.c.node
+        start, stop = e.range_of(self.sizes[letter])
+        for guard in node.guards:
+            if isinstance(guard, AffineGuard) and bounded(node, guard) == letter:
+                rest: Whole = guard.affine.const.value
+                for other, k in guard.affine.without(letter).terms:
+                    rest = e.f.add(rest, e.f.mul(e.env[other], k.value))
+                if dict(guard.affine.terms)[letter].value == 1:
+                    start = e.f.greatest(start, e.f.sub(0, rest))
+                else:
+                    stop = e.f.least(stop, e.f.add(rest, 1))
+        return start, stop
+
+    def _turn(
+        self, start: Whole, stop: Whole, unroll: int, totals: list[Value],
+        once: Callable[[Whole, list[Value]], list[Value]],
+    ) -> list[Value]:  # fmt: skip
+        """A loop; a tile of few accumulators has several of each, one for every unrolled turn, added at the end."""
+        f, e = self.e.f, self.e
+        if start == stop:
+            return totals
+        sets = min(unroll, -(-_UNDER_WAY // len(totals)))
+        zeros = [e.spread(e.number(0), v.lanes) for v in totals]
+        state = [totals, *(zeros for _ in range(sets - 1))]
+        flat_state = [v for one in state for v in one]
+        with f.loop(start, stop, unroll, [(e.type_of("float", v.lanes), v.text) for v in flat_state]) as loop:
+            now = _grouped([Value(t, "float", v.lanes) for t, v in zip(loop.carried, flat_state, strict=True)], sets)
+            for k in range(unroll):
+                now[k % sets] = once(f.add(loop.index, k), now[k % sets])
+            loop.next = [v.text for one in now for v in one]
+        done = _grouped([Value(t, "float", v.lanes) for t, v in zip(loop.results, flat_state, strict=True)], sets)
+        while len(done) > 1:
+            more = done.pop()
+            done[0] = [e.binary("add", a, b) for a, b in zip(done[0], more, strict=True)]
+        return done[0]
+
+    def _step(self, columns: Sequence[_Column], a_steps: Sequence[int], totals: list[Value]) -> list[Value]:
+        """One turn of the sum: V loads, U numbers, U*V multiply-adds."""
+        e = self.e
+        b, a = e.buffers[self.c.b.tensor], e.buffers[self.c.a.tensor]
+        b_at, a_at = self._address(self.b), self._address(self.a)
+        vectors = []
+        for column in columns:
+            kind = vector_type(e.element, column.lanes)
+            pointer = e.pointer(b, e.f.add(b_at, column.offset))
+            text = e.f.op(f"load {kind}, ptr {pointer}, align {b.bytes_per_entry}")
+            vectors.append(Value(text, "float", column.lanes))
+        result = []
+        for r, step in enumerate(a_steps):
+            pointer = e.pointer(a, e.f.add(a_at, step))
+            number = Value(e.f.op(f"load {e.element}, ptr {pointer}, align {a.bytes_per_entry}"), "float")
+            for k, vector in enumerate(vectors):
+                result.append(e.muladd(number, vector, totals[r * len(columns) + k]))
+        return result
+
+    def _address(self, linear: Linear) -> Whole:
+        at: Whole = linear.const
+        for letter, step in linear.steps:
+            at = self.e.f.add(at, self.e.f.mul(self.e.env[letter], step))
+        return at
+
+    # --- what is done with the sum -----------------------------------------------------------------------------------
+
+    def _finish(
+        self,
+        start: Whole,
+        columns: Sequence[_Column],
+        at: Mapping[Letter, Whole],
+        rows: Sequence[Row],
+        totals: Sequence[Value],
+    ) -> None:
+        e = self.e
+        for k, column in enumerate(columns):
+            extent = self.extents[self.c.lane]
+            with e.bind(self.c.lane, e.f.add(start, column.offset), extent, column.lanes):
+                for statement in self.nest.statements:
+                    for part in self._same_in_rows(statement.expr):
+                        e.value(part)
+                for r, row in enumerate(rows):
+                    with ExitStack() as scope:
+                        self._bind(scope, at, row)
+                        e.know(self.c.node, totals[r * len(columns) + k])
+                        finish(e, self.nest)
+
+    def _same_in_rows(self, node: Node) -> list[Node]:
+        """The greatest parts that depend neither on the row nor on the sum."""
+        if node is self.c.node or (isinstance(node, Read) and node.tensor in self.targets):
+            return []
+        parts = [self._same_in_rows(child) for child in children(node)]
+        whole = all(p == [child] for p, child in zip(parts, children(node), strict=True))
+        if whole and not depends(node, self.c.rows):
+            return [node]
+        return [part for found in parts for part in found]
+
+
+def _grouped(values: list[Value], groups: int) -> list[list[Value]]:
+    size = len(values) // groups
+    return [values[k * size : (k + 1) * size] for k in range(groups)]
+
+
+def _halves(size: int) -> list[int]:
+    sizes = [size]
+    while sizes[-1] > 1:
+        sizes.append(sizes[-1] // 2)
+    return sizes

@@ -1,0 +1,1 @@
+"""From a program to work that can be cut: kernel forms, copies, fused statements, where every tensor lives."""

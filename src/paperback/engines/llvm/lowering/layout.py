@@ -1,0 +1,86 @@
+"""Where every tensor of a lowered program lives, and which tensors may share memory.
+
+What has an entry per example and is read by its own micro-batch alone is scratch: every worker has a block for one
+micro-batch, and in it tensors that are not alive at the same time lie at the same place.
+"""
+
+from __future__ import annotations
+
+__all__ = ["layout", "scratch_places"]
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
+from paperback.engines.llvm.lowering.tasks import Lowered
+from paperback.engines.llvm.machine.arena import Arena
+
+_ALIGNMENT = 64
+
+
+def layout(
+    lowered: Lowered, given: Collection[str], results: Collection[str], dtype: np.dtype[np.floating]
+) -> dict[str, Buffer]:
+    """Every tensor's place and kind; the status word and the zeros come first in the table."""
+    made: dict[str, int] = {}
+    readers: dict[str, set[tuple[int, str]]] = {}
+    unread: set[str] = set()
+    for level, section in enumerate(lowered.sections):
+        for part, tasks in (("shard", section.shard), ("join", section.join)):
+            for task in tasks:
+                made.update(dict.fromkeys(task.order, level))
+                unread.update(*(nest.unread for nest in task.nests))
+                for name in task.reads:
+                    readers.setdefault(name, set()).add((level, part))
+    debug = Arena({}).debug  # then every tensor has memory of its own, between guards
+    buffers: dict[str, Buffer] = {}
+    for name in (*given, *made):
+        shape = lowered.shapes[name]
+        if name in given:
+            kind = "given"
+        elif name in results:
+            kind = "result"
+        elif name in unread:
+            kind = "unread"
+        elif shape[:1] == (SHARDS,):
+            kind = "partial"
+        else:
+            near = readers.get(name, set()) <= {(made[name], "shard")} and name not in lowered.across
+            kind = "scratch" if shape[:1] == (BATCH,) and near and not debug else "kept"
+        element = ELEMENTS[dtype.name]
+        if name in lowered.integers:
+            element = "i64" if kind in ("given", "result") else "i32"
+        buffers[name] = Buffer(name, 2 + len(buffers), element, shape, kind)
+    return buffers
+
+
+def scratch_places(lowered: Lowered, buffers: Mapping[str, Buffer]) -> tuple[dict[str, int], int]:
+    """Bytes per example from the start of a worker's block, for every scratch tensor, and the size of the block."""
+    places: dict[str, int] = {}
+    most = 0
+    for section in lowered.sections:
+        lives: dict[str, list[int]] = {}
+        for k, task in enumerate(section.shard):
+            for name in (*task.order, *sorted(task.reads)):
+                if name in buffers and buffers[name].kind == "scratch":
+                    lives.setdefault(name, [k, k])[1] = k
+        for name, (first, _) in lives.items():
+            size = _bytes(buffers[name])
+            taken = sorted(
+                (places[other], places[other] + _bytes(buffers[other]))
+                for other, (_, last) in lives.items()
+                if other in places and last >= first
+            )
+            at = 0
+            for low, high in taken:
+                if at + size <= low:
+                    break
+                at = max(at, high)
+            places[name] = at
+            most = max(most, at + size)
+    return places, most
+
+
+def _bytes(buffer: Buffer) -> int:
+    return -(-buffer.size * buffer.bytes_per_entry // _ALIGNMENT) * _ALIGNMENT

@@ -1,0 +1,265 @@
+"""Max-pooling leaves most of a gradient 0: sums over it follow the maxima, and skip the zeros.
+
+    F[2*i+a, 2*j+b, k] = [arg[i,j,k] == 2*a+b] * g_ab[i,j,k]         one of the phases (a, b) is not 0
+
+With G[i,j,k] = sum(a,b) [arg == 2*a+b] * g_ab, the number at the maximum, and (A, B) its place in the window, sums over
+F are sums over G, and there is a quarter of it:
+
+    bias gradient      sum F[u,v,k]                   =  sum G[i,j,k]
+    kernel gradient    sum x[u+p, v+q, r] * F[u,v,k]  =  sum x[2*i+A+p, 2*j+B+q, r] * G[i,j,k]
+
+The second gathers: its vectors run along r, at a place that depends on k, so its shares have k first and are turned
+round when they are added. The input gradient stays dense: a scatter by positions was measured, and was slower.
+"""
+
+from __future__ import annotations
+
+__all__ = ["route"]
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from paperback.engines.llvm.lowering.arrange import affine_indices, flat, product_of_reads
+from paperback.engines.llvm.lowering.buffers import Linear
+from paperback.engines.llvm.lowering.nests import Nest, Route
+from paperback.engines.llvm.lowering.parts import filled, split
+from paperback.engines.llvm.lowering.tasks import Lowered, Section, Task
+from paperback.notation.affine import Affine, Letter
+from paperback.notation.expr import (
+    Binder,
+    Bracket,
+    Compare,
+    Const,
+    Mul,
+    Node,
+    Read,
+    Reduce,
+    Statement,
+    add,
+    mul,
+)
+from paperback.notation.walk import map_children, substitute
+
+_LEAST_CODES = 3
+_LEAST_LANES = 8
+_MOST_PLACES = 64  # of a kernel: its vectors are written out
+
+
+@dataclass(frozen=True)
+class _Phases:
+    """A task whose phases are chosen by a position.
+
+    first     the statement of the first phase; its letters are those of the codes
+    value     the number at the chosen place
+    shifts    for every code, how far its place is from the first one's, along each axis
+    """
+
+    first: Statement
+    codes: Read
+    value: Node
+    shifts: tuple[tuple[int, ...], ...]
+
+
+def route(lowered: Lowered, outputs: Collection[str]) -> None:
+    """Rewrite, in place, what reads a gradient that went through a maximum."""
+    for section in lowered.sections:
+        for task in list(section.shard):
+            phases = _phases(task)
+            if phases is not None and task.target not in outputs:
+                _route(lowered, section, task, phases)
+
+
+def _phases(task: Task) -> _Phases | None:
+    parts = [nest for nest in task.nests if nest.fill is None]
+    if len(parts) < _LEAST_CODES or any(n.add or n.clips or n.more or n.fill not in (None, 0) for n in task.nests):
+        return None
+    first = parts[0].statement
+    own = tuple(Affine.of(b.letter) for b in first.binders)
+    terms: list[Node] = []
+    shifts: dict[int, tuple[int, ...]] = {}
+    codes: Read | None = None
+    for nest in parts:
+        statement = nest.statement
+        if [b.extent for b in statement.binders] != [b.extent for b in first.binders]:
+            return None
+        letters = dict(zip(statement.letters, own, strict=True))
+        expr = substitute(statement.expr, letters)
+        gaps = [a.substitute(letters) - b for a, b in zip(statement.left, first.left, strict=True)]
+        found = _chosen_by(expr)
+        if found is None or any(gap.terms for gap in gaps) or found[0].indices != own:
+            return None
+        if codes not in (None, found[0]):
+            return None
+        codes = found[0]
+        shifts[found[1]] = tuple(gap.const.value for gap in gaps)
+        terms.append(expr)
+    if codes is None or sorted(shifts) != list(range(len(parts))):
+        return None
+    return _Phases(first, codes, add(*terms), tuple(shifts[k] for k in sorted(shifts)))
+
+
+def _chosen_by(expr: Node) -> tuple[Read, int] | None:
+    """The read and the number of a factor `[read == number]`."""
+    for factor in expr.factors if isinstance(expr, Mul) else ():
+        for guard in factor.guards if isinstance(factor, Bracket) else ():
+            if isinstance(guard, Compare) and guard.relation == "==":
+                for read, number in ((guard.left, guard.right), (guard.right, guard.left)):
+                    if isinstance(read, Read) and isinstance(number, Const) and number.value.denominator == 1:
+                        return read, int(number.value)
+    return None
+
+
+def _route(lowered: Lowered, section: Section, task: Task, phases: _Phases) -> None:
+    compact = f"{task.target} (at the maxima)"
+    own = tuple(Affine.of(b.letter) for b in phases.first.binders)
+    value = Read(compact, own, None)
+    assert isinstance(value, Read)
+    rewriter = _Rewriter(lowered.shapes, task.target, phases, value)
+    gathered = [t for t in section.shard if task.target in t.reads and rewriter.gather(t) is not None]
+    if not gathered:
+        return
+    lowered.shapes[compact] = lowered.shapes[phases.codes.tensor]
+    statement = Statement.plain(compact, phases.first.binders, phases.value)
+    section.shard.insert(
+        section.shard.index(task) + 1, Task(compact, (Nest(statement, split=split(statement)),), "example")
+    )
+    for reader in [t for t in section.shard if task.target in t.reads]:
+        new = rewriter.gather(reader) or rewriter.plain_sum(reader)
+        if new is not None:
+            section.shard[section.shard.index(reader)] = new
+        if new is not None and new.target != reader.target:
+            order = rewriter.orders[new.target]
+            lowered.shapes[new.target] = tuple(lowered.shapes[reader.target][k] for k in order)
+            _turn(lowered, section, reader.target, new, order)
+    if not any(task.target in t.reads for s in lowered.sections for t in (*s.shard, *s.join)):
+        section.shard.remove(task)
+        at = next(k for k, t in enumerate(section.shard) if t.target == compact)
+        section.shard[at] = replace(section.shard[at], inside=(*task.inside, task.target))
+
+
+def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> None:
+    """Add the shares as they lie now, turn the sum round, and read it where the sum of the old shares was read."""
+    total = f"{new.target} (total)"
+    binders = new.nests[0].statement.binders
+    lowered.shapes[total] = lowered.shapes[new.target][1:]
+    letters = [Letter.fresh(b.letter.name) for b in binders]
+    places = tuple(map(Affine.of, letters))
+    each: Node = Read(new.target, places, None)
+    summed: Node = Reduce("sum", (Binder(letters[0], binders[0].extent),), (), each)
+    kept = [Binder(letter, b.extent) for letter, b in zip(letters[1:], binders[1:], strict=True)]
+    statement = Statement.plain(total, kept, summed)
+    turned = f"{new.target} (total, turned)"
+    lowered.shapes[turned] = lowered.shapes[old][1:]
+    back = [kept[order.index(k) - 1] for k in range(1, len(order))]
+    as_it_lies: Node = Read(total, tuple(Affine.of(b.letter) for b in kept), None)
+    copy = Statement.plain(turned, back, as_it_lies)
+
+    def image(node: Node) -> Node:
+        if isinstance(node, Reduce) and isinstance(node.body, Read) and node.body.tensor == old:
+            result: Node = Read(turned, node.body.indices[1:], None)
+            return result
+        return map_children(node, image)
+
+    for k, task in enumerate(section.join):
+        if old in task.reads:
+            nests = tuple(replace(n, statement=replace(n.statement, expr=image(n.statement.expr))) for n in task.nests)
+            section.join[k] = replace(task, nests=nests)
+    section.join[:0] = [Task(s.target, (Nest(s, split=split(s)),), "once") for s in (statement, copy)]
+
+
+class _Rewriter:
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], target: str, phases: _Phases, value: Read) -> None:
+        self.shapes, self.target, self.phases, self.value = shapes, target, phases, value
+        self.orders: dict[str, tuple[int, ...]] = {}
+
+    def _letters(self, read: Read) -> dict[Letter, Affine] | None:
+        """Letters of a bare read of the gradient -> where the first phase's letters put them."""
+        bare = [i.bare for i in affine_indices(read)]
+        if len(bare) != len(read.indices) or None in bare or len(set(bare)) != len(bare):
+            return None
+        return {l: a for l, a in zip(bare, self.phases.first.left, strict=True) if l is not None}
+
+    def _share(self, task: Task) -> tuple[Statement, Reduce] | None:
+        """The statement of a share that is a sum, and the sum."""
+        if task.mode != "share" or len(task.nests) != 1 or task.nests[0].more or task.nests[0].clips:
+            return None
+        statement = task.nests[0].statement
+        node = statement.expr
+        return (statement, node) if isinstance(node, Reduce) and node.op == "sum" and not node.guards else None
+
+    def plain_sum(self, task: Task) -> Task | None:
+        """A sum of the gradient alone, over the compact one."""
+        share = self._share(task)
+        if share is None or not isinstance(share[1].body, Read):
+            return None
+        statement, node = share
+        letters = self._letters(node.body) if isinstance(node.body, Read) else None
+        if letters is None:
+            return None
+        binders = {b.letter: b for b in self.phases.first.binders}
+        inner = tuple(b for b in self._binders(node, letters, binders))
+        kept = {l: Affine.of(a.bare) for l, a in letters.items() if a.bare is not None}
+        if any(l not in {b.letter for b in node.binders} and l not in kept for l in letters):
+            return None
+        free = {a.bare: Affine.of(l) for l, a in letters.items() if l not in {b.letter for b in node.binders}}
+        body = substitute(self.value, {k: v for k, v in free.items() if k is not None})
+        expr: Node = Reduce("sum", inner, (), body)
+        return replace(task, nests=(replace(task.nests[0], statement=replace(statement, expr=expr)),))
+
+    def _binders(
+        self, node: Reduce, letters: Mapping[Letter, Affine], binders: Mapping[Letter, Binder]
+    ) -> list[Binder]:
+        """The compact gradient's own letters for those that the sum runs over."""
+        bound = {b.letter for b in node.binders}
+        return [binders[own] for l, a in letters.items() if l in bound for own in a.letters]
+
+    def gather(self, task: Task) -> Task | None:
+        """A sum of the gradient's products with a tensor that has neighbours along another letter."""
+        share = self._share(task)
+        if share is None:
+            return None
+        statement, node = share
+        factors = product_of_reads(node)
+        ours = [f for f in factors or () if f.tensor == self.target]
+        if factors is None or len(ours) != 1 or any(f.pad is not None for f in factors):
+            return None
+        other = factors[1] if ours[0] is factors[0] else factors[0]
+        letters = self._letters(ours[0])
+        bound = {b.letter for b in node.binders}
+        if letters is None or not bound <= set(letters):
+            return None
+        free = [l for l in letters if l not in bound]
+        places = [b for b in statement.binders[1:] if b.letter not in free]
+        lane = next((b for b in places if flat(other, self.shapes).step(b.letter) == 1), None)
+        if lane is None or any(letters[l].bare is None for l in free) or not self._fits(places, lane):
+            return None
+        moved = {l: (Affine.of(l) if l in free else a) for l, a in letters.items()}
+        back = {a.bare: Affine.of(l) for l, a in letters.items() if l in free}
+        back_to = {k: v for k, v in back.items() if k is not None}
+        x = substitute(other, moved)
+        assert isinstance(x, Read)
+        order = [statement.binders[0], *(b for b in statement.binders[1:] if b.letter in free),
+                 *(b for b in places if b is not lane), lane]  # fmt: skip
+        inner = self._binders(node, letters, {b.letter: b for b in self.phases.first.binders})
+        codes, value = substitute(self.phases.codes, back_to), substitute(self.value, back_to)
+        name = f"{task.target} (gathered)"
+        expr: Node = Reduce("sum", tuple(inner), (), mul(x, value, codes))
+        new = Statement.plain(name, order, expr)
+        self.orders[name] = tuple(statement.binders.index(b) for b in order)
+        offsets = self._offsets(flat(other, self.shapes), letters)
+        assert isinstance(codes, Read) and isinstance(value, Read)
+        gather = Route(x, value, codes, offsets, lane.letter, tuple(b.letter for b in places if b is not lane))
+        zero = Task(name, (filled(new),), "zero")
+        return Task(name, (Nest(new, add=True, route=gather),), "share", zero, task.inside)
+
+    def _fits(self, places: list[Binder], lane: Binder) -> bool:
+        count = 1
+        for b in places:
+            count *= b.extent.value if b is not lane else 1
+        return lane.extent.value >= _LEAST_LANES and count <= _MOST_PLACES
+
+    def _offsets(self, linear: Linear, letters: Mapping[Letter, Affine]) -> tuple[int, ...]:
+        """How far every code's entry is from the first one's."""
+        steps = [linear.step(l) for l in letters]
+        return tuple(sum(s * k for s, k in zip(steps, shift, strict=True)) for shift in self.phases.shifts)
+
