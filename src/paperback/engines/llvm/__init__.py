@@ -7,8 +7,8 @@
     code/        nests -> IR: sums of products in tiles of registers (`contract`, `tile`), everything else as loops
                  (`nest`, `reduce`, `evaluate`), a function for each task and the drivers around them (`module`)
 
-`runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps; `stored` is
-what lies in the cache beside the code; `blocks` runs formulas; `plan` is the page of what runs, which `explain` makes.
+`runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps; `stored`
+is what lies in the cache beside the code; `blocks` runs formulas; `plan` is the page of what runs (`explain` makes it).
 """
 
 from collections.abc import Callable
