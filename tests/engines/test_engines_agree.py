@@ -15,6 +15,7 @@ from tests.calculus.test_derive import run, sizes_of
 from tests.golden.exactly import as_float, near
 
 import paperback as pb
+from paperback import engines
 
 to_floats = np.vectorize(as_float, otypes=[float])
 to_fractions = np.vectorize(Fraction, otypes=[object])
@@ -69,13 +70,11 @@ def test_random_convolutions() -> None:
     assert ran == 40
 
 
-@pytest.mark.parametrize("engine", ["numpy", "exact"])
-def test_the_chosen_engine_runs(engine: str) -> None:
+@pytest.mark.parametrize("engine", ["numpy", "llvm", "exact"])
+def test_the_chosen_engine_runs(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines._chosen, "engine", None)  # put back afterwards
     f = pb.formula("y[i] = sum(p) x[i+p]*w[p]", x="H")
-    try:
-        pb.use(engine=engine)
-        value = f(x=np.arange(5.0), w=np.array([1.0, 2.0]))
-    finally:
-        pb.use(engine="numpy")
+    pb.use(engine=engine)
+    value = f(x=np.arange(5.0), w=np.array([1.0, 2.0]))
     assert value.tolist() == [2, 5, 8, 11]
     assert (value.dtype == object) == (engine == "exact")

@@ -121,7 +121,7 @@ def test_without_llvmlite_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPa
         target.binding.__wrapped__()
 
 
-@pytest.mark.parametrize("module", ["", ".engines", ".engines.llvm.target", ".engines.llvm.pool"])
+@pytest.mark.parametrize("module", ["", ".engines", ".engines.llvm.machine.target", ".engines.llvm.machine.pool"])
 def test_llvmlite_is_not_imported_before_it_is_used(module: str) -> None:
     code = f"import sys, paperback{module}\nprint('llvmlite' in sys.modules, 'paperback{module}' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
