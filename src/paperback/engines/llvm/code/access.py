@@ -88,6 +88,13 @@ class Access(Values):
                 step = coefficient.value
         return self.steps(start, step, self.lanes) if step else self.whole(start)
 
+    def flat_index(self, flat: Linear) -> Whole:
+        """A flat index at the letters as they are bound; a letter in the lanes counts as its first."""
+        at: Whole = flat.const
+        for letter, step in flat.steps:
+            at = self.f.add(at, self.f.mul(self.env[letter], step))
+        return at
+
     # --- loads -------------------------------------------------------------------------------------------------------
 
     def in_range(self, index: Value, length: int) -> Value:
@@ -99,9 +106,7 @@ class Access(Values):
     def load(self, buffer: Buffer, flat: Linear, inside: Value | None, pad: Fraction | float) -> Value:
         """What lies at a flat index; the padding where it is not inside."""
         step = flat.step(self.vector) if self.vector is not None else 0
-        start: Whole = flat.const
-        for letter, each in flat.steps:
-            start = self.f.add(start, self.f.mul(self.env[letter], each))
+        start = self.flat_index(flat)
         if inside is not None and inside.lanes > 1 and step == 0:
             return self.select(inside, self.load(buffer, flat, self.any(inside), pad), self.number(pad))
         if step == 0:

@@ -211,9 +211,7 @@ def _gathers_more(e: Evaluator, expr: Node, letter: Letter, extent: int) -> bool
 
 def store(e: Evaluator, target: Buffer, place: Linear, value: Value, add: bool) -> None:
     """Store, or add, at the flat index of the current point."""
-    start: Whole = place.const
-    for letter, step in place.steps:
-        start = e.f.add(start, e.f.mul(e.env[letter], step))
+    start = e.flat_index(place)
     lanes = e.lanes if e.vector is not None and place.step(e.vector) else 1
     value = e.spread(value, lanes)
     pointer = e.pointer(target, start)

@@ -14,7 +14,6 @@ from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.code.nest import finish, range_of, turns
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole, vector_type
-from paperback.engines.llvm.lowering.buffers import Linear
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Letter
 from paperback.notation.expr import AffineGuard, Node, Read
@@ -239,7 +238,7 @@ class _Tiles:
         """One turn of the sum: V loads, U numbers, U*V multiply-adds."""
         e = self.e
         b, a = e.buffers[self.c.b.tensor], e.buffers[self.c.a.tensor]
-        b_at, a_at = self._address(self.b), self._address(self.a)
+        b_at, a_at = self.e.flat_index(self.b), self.e.flat_index(self.a)
         vectors = []
         for column in columns:
             kind = vector_type(e.element, column.lanes)
@@ -253,12 +252,6 @@ class _Tiles:
             for k, vector in enumerate(vectors):
                 result.append(e.muladd(number, vector, totals[r * len(columns) + k]))
         return result
-
-    def _address(self, linear: Linear) -> Whole:
-        at: Whole = linear.const
-        for letter, step in linear.steps:
-            at = self.e.f.add(at, self.e.f.mul(self.e.env[letter], step))
-        return at
 
     # --- what is done with the sum -----------------------------------------------------------------------------------
 

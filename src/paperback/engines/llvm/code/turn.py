@@ -13,7 +13,6 @@ __all__ = ["emit_turned", "turned_letters"]
 from paperback.engines.llvm.code.contract import flat
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.nest import finish, range_of, turns
-from paperback.engines.llvm.ir import Whole
 from paperback.engines.llvm.lowering.buffers import Linear
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Affine, Letter
@@ -85,7 +84,7 @@ def _square(e: Evaluator, target: str, place: Linear, read: Read, letters: tuple
     source, to = e.buffers[read.tensor], e.buffers[target]
     origin = flat(read, source)
     kind = e.type_of("float", width)
-    start = _at(e, origin)
+    start = e.flat_index(origin)
     values = []
     for k in range(width):
         pointer = e.pointer(source, f.add(start, origin.step(lane) * k))
@@ -96,7 +95,7 @@ def _square(e: Evaluator, target: str, place: Linear, read: Read, letters: tuple
             if not k & step:
                 values[k], values[k + step] = _exchange(e, kind, values[k], values[k + step], step)
         step *= 2
-    first = _at(e, place)
+    first = e.flat_index(place)
     for k in range(width):
         pointer = e.pointer(to, f.add(first, place.step(row) * k))
         f.do(f"store {kind} {values[k]}, ptr {pointer}, align {to.bytes_per_entry}")
@@ -111,11 +110,4 @@ def _exchange(e: Evaluator, kind: str, a: str, b: str, step: int) -> tuple[str, 
         mask = ", ".join(f"i32 {j}" for j in places)
         found.append(e.f.op(f"shufflevector {kind} {a}, {kind} {b}, <{width} x i32> <{mask}>"))
     return found[0], found[1]
-
-
-def _at(e: Evaluator, linear: Linear) -> Whole:
-    at: Whole = linear.const
-    for letter, step in linear.steps:
-        at = e.f.add(at, e.f.mul(e.env[letter], step))
-    return at
 
