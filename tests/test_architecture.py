@@ -16,11 +16,11 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 ORDER = (
-    "errors markup arguments notation calculus program identities engines formulas nn learn rewrite data diagnosis "
-    "reports interop cli"
+    "errors markup arguments notation calculus program identities engines jacobians formulas proofs nn learn rewrite "
+    "data diagnosis reports interop claims cli"
 ).split()
 RESERVED = {"data": {"cli"}}  # a unit that only these may import
-OPTIONAL = {"torch", "jax", "llvmlite", "mpmath", "rich", "PIL"}
+OPTIONAL = {"torch", "jax", "llvmlite", "mpmath", "rich", "PIL", "scipy"}
 HEAVY = ["torch", "jax", "PIL", "scipy", "mpmath", "rich", "click", "safetensors", "llvmlite"]
 MAX_LINES = 400
 
