@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Outcome"]
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,6 @@ class Outcome(dict[str, "np.ndarray[Any, Any]"]):
 
     __slots__ = ("finite",)
 
-    def __init__(self, arrays: dict[str, np.ndarray[Any, Any]], finite: bool | None = None) -> None:
-        super().__init__(arrays)
+    def __init__(self, arrays: Mapping[str, np.ndarray[Any, Any]] | None = None, finite: bool | None = None) -> None:
+        super().__init__(arrays or {})
         self.finite = finite

@@ -7,11 +7,12 @@ with the channels last; `layout="NCHW"` moves them there at the edge, and nothin
 from __future__ import annotations
 
 __all__ = [
-    "LAYOUTS", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples", "check_ids",
-    "check_values", "check_weights", "example_array", "labels_for", "squashed_twice",
-    "vocabulary", "weight_hint",
+    "LAYOUTS", "UsualBatch", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples",
+    "check_ids", "check_values", "check_weights", "example_array", "labels_for", "squashed_twice", "vocabulary",
+    "weight_hint",
 ]  # fmt: skip
 
+import functools
 import math
 from typing import Any
 
@@ -115,16 +116,39 @@ def _reshape_hint(name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> 
     return f"reshape {name}, or build the model with input_shape={found[1:]}"
 
 
+def all_finite(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Surely finite, every one, in `dtype` too: the sum of their squares is a number. Else one has to look."""
+    return array.flags.c_contiguous and float(np.vdot(array, array)) <= _largest(dtype)
+
+
+@functools.cache
+def _largest(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).max)
+
+
+class UsualBatch:
+    """A batch that was good, with labels that are classes: of one of its form only the numbers are looked at."""
+
+    def __init__(self, x: Array, y: Array, loss: Loss, classes: int) -> None:
+        self.form, self.loss, self.classes = (x.shape, x.dtype, y.shape, y.dtype), loss, classes
+
+    def is_like(self, x: Array, y: Array, loss: Loss) -> bool:
+        """Is this one surely good?"""
+        if self.loss is not loss or (x.shape, x.dtype, y.shape, y.dtype) != self.form:
+            return False
+        return all_finite(x, x.dtype) and int(y.view(np.uint64).max()) < self.classes  # what is below 0 is large
+
+
 def check_values(where: str, name: str, array: Array, dtype: np.dtype[Any]) -> None:
     """Every number is finite, and stays so in `dtype`."""
     if array.dtype.kind != "f":
         return
-    largest = float(np.finfo(dtype).max)
+    largest = _largest(dtype)
     rows = max(1, _CHUNK // max(1, math.prod(array.shape[1:])))
     for start in range(0, len(array), rows):
         part = array[start : start + rows]
-        if part.flags.c_contiguous and float(np.vdot(part, part)) <= largest:
-            continue  # the sum of squares is a number that dtype holds, and so is everything in it
+        if all_finite(part, dtype):
+            continue
         bad = ~(np.abs(part) <= largest)
         if bad.any():
             place = [int(i) for i in np.argwhere(bad)[0]]

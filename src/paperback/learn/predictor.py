@@ -31,6 +31,7 @@ from paperback.learn import checkpoint as checkpoints
 from paperback.learn import steps as programs
 from paperback.learn.inputs import (
     LAYOUTS,
+    UsualBatch,
     channels_first,
     channels_last,
     check_count,
@@ -120,6 +121,7 @@ class Predictor(metaclass=Strict):
         self.net = net
         self._frozen: frozenset[str] = frozenset()
         self._told = False  # of a softmax that is taken twice
+        self._usual: UsualBatch | None = None
         self._runners: dict[Hashable, tuple[engines.Runner, Names]] = {}
 
     # --- numbers -----------------------------------------------------------------------------------------------------
@@ -350,18 +352,20 @@ class Predictor(metaclass=Strict):
 
     def check_batch(self, where: str, x: ArrayLike, y: ArrayLike, loss: Loss) -> tuple[Array, Array, str]:
         """(examples, labels, kind of label), checked, channels last; examples are not converted yet."""
+        if self._usual and type(x) is type(y) is np.ndarray and self._usual.is_like(x, y, loss):
+            return x, y.copy(), "integer"
         examples = self._examples(where, x)
-        twice = None if self._told else squashed_twice(self.network, loss)
-        if twice:
+        if not self._told and (twice := squashed_twice(self.network, loss)):
             self._told = True
             warn(f"{where}: {twice}", ModelWarning)
         labels, kind = labels_for(where, y, len(examples), loss, self.network.output_shape, self.dtype, self.layout)
+        if type(x) is type(y) is np.ndarray and examples is x and x.dtype == self.dtype and labels.dtype == y.dtype:
+            self._usual = UsualBatch(x, y, loss, self.network.output_shape[-1]) if kind == "integer" else None
         return examples, labels, kind
 
     def _examples(self, where: str, x: ArrayLike) -> Array:
         examples = check_examples(where, x, self.input_shape, self.dtype)
-        known = vocabulary(self.network)
-        if known is not None:
+        if (known := vocabulary(self.network)) is not None:
             check_ids(where, examples, known)
         return channels_last(examples, self.layout)
 
@@ -391,10 +395,5 @@ class Predictor(metaclass=Strict):
             text = name()
             program, names = make() if text is None else (lambda: make()[0], {})
             runner = engines.compile_program(program, self.dtype.name, self.engine, self.threads, text)
-
-            def rounded(arrays: Mapping[str, Any]) -> dict[str, Array]:  # fractions and intervals to the nearest floats
-                found = runner(arrays).items()
-                return {tensor: array.astype(self.dtype) if array.dtype == object else array for tensor, array in found}
-
-            self._runners[place] = rounded if place[1] == "exact" else runner, names
+            self._runners[place] = programs.rounded(runner, self.dtype) if place[1] == "exact" else runner, names
         return self._runners[place]

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 __all__ = [
     "COTANGENT", "DELTAS", "activations_program", "draw_masks", "evaluation_program", "gradient_program",
-    "name_of", "training_program", "vjp_program",
+    "name_of", "rounded", "training_program", "vjp_program",
 ]  # fmt: skip
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paperback.engines import Runner
 from paperback.errors import ModelError
 from paperback.learn.optim import NORM, SGD, GivenSteps, Optimizer
 from paperback.nn.init import stream
@@ -140,3 +141,13 @@ def draw_masks(network: Network, count: int, seed: int, step: int, dtype: np.dty
         name: (stream(seed, f"step {step}: {name}").random((count, *spec.shape)) < spec.keep).astype(dtype)
         for name, spec in network.masks.items()
     }
+
+
+def rounded(run: Runner, dtype: np.dtype[Any]) -> Runner:
+    """A runner whose fractions and intervals are rounded to the nearest floats."""
+
+    def rounding(arrays: Mapping[str, Any]) -> dict[str, Array]:
+        found = run(arrays).items()
+        return {tensor: array.astype(dtype) if array.dtype == object else array for tensor, array in found}
+
+    return rounding

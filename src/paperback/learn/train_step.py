@@ -8,7 +8,9 @@ from __future__ import annotations
 
 __all__ = ["DivergedError", "TrainStep"]
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from paperback.nn.network import INPUT
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
+_QUIET = np.errstate(over="ignore", invalid="ignore")  # what is no number any more is refused by name
 
 
 class DivergedError(ModelError):
@@ -48,9 +51,11 @@ class TrainStep:
     loss: Loss
     optimizer: Optimizer
     _rule: Optimizer = field(init=False, repr=False)  # whatever the learning rate is: programs are kept by it
+    _last: tuple[object, engines.Runner | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._rule = replace(self.optimizer, lr=0.0)
+        self._last = None, None
 
     def __call__(self, x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> float:
         model = self.model
@@ -66,14 +71,12 @@ class TrainStep:
         model, state = self.model, self.model._state
         run = self.compiled(kind, weights is not None)
         given, kept, taken = self.given(examples, labels, factor, weights)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is no number any more is refused by name
-            result = run(given)
-            loss = float(result[LOSS])
-            new = () if isinstance(result, Outcome) and result.finite else (*state.tensors, *kept)
-            lost = [name for name in new if name in result and not _is_finite(result[name])]
-            lost += ["the gradient's norm"] if NORM in result and not np.isfinite(result[NORM]) else []
-        if lost or not np.isfinite(loss):
-            what = f"{lost[0]} would hold NaN or infinity after" if np.isfinite(loss) else f"the loss is {loss} at"
+        result = run(given)
+        loss = float(result[LOSS])
+        whole = isinstance(result, Outcome) and result.finite and NORM not in result
+        lost = None if whole else _lost(result, (*state.tensors, *kept))
+        if lost or not isfinite(loss):
+            what = f"{lost} would hold NaN or infinity after" if isfinite(loss) else f"the loss is {loss} at"
             raise DivergedError(
                 f"training: {what} step {state.steps + 1}; use a smaller learning rate (it is "
                 f"{self.optimizer.lr * factor:g}); the parameters are those before this step"
@@ -87,6 +90,10 @@ class TrainStep:
     def compiled(self, kind: str, weighted: bool = False) -> engines.Runner:
         """What takes a step for labels of a kind: from arrays by name to the new ones."""
         model, rule = self.model, self._rule
+        place = kind, weighted, model.frozen, engines.choose(model.engine)
+        last, run = self._last
+        if run is not None and last == place:
+            return run
         run, _ = model._compiled(
             ("train", self.loss, kind, rule, model.frozen, not weighted),
             lambda: (
@@ -94,6 +101,8 @@ class TrainStep:
             ),
             lambda: programs.name_of("train", model.network.train, self.loss, rule, kind, self._trainable, weighted),
         )
+        run = run if place[-1] == "llvm" else _QUIET(run)
+        self._last = place, run
         return run
 
     def given(
@@ -123,10 +132,19 @@ class TrainStep:
         same = type(state.rule) is type(self.optimizer) and state.rule.state == self.optimizer.state
         old = state.optimizer if same else {}
         kept = {}
-        for parameter in self._trainable:
-            for name in (f"{parameter}.{s}" for s in self.optimizer.state):
+        names = self.optimizer.state
+        for parameter in self._trainable if names else ():
+            for name in (f"{parameter}.{s}" for s in names):
                 kept[name] = old[name] if name in old else sealed(np.zeros_like(state.tensors[parameter]))
         return kept, state.taken if same else 0
+
+
+@_QUIET
+def _lost(result: Mapping[str, Array], names: Iterable[str]) -> str | None:
+    """What is no number any more: the first of these new tensors that is not finite, or the gradient's norm."""
+    whole = isinstance(result, Outcome) and result.finite
+    lost = None if whole else next((name for name in names if name in result and not _is_finite(result[name])), None)
+    return lost or ("the gradient's norm" if NORM in result and not np.isfinite(result[NORM]) else None)
 
 
 def _is_finite(array: Array) -> bool:

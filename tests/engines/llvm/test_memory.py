@@ -214,6 +214,21 @@ def test_results_may_be_the_next_inputs() -> None:
     assert x.shape == (10,)
 
 
+def test_parameters_may_come_from_any_step() -> None:
+    """From the last one, an older one, the caller, in turns: as on NumPy."""
+    step = next(s for s in map(draw_step, range(20)) if len(s.train.updates) > 2)
+    run, reference = (compile_program(step.train, "float64", engine) for engine in ("llvm", "numpy"))
+    given = step.needed(step.train)
+    mine, theirs = [given], [given]
+    for k in (0, 1, 1, 2, 0, 3, 3, 5, 6, 2, 8):
+        for every, runner in ((mine, run), (theirs, reference)):
+            out = runner(every[k])
+            every.append({**every[k], **{name: out[name] for name in step.train.updates}})
+        for name in step.train.updates:
+            assert np.allclose(mine[-1][name], theirs[-1][name], rtol=1e-9, atol=1e-12)
+    assert len(mine) == 12 and not np.allclose(mine[-1][name], mine[0][name], rtol=1e-9)
+
+
 class Lazy(Mapping[str, Any]):
     """Arrays made when they are asked for, and held by nobody."""
 

@@ -10,8 +10,8 @@ __all__ = ["Room"]
 
 import ctypes
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
@@ -19,55 +19,67 @@ import numpy as np
 from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
 from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.numpy.views import Array
+from paperback.engines.outcome import Outcome
 
 _SHARDS = 8
 _LEAST_EXAMPLES = 2  # of a shard
 _LEAST_WORK = 4_000_000  # operations of a shard: some 20 microseconds
 _SPARE = 4
+_SHAPE = attrgetter("shape")
 _NUMBERS = (float, np.float64, np.float32)
 
 
-def _references() -> int:
-    """How many `_Result.take` counts to an array that nobody holds: the list's, the loop's, perhaps the question's."""
-    for array, _ in [(np.empty(()), 0)]:
-        count = sys.getrefcount(array)
-    return count
+_CELLS = {np.dtype(t): cell for t, cell in (
+    (np.float32, ctypes.c_float), (np.float64, ctypes.c_double), (np.int64, ctypes.c_int64),
+)}  # fmt: skip
 
 
-_UNHELD = _references()
-
-
-@dataclass(frozen=True)
 class _Given:
-    """An array of the caller's: its place in the table, and what it must be to be read where it is."""
+    """An array of the caller's: its place in the table, what it must be to be read where it is, what holds a number."""
 
-    name: str
-    place: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    per_example: bool
+    def __init__(self, buffer: Buffer, count: int, dtype: np.dtype[Any]) -> None:
+        self.name, self.place, self.per_example = buffer.name, buffer.place, buffer.per_example
+        self.shape, self.dtype = _shape(buffer, count), _dtype(buffer, dtype)
+        self.cell = _CELLS[self.dtype]()
+
+    def fits(self, array: object) -> bool:
+        """Can it be read where it is?"""
+        if type(array) is not np.ndarray:
+            return not self.shape and self.dtype.kind == "f" and type(array) in _NUMBERS
+        return array.shape == self.shape and array.dtype == self.dtype and array.flags.c_contiguous
+
+    def is_like(self, result: Buffer | None, count: int) -> bool:
+        """Does a step hand out what the next one can be given?"""
+        return result is not None and _shape(result, count) == self.shape != () and self.dtype.kind == "f"
 
 
-class _Result:
-    """Arrays for one result. Views of them are handed out: nobody can change the shape of what is used again."""
+class _Results:
+    """Memory for all results of a step. Views are handed out: nobody can change the shape of what is used again.
 
-    def __init__(self, place: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self.place, self.shape, self.dtype = place, shape, dtype
-        self.spare: list[tuple[Array, int]] = []
+    places     where the table has the results, and their addresses
+    again      the same of the given tensors of their names: a step's new parameters are given to the next one
+    """
 
-    def take(self) -> tuple[Array, int]:
-        """An array that nobody else holds, and its address."""
-        for array, address in self.spare:
-            if sys.getrefcount(array) == _UNHELD:
-                return array[...], address
-        array = np.empty(self.shape, self.dtype)
-        self.spare.append((array, array.ctypes.data))
-        del self.spare[:-_SPARE]
-        return array[...], self.spare[-1][1]
+    def __init__(
+        self, buffers: Mapping[str, Buffer], count: int, dtype: np.dtype[Any], given: Mapping[str, int], debug: bool
+    ) -> None:
+        self.arrays = {name: np.empty(_shape(b, count), _dtype(b, dtype)) for name, b in buffers.items()}
+        addresses = {name: array.ctypes.data for name, array in self.arrays.items()}
+        direct = [name for name in self.arrays if not debug or not self.arrays[name].shape]
+        self.places = [(buffers[name].place, addresses[name]) for name in direct]
+        self.again = [(place, addresses[name]) for name, place in given.items()]
+        self.unheld = self.holders()
+
+    def holders(self) -> int:
+        """How many hold one of the arrays; `unheld` is how many that are where nobody has one."""
+        return sum(map(sys.getrefcount, self.arrays.values()))
 
 
 class Room:
     """Everything that a step at one batch size needs but the code.
+
+    What is given is of three kinds. Of the last step's results that come `back`, as new parameters do, all is known; so
+    it is of tensors that stay the same (`fixed`), which are held. All others are looked at.
 
     buffers     every tensor's place; `results` gives those that are handed out, by their public names
     scratch     bytes of scratch of one example; `micro` examples are worked on at a time, by each of `threads` workers
@@ -95,54 +107,69 @@ class Room:
         for buffer in buffers.values():
             if buffer.name in self.arena.names:
                 self.table[buffer.place] = self.arena.address(buffer.name)
-        given = [b for b in buffers.values() if b.kind == "given"]
-        self.given = tuple(_Given(b.name, b.place, _shape(b, count), _dtype(b, dtype), b.per_example) for b in given)
-        self.held: dict[str, Array] = {}
-        self.scalars = {one.name: np.zeros((), one.dtype) for one in self.given if not one.shape}
+        self.given = tuple(_Given(b, count, dtype) for b in buffers.values() if b.kind == "given")
         for one in self.given:
             if not one.shape:
-                self.table[one.place] = self.scalars[one.name].ctypes.data
+                self.table[one.place] = ctypes.addressof(one.cell)
         made = {name: buffers[tensor] for name, tensor in results.items()}
-        self.results = {n: _Result(b.place, _shape(b, count), _dtype(b, dtype)) for n, b in made.items()}
+        self.back = {one.name: one.place for one in self.given if not debug and one.is_like(made.get(one.name), count)}
+        apart = [one for one in self.given if one.name not in self.back]
+        self.fixed = [one for one in apart if one.shape and not one.per_example and not debug]
+        self.fixed_names, self.fixed_shapes = [one.name for one in self.fixed], [one.shape for one in self.fixed]
+        self.others = [one for one in apart if one not in self.fixed]
+        self.made: Callable[[], _Results] = lambda: _Results(made, count, dtype, self.back, debug)
+        self.spare: list[_Results] = []
+        self.held: list[Array] = []
+        self.last: tuple[_Results, list[Array]] | None = None  # and the views of what may come back
         self.tensors = dict(results)
         fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block)
         self.fields = (ctypes.c_uint64 * len(fields))(*fields)
         self.context = ctypes.addressof(self.fields)
 
-    def accepts(self, arrays: Mapping[str, Any]) -> bool:
-        """Can all given arrays be read where they are?"""
-        if type(arrays) is not dict:  # others may make an array when they are asked for it
-            return False
-        for one in self.given:
-            array = arrays.get(one.name)
-            if not one.shape and type(array) in _NUMBERS:
-                continue
-            if type(array) is not np.ndarray or array.shape != one.shape or array.dtype != one.dtype:
-                return False
-            if not array.flags.c_contiguous:
-                return False
-        return True
-
-    def open(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Point the table at these arrays and at arrays for the results, which are returned."""
+    def open(self, arrays: Mapping[str, Any]) -> Outcome | None:
+        """Point the table at these arrays and at arrays for the results, which are returned; None where one of the
+        arrays cannot be read where it is.
+        """
         debug, table = self.arena.debug, self.table
-        for one in self.given:
-            array = arrays[one.name]
+        rest = list(self.others)
+        if self.last is not None and all(map(is_, map(arrays.get, self.back), self.last[1])):
+            for place, address in self.last[0].again:
+                table[place] = address
+        else:
+            rest += (one for one in self.given if one.name in self.back)
+        same = len(self.held) == len(self.fixed) and all(map(is_, map(arrays.get, self.fixed_names), self.held))
+        if not same or list(map(_SHAPE, self.held)) != self.fixed_shapes:
+            rest += self.fixed
+            self.held = []
+        for one in rest:
+            array: Any = arrays.get(one.name)
+            if not one.fits(array):
+                return None
             if not one.shape:
-                self.scalars[one.name][...] = array
+                one.cell.value = array.item() if type(array) is np.ndarray else array
             elif debug:
                 self.arena.array(one.name, one.dtype, one.shape)[...] = array
-            elif array is not self.held.get(one.name):
+            else:
                 table[one.place] = array.__array_interface__["data"][0]
-                if not one.per_example:
-                    self.held[one.name] = array  # a parameter: the next step may bring the same
-        out: dict[str, Array] = {}
-        for name, result in self.results.items():
-            out[name], address = result.take()
-            if not debug or not result.shape:
-                table[result.place] = address
+        if not self.held:
+            self.held = [arrays[name] for name in self.fixed_names]
+        self.last = None
+        results = self._unheld()
+        for place, address in results.places:
+            table[place] = address
+        out = Outcome({name: array[...] for name, array in results.arrays.items()})
+        self.last = results, [out[name] for name in self.back]
         self.status[0] = self.status[1] = 0
         return out
+
+    def _unheld(self) -> _Results:
+        """Memory whose arrays nobody has."""
+        for one in self.spare:
+            if one.holders() == one.unheld:
+                return one
+        self.spare.append(self.made())
+        del self.spare[:-_SPARE]
+        return self.spare[-1]
 
     def close(self, out: Mapping[str, Array]) -> None:
         """After a step: look at the memory, where it is debugged."""

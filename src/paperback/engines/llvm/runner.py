@@ -47,6 +47,10 @@ _BATCHES = 8
 _WORTH_THREADS = 5_000_000  # operations: about 100 microseconds of one core
 
 
+class _OutOfRangeError(Exception):
+    """An index that was read from a tensor of integers means nothing."""
+
+
 class Runner:
     """A compiled program: input arrays in, the outputs and the new values of what it updates out.
 
@@ -81,14 +85,17 @@ class Runner:
 
     def __call__(self, arrays: Mapping[str, Any]) -> Outcome:
         compiled, room = self._last
-        if room is None or not room.accepts(arrays):
-            arrays, compiled, room = self._checked(arrays)
-            self._last = compiled, room
-        assert compiled is not None
-        out = compiled.run(room, arrays)
-        if out is None:  # an index out of range: the reference says which
-            reference.compile(self.program, dtype=self.dtype)(arrays)
-            raise EngineError("an index read from a tensor of integers is out of range")
+        try:
+            # a mapping that is no dict may make an array whenever it is asked for one
+            out = compiled.run(room, arrays) if compiled and room and type(arrays) is dict else None
+            if out is None:  # not like the last ones
+                arrays, compiled, room = self._checked(arrays)
+                self._last = compiled, room
+                out = compiled.run(room, arrays)
+        except _OutOfRangeError:
+            reference.compile(self.program, dtype=self.dtype)(arrays)  # which says where
+            raise EngineError("an index read from a tensor of integers is out of range") from None
+        assert out is not None, "checked arrays can be read where they are"
         return out
 
     def plan(self, batch: int = 32, arrays: Mapping[str, Any] | None = None) -> Plan:
@@ -210,16 +217,21 @@ class _Compiled:
             self.rooms.move_to_end(count)
         return room
 
-    def run(self, room: Room, arrays: Mapping[str, Array]) -> Outcome | None:
-        """The outputs; None where an index was out of range."""
+    def run(self, room: Room, arrays: Mapping[str, Any]) -> Outcome | None:
+        """The outputs; None where an array cannot be read where it is."""
         with self.lock:
             out = room.open(arrays)
+            if out is None:
+                return None
             self.step(room.context)
             room.close(out)
             wrong, infinite = room.status
         if wrong:
-            return None
-        return Outcome(out | {name: arrays[name].copy() for name in self.frame.copies}, not infinite)
+            raise _OutOfRangeError
+        for name in self.frame.copies:
+            out[name] = arrays[name].copy()
+        out.finite = not infinite
+        return out
 
     # --- explaining --------------------------------------------------------------------------------------------------
 
@@ -232,6 +244,7 @@ class _Compiled:
         if arrays is not None:
             with self.lock:
                 out = room.open(arrays)
+                assert out is not None, "checked arrays can be read where they are"
                 times = measure(self.kernels, self.library, room, self.frame.micro, lambda: self.step(room.context))
                 room.close(out)
         threads = self.threads if room.fields[CONTEXT.index("parallel")] else 1
