@@ -3,6 +3,7 @@
 A neural-network layer is one line of index notation; its shapes, its derivatives and a running network follow from it.
 
     pb.formula      a formula: derivatives as formulas, and it runs
+    pb.prove        is this formula that formula, for all sizes? a Verdict
     pb.nn           layers and losses
     pb.Model        a network with parameters: fit, predict, evaluate, save
     pb.optim        optimizers
@@ -26,6 +27,8 @@ _HOMES = {
     "Conventions": "paperback.calculus.conventions",
     "Model": "paperback.learn.model",
     "load": "paperback.learn.model",
+    "Verdict": "paperback.proofs.verdict",
+    "prove": "paperback.proofs.prove",
     "report": "paperback.reports.report",
     "use": "paperback.engines",
     "DataError": "paperback.errors",
@@ -47,12 +50,14 @@ __all__ = [
     "ModelError",
     "ModelWarning",
     "PaperbackError",
+    "Verdict",
     "__version__",
     "data",
     "formula",
     "load",
     "nn",
     "optim",
+    "prove",
     "report",
     "use",
 ]
@@ -65,6 +70,8 @@ if TYPE_CHECKING:
     from paperback.formulas import Formula, formula
     from paperback.learn import optim
     from paperback.learn.model import Model, load
+    from paperback.proofs.prove import prove
+    from paperback.proofs.verdict import Verdict
     from paperback.reports.report import report
 
 

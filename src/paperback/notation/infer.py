@@ -235,6 +235,13 @@ class Extents:
         while self._name_one():
             self.propagate()
 
+    def borrow(self, statement: Statement, bounds: Sequence[Size]) -> None:
+        """Give the left indices that have no extent those bounds, by position, and solve for what follows."""
+        for index, size in zip(statement.left, bounds, strict=False):
+            if index.bare is not None:
+                self._set(index.bare, size)
+        self.solve()
+
     def _name_one(self) -> bool:
         inputs = [use for use in self.uses if self._open(use)]
         for use in inputs:

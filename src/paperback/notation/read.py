@@ -13,7 +13,7 @@ from __future__ import annotations
 
 __all__ = ["read"]
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from paperback.errors import FormulaError, FormulaWarning, Problem, warn
@@ -25,7 +25,6 @@ from paperback.notation.expr import Affine, Read, Size, Statement, Tensor
 from paperback.notation.infer import Extents
 from paperback.notation.parse import parse
 from paperback.notation.size import SizeLike
-from paperback.notation.syntax import StatementSyntax
 from paperback.notation.uses import uses_of
 from paperback.notation.walk import map_statement, with_sizes
 
@@ -37,6 +36,8 @@ def read(
     sizes: Mapping[str, int] | None = None,
     integers: Iterable[str] = (),
     scalars: Iterable[str] = (),
+    functions: Mapping[str, bool] | None = None,
+    bounds: Sequence[Size] = (),
     updates: bool = False,
 ) -> Block:
     """The block that a text means.
@@ -45,6 +46,8 @@ def read(
                declared here or by a where clause gets sizes of its own
     sizes      numbers for names of sizes, put everywhere
     integers   tensors that hold whole numbers (labels, ids); scalars: names of scalar inputs
+    functions  uninterpreted functions, name -> is it increasing?
+    bounds     what the left indices of the last statement run over, by position, where nothing in the text says so
     updates    a target that is declared in `axes`, or read where it is computed, means its old value when read
 
     Tensors that are declared but not read are inputs of the block too: their axes give sizes.
@@ -57,12 +60,13 @@ def read(
     for message in parsed.warnings:
         warn(message, FormulaWarning)
     names = declare(parsed.statements, axes or {}, sizes or {}, integers, scalars)
+    names.functions = {**(functions or {}), **names.functions}
     elaborator = Elaborator(names, {s.target: len(s.left) for s in parsed.statements}, updates)
     drafts = [draft for s in parsed.statements if (draft := elaborator.statement(s)) is not None]
     problems = _in_order([*names.problems, *elaborator.problems])
     if problems:
         raise FormulaError(text, problems)
-    block, problems = _solved(drafts, names, elaborator, parsed.statements)
+    block, problems = _solved(drafts, names, elaborator, bounds)
     if problems:
         raise FormulaError(text, _in_order(problems))
     return block
@@ -73,7 +77,7 @@ def _in_order(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _solved(
-    drafts: list[Draft], names: Names, elaborator: Elaborator, syntax: tuple[StatementSyntax, ...]
+    drafts: list[Draft], names: Names, elaborator: Elaborator, bounds: Sequence[Size]
 ) -> tuple[Block, list[Problem]]:
     spans = {key: span for draft in drafts for key, span in draft.spans.items()}
     fixed = {letter: size for draft in drafts for letter, size in draft.fixed.items()}
@@ -86,6 +90,7 @@ def _solved(
         statements, names.axes, elaborator.ranks, fixed, lower=lower, taken=taken, spans=spans
     )  # fmt: skip
     solver.solve()
+    solver.borrow(statements[-1], bounds)
     facts, problems = check(solver, names.facts)
     filled: dict[str, SizeLike] = {
         f"?{letter.uid}": size for letter, size in solver.extents().items() if size is not None

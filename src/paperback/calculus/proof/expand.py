@@ -1,0 +1,302 @@
+"""From the tree to the normal form: statements inlined, products distributed, every range and guard a constraint.
+
+    sum(p<P) [t == 2*i+p] x[p]      ->   sum(p | p >= 0, P-1-p >= 0, t-2*i-p == 0) x[p]
+    x[i+p-1] where x pads 0         ->   [0 <= i+p-1 < H] x[i+p-1]
+    [2 | e] y[e/2]                  ->   sum(q | 2*q - e == 0) y[q]
+    [2 | e]                         ->   sum(q | 2*q - e == 0) 1
+    max(p) phi(e), phi increasing   ->   phi(max(p) e)
+"""
+
+from __future__ import annotations
+
+__all__ = ["Expander", "UnknownFormError", "inside", "value_of"]
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import isinf
+
+from paperback.calculus.proof.laws import call as call_law
+from paperback.calculus.proof.laws import compared, exponential, logarithm, numbered, part, power, product
+from paperback.calculus.proof.sums import (
+    Atom,
+    Domain,
+    Polynomial,
+    Summand,
+    atom,
+    constant,
+    minus,
+    of_size,
+    plus,
+    scaled,
+    times,
+)
+from paperback.errors import PaperbackError
+from paperback.notation.affine import Affine, Letter
+from paperback.notation.block import Block
+from paperback.notation.expr import (
+    Add,
+    AffineGuard,
+    Binder,
+    Bracket,
+    Call,
+    Const,
+    Divides,
+    Guard,
+    Index,
+    Mul,
+    Node,
+    Pow,
+    Quotient,
+    Read,
+    Reduce,
+    Scalar,
+    Statement,
+)
+from paperback.notation.size import Size
+from paperback.notation.walk import fresh, substitute
+
+ONE = constant(1)
+INCREASING = frozenset("exp expm1 log log1p tanh sigmoid softplus relu step sqrt erf sinh sign".split())
+
+
+class UnknownFormError(PaperbackError):
+    """What the normal form has no place for; the claim is then not decided by it."""
+
+
+def inside(form: Affine, extent: Size) -> tuple[Affine, Affine]:
+    """`0 <= form < extent` as two constraints."""
+    return form, Affine.of(extent - 1) - form
+
+
+class Expander:
+    """Expands the expressions of one block."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.statements = {s.target: s for s in block.statements}
+        self.functions = block.functions
+        self._known: dict[Node, Polynomial] = {}
+
+    def result(self, letters: Sequence[Letter]) -> Polynomial:
+        """The result at those letters."""
+        return self.target(self.block.result, [Affine.of(letter) for letter in letters])
+
+    def target(self, statement: Statement, indices: Sequence[Affine]) -> Polynomial:
+        """An element of what a statement computes."""
+        if statement.is_plain:
+            put = dict(zip(statement.letters, indices, strict=True))
+            return self.of(substitute(fresh(statement.expr), put))
+        new = {b.letter: Letter.fresh(b.letter.name) for b in statement.binders}
+        letters = {old: Affine.of(letter) for old, letter in new.items()}
+        binders = [Binder(new[b.letter], b.extent) for b in statement.binders]
+        ties = [a.substitute(letters) - index for a, index in zip(statement.left, indices, strict=True)]
+        over = replace(_ranges(binders), zero=tuple(ties))
+        if statement.pad:
+            raise UnknownFormError(f"{statement.target} has gaps that hold {statement.pad}")
+        return _over(over, self.of(substitute(fresh(statement.expr), letters)))
+
+    def of(self, node: Node) -> Polynomial:
+        """The normal form of an expression."""
+        if node in self._known:
+            return tuple(s.renewed() for s in self._known[node])
+        found = self._of(node)
+        self._known[node] = found
+        return found
+
+    def _of(self, node: Node) -> Polynomial:
+        match node:
+            case Const():
+                return constant(node.value)
+            case Scalar():
+                return atom(Atom("scalar", node.name))
+            case Index():
+                return value_of(node.affine)
+            case Add():
+                return plus(*(self.of(term) for term in node.terms))
+            case Mul():
+                return product(*(self.of(factor) for factor in node.factors))
+            case Pow():
+                return power(self.of(node.base), node.exponent)
+            case Call():
+                return call_law(node.function, [self.of(a) for a in node.arguments])
+            case Bracket():
+                return self.guards(node.guards)
+            case Read():
+                return self.read(node)
+            case Reduce():
+                return self.reduce(node)
+        raise UnknownFormError(f"{type(node).__name__} is not known")
+
+    # ------------------------------------------------------------------------------------------------- guards
+
+    def guards(self, guards: Iterable[Guard]) -> Polynomial:
+        return product(*(self.guard(g) for g in guards))
+
+    def guard(self, guard: Guard) -> Polynomial:
+        if isinstance(guard, AffineGuard):
+            if guard.relation == ">=":
+                return _where(at_least=(guard.affine,))
+            there = _where(zero=(guard.affine,))
+            return there if guard.relation == "==" else minus(ONE, there)
+        if isinstance(guard, Divides):
+            letter = Letter.fresh("q")
+            return (Summand(Fraction(1), (), Domain((letter,), (), (_tie(letter, guard.modulus, guard.affine),))),)
+        return compared(guard.relation, minus(self.of(guard.left), self.of(guard.right)))
+
+    # -------------------------------------------------------------------------------------------------- reads
+
+    def read(self, read: Read) -> Polynomial:
+        statement = self.statements.get(read.tensor) if read.tensor not in self.block.inputs else None
+        axes = statement.axes if statement else self.block.inputs[read.tensor].axes
+        indices: list[Affine] = []
+        domain = Domain()
+        parts: list[Polynomial] = []
+        for index, axis in zip(read.indices, axes, strict=True):
+            if isinstance(index, Affine):
+                indices.append(index)
+                if read.pad is not None and index.bare is None:
+                    domain = domain.and_(Domain((), inside(index, axis)))
+            elif isinstance(index, Quotient):
+                letter = Letter.fresh("q")
+                tie = _tie(letter, index.divisor, index.affine)
+                domain = domain.and_(Domain((letter,), inside(Affine.of(letter), axis), (tie,)))
+                indices.append(Affine.of(letter))
+            else:
+                parts.append(numbered(self.of(index)))
+                indices.append(Affine.of(-1 - len(parts)))  # the place of a gather: its value is a part
+        if statement is not None:
+            if parts:
+                raise UnknownFormError(f"{read.tensor} is computed, and read at indices that are data")
+            value = self.target(statement, indices)
+        else:
+            value = atom(Atom("read", read.tensor, tuple(indices), tuple(parts)))
+        return self._padded(read, domain, value)
+
+    def _padded(self, read: Read, domain: Domain, value: Polynomial) -> Polynomial:
+        if not domain.letters and not domain.at_least:
+            return value
+        there = _over(domain, value)
+        if not read.pad:
+            return there
+        if isinf(read.pad):
+            raise UnknownFormError(f"{read.tensor} pads {read.pad} outside a maximum")
+        return plus(there, scaled(minus(ONE, (Summand(Fraction(1), (), domain),)), Fraction(read.pad)))
+
+    # ------------------------------------------------------------------------------------------------ reducers
+
+    def reduce(self, node: Reduce) -> Polynomial:
+        moved = fresh(node)
+        assert isinstance(moved, Reduce)
+        node = moved
+        match node.op:
+            case "sum":
+                return self._summed(node.binders, node.guards, self.of(node.body))
+            case "logsumexp":
+                return logarithm(self._summed(node.binders, node.guards, exponential(self.of(node.body))))
+            case "argmax" | "argmin":
+                return self._position(node)
+        outer = self._through(node)
+        return self._extreme(node) if outer is None else outer
+
+    def _summed(self, binders: Sequence[Binder], guards: Iterable[Guard], body: Polynomial) -> Polynomial:
+        return _over(_ranges(binders), product(self.guards(guards), body))
+
+    def _through(self, node: Reduce) -> Polynomial | None:
+        """A maximum of an increasing function is that function of the maximum."""
+        body = node.body
+        if not isinstance(body, Call) or len(body.arguments) != 1 or node.guards:
+            return None
+        if body.function not in INCREASING and not self.functions.get(body.function, False):
+            return None
+        return call_law(body.function, [self.of(Reduce(node.op, node.binders, (), body.arguments[0]))])
+
+    def _extreme(self, node: Reduce) -> Polynomial:
+        sign = 1 if node.op == "max" else -1
+        domain, body = self._over_which(node, sign)
+        own = frozenset(domain.letters)
+        outside = tuple(s for s in body if own.isdisjoint(s.free) and not s.domain.letters)
+        rest = tuple(s for s in body if s not in outside)
+        if not rest and not node.guards:
+            return scaled(outside, sign)
+        inner = single_maximum(rest)
+        if inner is not None:
+            rest, domain = part(inner), domain.and_(inner.domain)
+        return scaled(plus(outside, atom(_bound("max", domain, rest))), sign)
+
+    def _position(self, node: Reduce) -> Polynomial:
+        domain, body = self._over_which(node, 1 if node.op == "argmax" else -1)
+        own = frozenset(domain.letters)
+        rest = tuple(s for s in body if not (own.isdisjoint(s.free) and not s.domain.letters))
+        extents = ",".join(str(b.extent) for b in node.binders)
+        return atom(replace(_bound("argmax", domain, rest), name=extents))
+
+    def _over_which(self, node: Reduce, sign: int) -> tuple[Domain, Polynomial]:
+        """The domain of a maximum, and its body; what is padded with -inf takes no part outside."""
+        domain = _ranges(node.binders)
+        for guard in node.guards:
+            if not isinstance(guard, AffineGuard) or guard.relation == "!=":
+                raise UnknownFormError("a maximum with such a guard")
+            own = (guard.affine,)
+            domain = domain.and_(Domain((), own) if guard.relation == ">=" else Domain((), (), own))
+        body = node.body
+        if isinstance(body, Read) and body.pad == -sign * float("inf"):
+            axes = self.block.tensor(body.tensor).axes
+            for index, axis in zip(body.indices, axes, strict=True):
+                if not isinstance(index, Affine):
+                    raise UnknownFormError("a padded gather")
+                if index.bare is None:
+                    domain = domain.and_(Domain((), inside(index, axis)))
+            body = Read(body.tensor, body.indices, None)
+        return domain, scaled(self.of(body), sign)
+
+
+def value_of(affine: Affine) -> Polynomial:
+    """An affine form as a value."""
+    terms = (times(of_size(c), atom(Atom("index", indices=(Affine.of(letter),)))) for letter, c in affine)
+    return plus(of_size(affine.const), *terms)
+
+
+def single_maximum(polynomial: Polynomial) -> Atom | None:
+    """The maximum that the polynomial is, if it is one."""
+    if len(polynomial) != 1 or polynomial[0].coefficient != 1 or polynomial[0].domain != Domain():
+        return None
+    factors = polynomial[0].factors
+    if len(factors) != 1 or factors[0][1] != 1 or factors[0][0].head != "max":
+        return None
+    inner = factors[0][0]
+    new = {letter: Letter.fresh(letter.name) for letter in inner.domain.letters}
+    put = {old: Affine.of(letter) for old, letter in new.items()}
+    domain = replace(inner.domain.substitute(put), letters=tuple(new.values()))
+    return replace(inner, domain=domain, parts=tuple(tuple(s.put(put) for s in p) for p in inner.parts))
+
+
+def _bound(head: str, domain: Domain, body: Polynomial) -> Atom:
+    """An atom that binds the letters of its domain; they are numbered above those inside."""
+    inner = numbered(body)
+    start = max([0, *(s.deepest for s in inner)])
+    met = [l for s in inner for a, _ in s.factors for form in a.indices for l in form.letters if l in domain.letters]
+    order = list(domain.letters) if head == "argmax" else list(dict.fromkeys((*met, *domain.letters)))
+    new = {letter: Affine.of(Letter("", -(start + 1 + place))) for place, letter in enumerate(order)}
+    letters = tuple(form.letters[0] for form in new.values())
+    moved = replace(domain.substitute(new), letters=letters)
+    return Atom(head, parts=(tuple(s.put(new) for s in inner),), domain=moved)
+
+
+def _ranges(binders: Iterable[Binder]) -> Domain:
+    binders = tuple(binders)
+    bounds = tuple(form for b in binders for form in inside(Affine.of(b.letter), b.extent))
+    return Domain(tuple(b.letter for b in binders), bounds)
+
+
+def _over(domain: Domain, polynomial: Polynomial) -> Polynomial:
+    return tuple(replace(s, domain=domain.and_(s.domain)) for s in polynomial)
+
+
+def _where(at_least: tuple[Affine, ...] = (), zero: tuple[Affine, ...] = ()) -> Polynomial:
+    return (Summand(Fraction(1), (), Domain((), at_least, zero)),)
+
+
+def _tie(letter: Letter, divisor: Size, affine: Affine) -> Affine:
+    return Affine.of(letter) * divisor - affine
+
