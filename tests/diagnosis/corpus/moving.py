@@ -6,7 +6,6 @@ __all__ = ["OPERATIONS"]
 
 import numpy as np
 from numpy.random import Generator
-
 from tests.diagnosis.corpus.operation import Array, Operation, normal
 
 

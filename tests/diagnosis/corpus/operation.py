@@ -9,7 +9,19 @@ The referee knows only the forward: central differences of fourth order, one per
 
 from __future__ import annotations
 
-__all__ = ["Array", "Backward", "Forward", "Operation", "apart", "away", "difference", "draw", "normal", "numeric"]
+__all__ = [
+    "Array",
+    "Backward",
+    "Forward",
+    "Operation",
+    "apart",
+    "away",
+    "difference",
+    "draw",
+    "normal",
+    "numeric",
+    "slopes",
+]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,8 +109,30 @@ def _of_argument(forward: Forward, g: Any, arguments: Sequence[Array], k: int) -
 
 
 def difference(returned: Array | None, true: Array) -> float:
-    """How wrong a gradient is, relative to the larger of the two; infinite for one that is none, or has another shape."""
+    """How wrong a gradient is, relative to the larger of the two; infinite where there is none of that shape."""
     if returned is None or np.shape(returned) != true.shape or not np.isfinite(returned).all():
         return np.inf
     scale = max(np.abs(true).max(initial=0), np.abs(returned).max(initial=0), 1e-300)
     return float(np.abs(returned - true).max(initial=0) / scale)
+
+
+def slopes(forward: Forward, g: Any, arguments: Sequence[Array], k: int, place: tuple[int, ...], value: float) -> bool:
+    """Does the value lie between the slopes from both sides, for some step, up to the error of its differences?"""
+    x = arguments[k][place]
+    if not np.isfinite(x):  # where nothing moves
+        return value == 0
+    size = abs(float(x)) or float(np.abs(arguments[k][np.isfinite(arguments[k])]).max(initial=0)) or 1.0
+    for step in size * 10.0 ** -np.arange(2, 14.5, 0.5):
+
+        def at(h: float, step: float = step) -> float:
+            moved = [np.array(a) for a in arguments]
+            moved[k][place] += h * step
+            with np.errstate(all="ignore"):
+                return paired(forward(*moved), g)
+
+        middle = at(0)
+        sides = [s * (-3 * middle + 4 * at(s) - at(2 * s)) / (2 * step) for s in (-1, 1)]
+        known = 1e-4 * max(abs(value), *map(abs, sides)) + 30 * np.finfo(float).eps * abs(middle) / step
+        if np.isfinite(sides).all() and min(sides) - known <= value <= max(sides) + known:
+            return True
+    return False

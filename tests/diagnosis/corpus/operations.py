@@ -8,7 +8,5 @@ from tests.diagnosis.corpus import moving, pointwise, reductions, windows
 from tests.diagnosis.corpus.operation import Operation
 
 OPERATIONS: dict[str, Operation] = {
-    operation.name: operation
-    for home in (pointwise, reductions, windows, moving)
-    for operation in home.OPERATIONS
+    operation.name: operation for home in (pointwise, reductions, windows, moving) for operation in home.OPERATIONS
 }

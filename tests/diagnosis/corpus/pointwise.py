@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.random import Generator
-
 from tests.diagnosis.corpus.operation import Array, Backward, Forward, Operation, away, normal
 
 ROOT = math.sqrt(2 / math.pi)
@@ -54,6 +53,10 @@ def clipped(x: Array) -> Array:
     return np.clip(x, -1, 1)
 
 
+def either_side_of_one(rng: Generator) -> tuple[Array, ...]:
+    return (rng.choice([-2, -0.5, 0.3, 3], (4, 5)) + 0.1 * rng.random((4, 5)),)
+
+
 def dropout(x: Array, kept: Array) -> Array:
     """The mask is an argument; what is kept grows, so that the mean stays."""
     return x * kept / KEEP
@@ -95,6 +98,10 @@ def ratio(x: Array, y: Array) -> Array:
 
 def ratio_backward(g: Array, x: Array, y: Array) -> tuple[Array, ...]:
     return g / y, -g * x / y**2
+
+
+def matmul(a: Array, b: Array) -> Array:
+    return a @ b
 
 
 def dense(x: Array, w: Array, b: Array) -> Array:
@@ -157,12 +164,12 @@ ONE = ("x",)
 OPERATIONS = (
     Operation("relu", ONE, *pointwise(relu, lambda x: x > 0), away((4, 7))),
     Operation("leaky relu", ONE, *pointwise(leaky, lambda x: np.where(x > 0, 1, 0.1)), away((3, 5))),
-    Operation("abs", ONE, *pointwise(np.abs, np.sign), away((3, 5))),
-    Operation("clip", ONE, *pointwise(clipped, lambda x: np.abs(x) < 1), lambda rng: (rng.choice([-2, -0.5, 0.3, 3], (4, 5)) + 0.1 * rng.random((4, 5)),)),
+    Operation("abs", ONE, *pointwise(lambda x: np.abs(x), np.sign), away((3, 5))),
+    Operation("clip", ONE, *pointwise(clipped, lambda x: np.abs(x) < 1), either_side_of_one),
     Operation("gelu", ONE, *pointwise(gelu, gelu_slope), normal((5, 3))),
     Operation("silu", ONE, *pointwise(lambda x: x * sigmoid(x), silu_slope), normal((5, 3))),
     Operation("sigmoid", ONE, *pointwise(sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x))), normal((2, 3, 5))),
-    Operation("tanh", ONE, *pointwise(np.tanh, lambda x: 1 - np.tanh(x) ** 2), normal((3, 5))),
+    Operation("tanh", ONE, *pointwise(lambda x: np.tanh(x), lambda x: 1 - np.tanh(x) ** 2), normal((3, 5))),
     Operation("softplus", ONE, *pointwise(softplus, sigmoid), normal((3, 5))),
     Operation("dropout", ("x", "kept"), dropout, dropout_backward, dropped),
     Operation("add column", ("x", "b"), add_column, add_column_backward, normal((3, 4, 5), (4, 1))),
@@ -170,8 +177,14 @@ OPERATIONS = (
     Operation("product", ("x", "y"), product, lambda g, x, y: (g * y, g * x), normal((4, 3), (4, 3))),
     Operation("ratio", ("x", "y"), ratio, ratio_backward, away((4, 3), (4, 3), least=0.5)),
     Operation("dense", ("x", "w", "b"), dense, dense_backward, normal((5, 3), (3, 7), (7,))),
-    Operation("matmul", ("a", "b"), np.matmul, matmul_backward, normal((4, 5), (5, 3))),
+    Operation("matmul", ("a", "b"), matmul, matmul_backward, normal((4, 5), (5, 3))),
     Operation("bilinear", ("x", "w", "y"), bilinear, bilinear_backward, normal((5, 3), (2, 3, 4), (5, 4))),
     Operation("residual", ("x", "w"), residual, residual_backward, normal((5, 3), (3, 3))),
-    Operation("recurrent", ("x", "w", "u"), recurrent, recurrent_backward, normal((5, 3, 2), (4, 4), (2, 4))),
+    Operation(
+        "recurrent",
+        ("x", "w", "u"),
+        recurrent,
+        recurrent_backward,
+        lambda rng: tuple(0.5 * x for x in normal((5, 3, 2), (4, 4), (2, 4))(rng)),
+    ),
 )

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 from numpy.random import Generator
-
 from tests.diagnosis.corpus.operation import Array, Backward, Forward, Operation, away, normal
 from tests.diagnosis.corpus.pointwise import sigmoid
 
@@ -83,7 +82,7 @@ def divergence_backward(g: Array, p: Array, x: Array) -> tuple[Array, ...]:
 
 
 def distributions(rng: Generator) -> tuple[Array, ...]:
-    return softmax(rng.normal(size=(5, 3))), log_softmax(rng.normal(size=(5, 3)))
+    return softmax(0.5 * rng.normal(size=(5, 3))), log_softmax(rng.normal(size=(5, 3)))
 
 
 def two_parts(x: Array, y: Array) -> Array:
@@ -94,6 +93,20 @@ def two_parts(x: Array, y: Array) -> Array:
 def two_parts_backward(g: Array, x: Array, y: Array) -> tuple[Array, ...]:
     count = len(x) + len(y)
     return g * (1 - np.tanh(x) ** 2) / count, g * (1 - np.tanh(y) ** 2) / count
+
+
+def masked_mean(x: Array, m: Array) -> Array:
+    """The mean over what is not masked, of all rows together."""
+    return np.asarray((np.tanh(x) * m).sum() / m.sum())
+
+
+def masked_mean_backward(g: Array, x: Array, m: Array) -> tuple[Array | None, ...]:
+    return g * (1 - np.tanh(x) ** 2) * m / m.sum(), None
+
+
+def ragged(rng: Generator) -> tuple[Array, ...]:
+    """Rows of 1 to 4 entries."""
+    return rng.normal(size=(4, 5)), (np.arange(5) < np.array([[4], [1], [2], [3]])).astype(np.int64)
 
 
 def mean(x: Array) -> Array:
@@ -174,9 +187,16 @@ OPERATIONS = (
     Operation("logsumexp", ("x",), logsumexp, logsumexp_backward, normal((3, 2, 5))),
     Operation("cross entropy", ("x", "label"), cross_entropy, cross_entropy_backward, labelled),
     Operation("mse", ("x", "y"), mse, mse_backward, normal((5, 3), (5, 3))),
-    Operation("binary cross entropy", ("x", "y"), binary, binary_backward, lambda rng: (rng.normal(size=(7, 3)), rng.random((7, 3)))),
+    Operation(
+        "binary cross entropy",
+        ("x", "y"),
+        binary,
+        binary_backward,
+        lambda rng: (rng.normal(size=(7, 3)), rng.random((7, 3))),
+    ),
     Operation("divergence", ("p", "x"), divergence, divergence_backward, distributions),
     Operation("two parts", ("x", "y"), two_parts, two_parts_backward, normal((3,), (7,))),
+    Operation("masked mean", ("x", "m"), masked_mean, masked_mean_backward, ragged),
     Operation("mean", ("x",), mean, mean_backward, normal((3, 5, 2))),
     Operation("unit", ("x",), unit, unit_backward, away((4, 3))),
     Operation("batch norm", NORM, *normalise((0,), (0,)), normal((7, 3), (3,), (3,))),

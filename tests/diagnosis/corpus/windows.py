@@ -12,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.random import Generator
-
 from tests.diagnosis.corpus.operation import Array, Backward, Forward, Operation, apart, normal
 
 
