@@ -5,8 +5,8 @@ in the slugs of the doctor's table: the first is what its author did, the others
 down before any checker was asked. A bug of two causes has a second such set.
 
 Many bugs are one function, registered by `@wrong`; it is named by what its author thought, or forgot. `alter` plants
-one where a right backward is. Some show only under a cotangent of special strides, or at other arguments: `shows_at` makes
-those from random ones.
+one where a right backward is. Some show only under a cotangent of special strides, or at other arguments: `shows_at`
+makes those from random ones.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def _factors() -> None:
 def _signs() -> None:
     for entry in (
         "dense b",
-        "mse y",
+        "scale s",
         "softmax x",
         "ratio y",
         "abs x",

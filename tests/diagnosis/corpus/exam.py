@@ -17,7 +17,7 @@ import numpy as np
 from tests.diagnosis.corpus.bug import Bug
 from tests.diagnosis.corpus.right import Right
 
-import paperback as pb
+from paperback.diagnosis import doctor
 
 WRONG = "wrong"
 
@@ -44,7 +44,7 @@ def slugs(report: Any) -> tuple[str, ...]:
 def examined(bug: Bug, seed: int) -> Verdict:
     arguments = bug.operation.sample(np.random.default_rng(seed))
     forward, backward = bug.make()
-    report = pb.doctor(forward, backward, arguments, seed=seed)
+    report = doctor(forward, backward, arguments, seed=seed)
     wrong = [finding for finding in report.findings if finding.judgement == WRONG]
     said = slugs(report)
     first = bool(wrong) and wrong[0].pattern in (*bug.causes, *bug.second)
@@ -55,7 +55,7 @@ def examined(bug: Bug, seed: int) -> Verdict:
 
 def alarms(right: Right, seed: int) -> tuple[tuple[str, ...], str]:
     """The names of what the doctor holds for wrong in a right gradient; and why it declined, where it may not."""
-    report = pb.doctor(right.forward, right.backward, right.sample(np.random.default_rng(seed)), seed=seed)
+    report = doctor(right.forward, right.backward, right.sample(np.random.default_rng(seed)), seed=seed)
     declined = [finding.pattern for finding in report.findings if finding.judgement == "unjudged"]
     return slugs(report), " ".join(slug for slug in declined if slug not in right.declined)
 
