@@ -24,7 +24,13 @@ plant(
     "db is not summed",
     lambda g, x, w, b: (*dense(g, x, w, b)[:2], g * 1),
 )
-plant("dense", "b", "broadcast-not-summed", "db of one item", lambda g, x, w, b: (*dense(g, x, w, b)[:2], g[0] * 1))
+plant(
+    "dense",
+    "b",
+    "broadcast-not-summed overwrite",
+    "db of one item",
+    lambda g, x, w, b: (*dense(g, x, w, b)[:2], g[0] * 1),
+)
 plant("dense", "b", "doubled-mean", "db is averaged", lambda g, x, w, b: (*dense(g, x, w, b)[:2], g.mean(0)))
 plant("dense", "w", "doubled-mean", "dw is averaged", lambda g, x, w, b: (g @ w.T, x.T @ g / len(x), g.sum(0)))
 plant(
@@ -66,9 +72,15 @@ plant(
     lambda g, x, b: (g, g.sum(0)),
 )
 plant("add column", "b", "wrong-shape", "db has lost its axis", lambda g, x, b: (g, g.sum((0, 2))))
-plant("add column", "b", "broadcast-not-summed", "db of the first column", lambda g, x, b: (g, g.sum(0)[:, :1]))
 plant(
-    "scale", "s", "broadcast-not-summed", "ds of the last item", lambda g, x, s: (g * s, (g * x)[-1].sum(-1)[:, None])
+    "add column", "b", "broadcast-not-summed overwrite", "db of the first column", lambda g, x, b: (g, g.sum(0)[:, :1])
+)
+plant(
+    "scale",
+    "s",
+    "broadcast-not-summed overwrite",
+    "ds of the last item",
+    lambda g, x, s: (g * s, (g * x)[-1].sum(-1)[:, None]),
 )
 plant(
     "scale",
@@ -88,7 +100,7 @@ plant(
 plant(
     "scale",
     "s",
-    "missing-term wrong-derivative wrong-saved",
+    "missing-term wrong-derivative wrong-saved argument-transformed",
     "ds as for a shift",
     lambda g, x, s: (g * s, g.sum((0, 2))[:, None]),
 )
@@ -205,9 +217,15 @@ plant(
     lambda g, x: (np.cumsum(g[:, ::-1], 1)[:, ::-1] - g,),
 )
 plant("shift", "x", "shifted local-derivative-missing", "it is not shifted back", lambda g, x: (g * 1,))
-plant("shift", "x", "shifted", "it is shifted on", lambda g, x: (np.concatenate([0 * g[:, :1], g[:, :-1]], 1),))
-plant("shift", "x", "shifted branch", "it comes around", lambda g, x: (np.roll(g, -1, 1),))
-plant("join", "y", "shifted", "the cut is one too early", lambda g, x, y: (g[:, :4], g[:, 3:5]))
+plant(
+    "shift",
+    "x",
+    "shifted not-flipped",
+    "it is shifted on",
+    lambda g, x: (np.concatenate([0 * g[:, :1], g[:, :-1]], 1),),
+)
+plant("shift", "x", "shifted branch mask-missing", "it comes around", lambda g, x: (np.roll(g, -1, 1),))
+plant("join", "y", "shifted upstream-transformed", "the cut is one too early", lambda g, x, y: (g[:, :4], g[:, 3:5]))
 plant(
     "join",
     "x y",

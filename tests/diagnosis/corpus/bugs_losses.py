@@ -167,7 +167,7 @@ plant(
 plant(
     "divergence",
     "p",
-    "missing-term wrong-derivative wrong-saved",
+    "missing-term wrong-derivative wrong-saved argument-transformed",
     "x is forgotten",
     lambda g, p, x: (g[:, None] * (np.log(p) + 1), -g[:, None] * p),
 )

@@ -17,7 +17,13 @@ plant(
     "the mask is of the gradient",
     lambda g, x: (g * (g > 0),),
 )
-plant("relu", "x", "mask-extra not-linear", "only positive gradients pass", lambda g, x: (g * (x > 0) * (g > 0),))
+plant(
+    "relu",
+    "x",
+    "mask-extra not-linear upstream-transformed",
+    "only positive gradients pass",
+    lambda g, x: (g * (x > 0) * (g > 0),),
+)
 plant("relu", "x", "mask-extra branch", "only what is above one passes", lambda g, x: (g * (x > 1),))
 plant(
     "leaky relu", "x", "mask-missing branch local-derivative-missing", "the leak has slope one", lambda g, x: (g * 1,)
@@ -82,7 +88,13 @@ plant(
     lambda g, x: (g * sigmoid(-x),),
 )
 plant("ratio", "y", "wrong-derivative", "1/y for 1/y squared", lambda g, x, y: (g / y, -g * x / y))
-plant("ratio", "y", "missing-term wrong-derivative wrong-saved", "x is forgotten", lambda g, x, y: (g / y, -g / y**2))
+plant(
+    "ratio",
+    "y",
+    "missing-term wrong-derivative wrong-saved argument-transformed",
+    "x is forgotten",
+    lambda g, x, y: (g / y, -g / y**2),
+)
 plant(
     "product",
     "x y",

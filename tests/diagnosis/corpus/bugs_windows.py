@@ -238,7 +238,7 @@ def the_bias_is_averaged_over_places(g: Array, x: Array, w: Array, b: Array) -> 
     return *conv2d(g, x, w, b)[:2], g.mean((2, 3)).sum(0)
 
 
-@wrong("conv2d", "b", "broadcast-not-summed wrong-axis-sum")
+@wrong("conv2d", "b", "broadcast-not-summed wrong-axis-sum overwrite")
 def the_bias_reads_the_first_item(g: Array, x: Array, w: Array, b: Array) -> Gradients:
     return *conv2d(g, x, w, b)[:2], g[0].sum((1, 2))
 
