@@ -23,6 +23,7 @@ import numpy as np
 from paperback import engines
 from paperback.calculus import derive
 from paperback.calculus.conventions import DEFAULT, Conventions
+from paperback.engines.emit import source
 from paperback.errors import EngineError, FormulaError, FormulaWarning, Problem, warn
 from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
@@ -153,6 +154,32 @@ class Formula:
     def mathml(self, *, where: bool = True) -> str:
         """The same as one `<math>` element, which browsers draw without any script."""
         return mathml(self._block, bounded=self._origin is not None, where=where)
+
+    def source(
+        self,
+        target: str = "numpy",
+        what: str = "forward",
+        wrt: str | Sequence[str] | None = None,
+        *,
+        name: str | None = None,
+        finite: bool | None = None,
+    ) -> str:
+        """The formula as source text: a plain function of arrays, to paste into a code base.
+
+        target    "numpy", "torch" or "jax"; the text imports nothing else
+        what      "forward"; "vjp", from the inputs and the cotangent to the gradients by `wrt`; "jvp", from the inputs
+                  and tangents of `wrt`; "derivative", the Jacobian by the one input `wrt`
+        wrt       inputs that hold floats; all of them where None
+        name      what the function is called; a vjp of f is f_vjp
+        finite    whether masks may become factors, so that a masked sum stays a matrix product: equal where arrays hold
+                  finite numbers. Derivatives do that; a forward by default does not, so that 0 wins over NaN and inf
+
+        Sizes come from shapes. Raises FormulaError for a target or an input that there is not.
+        """
+        floats = [n for n, t in self._block.inputs.items() if not t.integer]
+        names = tuple(floats if wrt is None else [wrt] if isinstance(wrt, str) else wrt)
+        derived = self._origin is not None if finite is None else finite
+        return source(self._over(*names), self._conventions, target, what, names, name, derived)
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {self.latex()}$"

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Backward", "backward", "derivative", "jvp", "live", "reverse", "rotated", "vjp"]
+__all__ = ["Backward", "backward", "derivative", "jvp", "live", "reverse", "rotated", "vjp", "vjps"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -182,12 +182,17 @@ def _check_differentiable(block: Block, wrt: Iterable[str]) -> None:
 
 def vjp(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
     """`dx` from `dy`: the gradient of `sum(dy * y)`; reads the inputs and the cotangent `d<result>`."""
-    _check_differentiable(block, (wrt,))
-    extended, gradients, cotangent, held = _swept(block, (wrt,), conventions)
+    return vjps(block, (wrt,), conventions).block
+
+
+def vjps(block: Block, wrt: tuple[str, ...], conventions: Conventions = DEFAULT) -> Backward:
+    """The gradients of `sum(dy * y)` by several inputs, for people: `backward` with its deltas solved."""
+    _check_differentiable(block, wrt)
+    extended, gradients, cotangent, held = _swept(block, wrt, conventions)
     given = [Tensor(cotangent, block.result.axes)]
     shown = _shown(gradients, extended, block, given)
-    statements = live((*extended, *shown), [held[wrt]])
-    return _rebuilt(block, statements, given)
+    statements = live((*extended, *shown), held.values())
+    return Backward(_rebuilt(block, statements, given), cotangent, held)
 
 
 def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions = DEFAULT) -> Block:

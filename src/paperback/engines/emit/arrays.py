@@ -1,0 +1,208 @@
+"""Expressions as array operations: arithmetic, functions, powers, brackets, reducers."""
+
+from __future__ import annotations
+
+__all__ = ["Arrays"]
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from paperback.engines.emit.reads import read
+from paperback.engines.emit.reductions import reduction
+from paperback.engines.emit.scope import Scope
+from paperback.engines.emit.sums import total
+from paperback.engines.emit.values import ATOM, POWER, PRODUCT, SUM, UNARY, Value, plain_name
+from paperback.notation.expr import (
+    ONE,
+    Add,
+    Bracket,
+    Call,
+    Const,
+    Index,
+    Mul,
+    Node,
+    Pow,
+    Read,
+    Reduce,
+    Scalar,
+    mul,
+)
+from paperback.notation.walk import children
+
+
+class Arrays(Scope):
+    """Emits expressions; a value that is used twice, or is long, gets a name."""
+
+    def count(self, node: Node) -> None:
+        """Note how often each part occurs, before it is emitted."""
+        self.uses[node] += 1
+        if self.uses[node] == 1:
+            for child in children(node):
+                self.count(child)
+
+    def value(self, node: Node) -> Value:
+        key = (node, self.guarded)
+        if key not in self.known:
+            made = self._make(node)
+            if self.uses[node] > 1 and not isinstance(node, Const | Scalar | Index | Read) and not made.plain:
+                made = self.assign(_hint(node), made)
+            self.known[key] = made
+        return self.known[key]
+
+    def _make(self, node: Node) -> Value:
+        match node:
+            case Const():
+                return number(node.value)
+            case Scalar(name="pi"):
+                return Value(self.dialect.functions["pi"], plain=True)
+            case Scalar():
+                return Value(plain_name(node.name), plain=True)
+            case Index():
+                return self.affine(node.affine)
+            case Read():
+                return read(self, node)
+            case Add():
+                return self._add(node)
+            case Mul() | Bracket():
+                return self._product(node)
+            case Pow():
+                return self._power(node)
+            case Call():
+                return self._call(node)
+            case Reduce(op="sum"):
+                return total(self, node)
+            case Reduce():
+                return reduction(self, node)
+        raise TypeError(f"no rule for {node!r}")
+
+    def _add(self, node: Add) -> Value:
+        parts = []
+        for term in node.terms:
+            coefficient, rest = _signed(term)
+            parts.append((coefficient, self.value(rest)))
+        whole = all(value.kind == "int" for _, value in parts)
+        if not whole:
+            parts = [(sign, self.floats(value)) for sign, value in parts]
+        parts = [(sign, self.short("term", value)) for sign, value in parts]
+        letters = self.union([value for _, value in parts])
+        text = ""
+        for sign, value in parts:
+            own = self.align(value, letters).at(SUM if not text and sign > 0 else PRODUCT)
+            text += (f" {'+' if sign > 0 else '-'} " if text else "" if sign > 0 else "-") + own
+        plain = all(value.plain for _, value in parts)
+        return Value(text, letters, SUM, "int" if whole else "float", plain)
+
+    def _product(self, node: Node) -> Value:
+        factors = node.factors if isinstance(node, Mul) else (node,)
+        guards = tuple(g for f in factors if isinstance(f, Bracket) for g in f.guards)
+        plain = [f for f in factors if not isinstance(f, Bracket)]
+        if not guards:
+            return self.product(plain)
+        mask = self.mask(guards)
+        with self.within((), guarded=True):
+            value = self.value(mul(*plain)) if len(plain) > 1 else self.value(plain[0] if plain else ONE)
+        return self.select(mask, value)
+
+    def product(self, factors: list[Node]) -> Value:
+        """A product without brackets; reciprocals are divisions."""
+        coefficient = Fraction(1)
+        above: list[Value] = []
+        below: list[Value] = []
+        for factor in factors:
+            if isinstance(factor, Const):
+                coefficient *= factor.value
+            elif isinstance(factor, Pow) and factor.exponent == -1:
+                below.append(self.value(factor.base))
+            else:
+                above.append(self.value(factor))
+        return self.multiplied(coefficient, above, below)
+
+    def multiplied(self, coefficient: Fraction, above: Sequence[Value], below: Sequence[Value]) -> Value:
+        whole = all(v.kind == "int" for v in above) and not below and coefficient.denominator == 1
+        if not whole:
+            above, below = [self.floats(v) for v in above], [self.floats(v) for v in below]
+        above = [self.short("factor", v) for v in above]
+        below = [self.short("divisor", v) for v in below]
+        values = [*above, *below]
+        letters = self.union(values)
+        texts = [self.align(v, letters).at(PRODUCT if k == 0 else UNARY) for k, v in enumerate(above)]
+        negative = coefficient < 0
+        numerator, denominator = abs(coefficient.numerator), coefficient.denominator
+        if numerator != 1 or not texts:
+            if not texts and not below:
+                return number(coefficient)
+            texts.insert(0, str(numerator))
+        text = " * ".join(texts)
+        for value in below:
+            text += f" / {self.align(value, letters).at(UNARY)}"
+        if denominator != 1:
+            text += f" / {denominator}"
+        if negative:
+            first = above[0].binds >= PRODUCT if above and numerator == 1 else True
+            text = f"-{text}" if first else f"-({text})"
+        single = len(values) == 1 and coefficient == 1 and not below
+        binds = values[0].binds if single else PRODUCT
+        if single:
+            text = self.align(values[0], letters).text
+        return Value(text, letters, binds, "int" if whole else "float", all(v.plain for v in values))
+
+    def _power(self, node: Pow) -> Value:
+        base = self.floats(self.value(node.base))
+        exponent = node.exponent
+        root = {Fraction(1, 2): "sqrt", Fraction(-1, 2): "rsqrt"}.get(exponent)
+        if root and not base.plain:
+            text = self.dialect.call(root, base.text)
+            return Value(text, base.letters, PRODUCT if text.startswith("1") else ATOM)
+        if exponent == -1:
+            return Value(f"1 / {base.at(UNARY)}", base.letters, PRODUCT, plain=base.plain)
+        shown = str(exponent.numerator) if exponent.denominator == 1 else repr(float(exponent))
+        return Value(f"{base.at(ATOM)}**{shown}", base.letters, POWER, plain=base.plain)
+
+    def _call(self, node: Call) -> Value:
+        arguments = [self.floats(self.value(argument)) for argument in node.arguments]
+        name = node.function
+        if all(a.plain for a in arguments):
+            arguments = [Value(self.dialect.number(a.text, self.like)) for a in arguments]
+        arguments = [self.short("argument", a) for a in arguments]
+        letters = self.union(arguments)
+        texts = [self.align(a, letters).text for a in arguments]
+        if name == "step":
+            return Value(self.dialect.cast(f"({self.align(arguments[0], letters).at(SUM)} >= 0)", self.like), letters)
+        if name not in self.dialect.functions:
+            return Value(f"{plain_name(name)}({', '.join(texts)})", letters)
+        if name in ("max", "min") and self.dialect.name == "torch" and any(a.plain for a in arguments):
+            moved, bound = (texts[1], texts[0]) if arguments[0].plain else texts
+            return Value(f"torch.clamp({moved}, {name}={bound})".replace("max=", "<").replace("min=", "max=")
+                         .replace("<", "min="), letters)  # fmt: skip
+        if name == "softplus" and self.dialect.name == "torch":
+            texts = [self.align(arguments[0], letters).at(ATOM)]
+        text = self.dialect.call(name, *texts)
+        return Value(text, letters, UNARY if text.startswith("-") else ATOM)
+
+
+def number(value: Fraction) -> Value:
+    """A rational number as Python writes it."""
+    if value.denominator == 1:
+        text = str(value.numerator)
+        return Value(text, (), ATOM if value >= 0 else UNARY, "int", plain=True)
+    if Fraction(float(value)) == value and len(repr(float(value))) < 8:
+        return Value(repr(float(value)), (), ATOM if value > 0 else UNARY, plain=True)
+    return Value(f"{value.numerator} / {value.denominator}", (), PRODUCT, plain=True)
+
+
+def _signed(term: Node) -> tuple[int, Node]:
+    """A term without its minus."""
+    if isinstance(term, Const) and term.value < 0:
+        return -1, Const(-term.value)
+    if isinstance(term, Mul) and isinstance(term.factors[0], Const) and term.factors[0].value < 0:
+        return -1, mul(Const(-term.factors[0].value), *term.factors[1:])
+    return 1, term
+
+
+def _hint(node: Node) -> str:
+    """What a part that occurs twice may be called."""
+    if isinstance(node, Call):
+        return node.function
+    if isinstance(node, Reduce):
+        return {"logsumexp": "lse"}.get(node.op, node.op)
+    return "root" if isinstance(node, Pow) and node.exponent.denominator == 2 else "term"

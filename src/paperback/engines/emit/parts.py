@@ -1,0 +1,95 @@
+"""What a formula's `source` is made of: which functions, of which statements, with which arguments.
+
+    forward      y                     from the inputs
+    vjp          dx, dw ...            from the inputs and the cotangent dy
+    jvp          dy                    from the inputs and their tangents dx, dw ...
+    derivative   dy_dx                 the whole Jacobian, numerator layout
+"""
+
+from __future__ import annotations
+
+__all__ = ["WHAT", "source"]
+
+from collections.abc import Callable, Iterable, Mapping
+
+from paperback.arguments import closest
+from paperback.calculus import derive
+from paperback.calculus.conventions import Conventions
+from paperback.engines.emit.functions import TARGETS, Part, emit
+from paperback.errors import FormulaError, Problem
+from paperback.notation.block import Block
+from paperback.notation.expr import Tensor
+
+WHAT = ("forward", "vjp", "jvp", "derivative")
+
+
+def source(
+    block: Block,
+    conventions: Conventions,
+    target: str,
+    what: str,
+    wrt: tuple[str, ...],
+    name: str | None,
+    finite: bool,
+) -> str:
+    """The text; `wrt` are inputs that hold floats, all of them for a vjp or jvp of everything."""
+    if target not in TARGETS:
+        raise _refused(f"no target is called {target!r}", closest(str(target), TARGETS))
+    if what not in WHAT:
+        raise _refused(f"a source is not made of {what!r}", closest(str(what), WHAT))
+    if name is not None and not (isinstance(name, str) and name.isidentifier()):
+        raise _refused(f"{name!r} is no name for a function", 'write for example name="conv2d"')
+    if what != "forward" and not wrt:
+        raise _refused("the formula has no input that holds floats", "its source is that of its forward")
+    return emit(_PARTS[what](block, conventions, wrt, name, finite), target)
+
+
+def _refused(message: str, hint: str) -> FormulaError:
+    return FormulaError("", Problem(message, hint=hint))
+
+
+def _title(block: Block) -> str:
+    return f"{block.result.target} of {_listed(block.inputs)}." if block.inputs else f"{block.result.target}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _forward(block: Block, _: Conventions, __: tuple[str, ...], name: str | None, finite: bool) -> list[Part]:
+    return [Part(name or "forward", block, block.inputs, (block.result.target,), _title(block), finite)]
+
+
+def _vjp(block: Block, conventions: Conventions, wrt: tuple[str, ...], name: str | None, _: bool) -> list[Part]:
+    back = derive.vjps(block, wrt, conventions)
+    result, cotangent = block.result, back.cotangent
+    inputs = {**block.inputs, cotangent: Tensor(cotangent, result.axes)}
+    results = tuple(back.gradients[w] for w in wrt)
+    title = f"The gradients of sum({cotangent}*{result.target}) by {_listed(wrt)}."
+    if len(wrt) == 1:
+        title = title.replace("gradients", "gradient")
+    called = f"{name}_vjp" if name else "vjp"
+    return [Part(called, back.block, inputs, results, title, True, of=block)]
+
+
+def _jvp(block: Block, conventions: Conventions, wrt: tuple[str, ...], name: str | None, _: bool) -> list[Part]:
+    forward = derive.jvp(block, wrt, conventions)
+    inputs: Mapping[str, Tensor] = {**block.inputs, **forward.inputs}
+    title = f"The change of {block.result.target} along tangents of {_listed(wrt)}."
+    called = f"{name}_jvp" if name else "jvp"
+    return [Part(called, forward, inputs, (forward.result.target,), title, True, of=block)]
+
+
+def _derivative(block: Block, conventions: Conventions, wrt: tuple[str, ...], name: str | None, _: bool) -> list[Part]:
+    if len(wrt) != 1:
+        hint = f'write wrt="{wrt[0]}"'
+        raise _refused(f"a derivative is by one input, not by {_listed(wrt)}", hint)
+    jacobian = derive.derivative(block, wrt[0], conventions)
+    title = f"The derivative of {block.result.target} by {wrt[0]}: axes of the result first."
+    called = f"{name}_derivative" if name else "derivative"
+    return [Part(called, jacobian, block.inputs, (jacobian.result.target,), title, True, of=block)]
+
+
+_Parts = Callable[[Block, Conventions, tuple[str, ...], str | None, bool], list[Part]]
+_PARTS: Mapping[str, _Parts] = {"forward": _forward, "vjp": _vjp, "jvp": _jvp, "derivative": _derivative}
