@@ -7,6 +7,7 @@ A neural-network layer is one line of index notation; its shapes, its derivative
     pb.nn           layers and losses
     pb.Model        a network with parameters: fit, predict, evaluate, save
     pb.optim        optimizers
+    pb.doctor       is a backward of anyone's right, and if not, what is wrong with it?
     pb.report       a trained model on one page of HTML
     pb.use          which engine runs
 """
@@ -29,6 +30,8 @@ _HOMES = {
     "load": "paperback.learn.model",
     "Verdict": "paperback.proofs.verdict",
     "prove": "paperback.proofs.prove",
+    "assert_gradient": "paperback.diagnosis.consult",
+    "doctor": "paperback.diagnosis.consult",
     "report": "paperback.reports.report",
     "use": "paperback.engines",
     "DataError": "paperback.errors",
@@ -52,7 +55,9 @@ __all__ = [
     "PaperbackError",
     "Verdict",
     "__version__",
+    "assert_gradient",
     "data",
+    "doctor",
     "formula",
     "load",
     "nn",
@@ -65,6 +70,7 @@ __all__ = [
 if TYPE_CHECKING:
     from paperback import data, nn
     from paperback.calculus.conventions import Conventions
+    from paperback.diagnosis.consult import assert_gradient, doctor
     from paperback.engines import use
     from paperback.errors import DataError, EngineError, FormulaError, ModelError, ModelWarning, PaperbackError
     from paperback.formulas import Formula, formula

@@ -1,0 +1,56 @@
+"""The doctor's door: `doctor(forward, backward, args)`, what else it takes, and `assert_gradient` for tests."""
+
+from __future__ import annotations
+
+__all__ = ["assert_gradient", "doctor"]
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from paperback.diagnosis.budget import budget_of
+from paperback.diagnosis.examination import Examination
+from paperback.diagnosis.pairs import as_pair
+from paperback.diagnosis.report import Report
+from paperback.diagnosis.subject import make_subject
+
+
+class Doctor:
+    """A function with further ones as attributes; there is one, `doctor`."""
+
+    def __call__(
+        self,
+        forward: Any,
+        backward: Callable[..., Any] | None = None,
+        args: Any = (),
+        *,
+        wrt: Sequence[int | str] | int | str | None = None,
+        jvp: Callable[..., Any] | None = None,
+        seed: int = 0,
+        budget: str = "normal",
+    ) -> Report:
+        """Is `backward` the gradient of `forward` at `args`, and if not, what is wrong with it?
+
+        forward     forward(*args) -> an array or a tuple of them; or an object with `forward` and `backward`
+        backward    backward(cotangent, *args) -> the gradient, or a tuple, list or dict of them; None for integers
+        args        arrays and numbers of any library, or a dict of keywords
+        wrt         the arguments whose gradients are judged, by place or name; all real ones
+        jvp         jvp(tangent, *args) -> the output's tangent, to be judged too
+        seed        of the random directions and upstream gradients
+        budget      "quick", "normal" or "thorough"
+        """
+        limits = budget_of(budget)
+        pair = as_pair(forward, backward, args, jvp)
+        subject = make_subject(pair.forward, pair.backward, pair.args, wrt, jvp)
+        subject.stateful, subject.name = pair.stateful, pair.name or subject.name
+        return Examination(subject, limits, seed).run()
+
+
+doctor = Doctor()
+
+
+def assert_gradient(forward: Any, backward: Callable[..., Any] | None = None, args: Any = (), **settings: Any) -> None:
+    """For tests: an AssertionError with the doctor's report where a gradient is wrong, or cannot be judged."""
+    __tracebackhide__ = True
+    report = doctor(forward, backward, args, **settings)
+    if not report.ok:
+        raise AssertionError(f"\n{report}")

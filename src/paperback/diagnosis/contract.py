@@ -1,0 +1,163 @@
+"""What must not matter: the layout of the upstream gradient, its size, a repeated call, the order of the examples.
+
+    pull(0) = 0      pull(a*g) = a*pull(g)      pull(g + h) = pull(g) + pull(h)      pull(same numbers) = same
+
+No true gradient is needed: the backward is compared with itself.
+"""
+
+from __future__ import annotations
+
+__all__ = ["probes"]
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paperback.diagnosis.arrays import Array, layouts
+from paperback.diagnosis.report import Finding, Worst
+from paperback.diagnosis.subject import Complaint
+from paperback.diagnosis.tolerance import rounding
+
+if TYPE_CHECKING:
+    from paperback.diagnosis.examination import Examination
+
+Arrays = list[Array | None]
+_SAME = {8: 1e-7, 4: 1e-3, 2: 5e-2}  # how near the same numbers must come, by the bytes of the type
+
+
+def probes(examination: Examination, g: Array) -> list[Finding]:
+    """All that is found, the repeated call first."""
+    probe = _Probe(examination)
+    try:
+        probe.first = probe.pull(g)
+    except Complaint as complaint:
+        return [Finding(complaint.slug, complaint.argument, f"when called again, {complaint.sentence}")]
+    for check in (_repeated, _interleaved, _layouts, _linear):
+        try:
+            check(probe, g)
+        except Complaint as complaint:
+            probe.find(complaint.slug, complaint.argument, f"for another upstream gradient, {complaint.sentence}")
+    return probe.findings
+
+
+class _Probe:
+    def __init__(self, examination: Examination) -> None:
+        self.examination = examination
+        self.subject, self.main = examination.subject, examination.main
+        self.wrong = {f.argument for f in examination.findings if f.judgement == "wrong"}
+        self.findings: list[Finding] = []
+        self.first: list[Array] = []
+        self.near = _SAME[rounding(examination.epsilon)]
+
+    def pull(self, g: Array | Sequence[Array], arrays: Arrays | None = None, as_they_are: bool = False) -> list[Array]:
+        found = self.subject.pull(g, self.main if arrays is None else arrays, as_they_are=as_they_are)
+        return [gradient.astype(np.float64) for gradient in found]
+
+    def compare(
+        self, slug: str, words: str, g: Array | Sequence[Array], expected: list[Array], arrays: Arrays | None = None
+    ) -> list[Array] | None:
+        """The gradients for g, at other arguments where some are given; None, and a finding, where not as expected."""
+        try:
+            found = self.pull(g, arrays, arrays is not None)
+        except Complaint as complaint:
+            written = complaint.slug in ("mutates-cotangent", "mutates-argument")
+            told = complaint.sentence if written else f"{words}: {complaint.sentence}"
+            self.find(complaint.slug if written else slug, complaint.argument, told)
+            return None
+        return found if self.same(slug, words, found, expected) else None
+
+    def same(self, slug: str, words: str, found: list[Array], expected: list[Array]) -> bool:
+        """Are these the gradients that were expected? A finding for each that is not."""
+        fine = True
+        for place, one, other, first in zip(self.subject.wrt, found, expected, self.first, strict=True):
+            size = float(max(np.abs(other).max(initial=0.0), np.abs(first).max(initial=0.0)))
+            apart = np.abs(one - other)
+            if not (apart <= self.near * np.maximum(np.abs(other), 1e-2 * size)).all():
+                index = np.unravel_index(int(np.where(np.isnan(apart), np.inf, apart).argmax()), apart.shape)
+                worst = Worst(tuple(map(int, index)), float(one[index]), float(other[index]))
+                self.find(slug, self.subject.arguments[place].name, words, worst)
+                fine = False
+        return fine
+
+    def find(self, slug: str, argument: str | None, words: str, worst: Worst | None = None) -> None:
+        if not any(f.pattern == slug and f.argument == argument for f in self.findings + self.examination.findings):
+            self.findings.append(Finding(slug, argument, words, worst=worst))
+
+
+def _repeated(probe: _Probe, g: Array) -> None:
+    first, second, third = probe.first, probe.pull(g), probe.pull(g)
+    slug, words = "not-repeatable", "the same call gives another gradient"
+    steps = zip(first, second, third, strict=True)
+    if all(np.allclose(c - b, b - a, rtol=1e-4, atol=1e-9) for a, b, c in steps):
+        slug, words = "accumulates-across-calls", "every call adds to what the call before left"
+    probe.same(slug, words, second, first)
+
+
+def _interleaved(probe: _Probe, g: Array) -> None:
+    """The forward runs elsewhere between; a backward that gets all arguments does not care."""
+    earlier = probe.examination.earlier
+    if earlier is None or probe.findings or probe.subject.stateful:
+        return
+    probe.subject.outputs(earlier)
+    found = [gradient.astype(np.float64) for gradient in probe.subject.pull(g, probe.main, fresh=False)]
+    probe.same("stale-saved", "another gradient when the forward ran on other arguments before", found, probe.first)
+
+
+def _layouts(probe: _Probe, g: Array) -> None:
+    parts = probe.subject.split(g, probe.main)
+    for k, part in enumerate(parts):
+        for slug, words, laid in layouts(part):
+            given = [*parts[:k], laid, *parts[k + 1 :]]
+            probe.compare(slug, f"another gradient when the upstream gradient {words}", given, probe.first)
+    for told, strided in _spread(parts):
+        try:
+            expected = probe.pull([part.copy() for part in strided])
+        except Complaint:
+            continue
+        words = f"another gradient when the upstream gradient is {told} (strides of 0)"
+        probe.compare("stride0", words, strided, expected)
+    for k in probe.subject.reals:
+        array = probe.main[k]
+        if array is not None and array.ndim and array.size > 1:
+            wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)[..., ::2]
+            wide[...] = array
+            words = f"another gradient when {probe.subject.arguments[k].name} is not contiguous"
+            probe.compare("noncontiguous", words, g, probe.first, [*probe.main[:k], wide, *probe.main[k + 1 :]])
+
+
+def _spread(parts: list[Array]) -> list[tuple[str, list[Array]]]:
+    """Cotangents with strides of 0: all ones, as of a sum, and one number along each axis."""
+    if not any(part.ndim for part in parts):
+        return []
+    found = [("that of a sum", [np.broadcast_to(np.ones((), part.dtype), part.shape) for part in parts])]
+    for axis in range(max(part.ndim for part in parts)):
+        spread = [
+            np.broadcast_to(part.take([0], axis), part.shape) if part.ndim > axis and part.size else part
+            for part in parts
+        ]
+        found.append((f"constant along axis {axis}", spread))
+    return found
+
+
+def _linear(probe: _Probe, g: Array) -> None:
+    """Zero, scaled, added. Of an argument that is known to be wrong nothing more is said."""
+    before = len(probe.findings)
+    _scaled_and_added(probe, g)
+    probe.findings[before:] = [f for f in probe.findings[before:] if f.argument not in probe.wrong]
+
+
+def _scaled_and_added(probe: _Probe, g: Array) -> None:
+    first, slug = probe.first, "not-linear"
+    words = "an upstream gradient of zeros gives another gradient than zeros"
+    if probe.compare(slug, words, 0 * g, [0 * one for one in first]) is None:
+        return
+    for scale in (-1.0, 8.0, 0.125) if probe.near > 1e-2 else (-1.0, 1e3, 1e-3):
+        words = f"the gradient does not follow when the upstream gradient is multiplied by {scale:g}"
+        if probe.compare(slug, words, scale * g, [scale * one for one in first]) is None:
+            return
+    if g.size > 1:
+        half, last = np.where(np.arange(g.size) % 2 == 0, g, 0), np.where(np.arange(g.size) == g.size - 1, g, 0)
+        for part, words in ((half, "every second entry"), (last, "one entry")):
+            rest = [a - b for a, b in zip(first, probe.pull(g - part), strict=True)]
+            probe.compare(slug, f"the gradient for {words} of an upstream gradient is not its share", part, rest)

@@ -1,0 +1,107 @@
+"""Changes of the upstream gradient: averaged, its first element, another order, squared, multiplied by the output."""
+
+from __future__ import annotations
+
+__all__ = ["upstream_changes"]
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from paperback.diagnosis.arrays import Array
+from paperback.diagnosis.evidence import Evidence
+from paperback.diagnosis.hypotheses.change import Change, axis_changes, reduced_changes
+
+Map = Callable[[Array], Array]
+_SLUGS = {"averaged": "upstream-averaged", "first": "upstream-first", "last": "upstream-first"}
+
+
+def upstream_changes(evidence: Evidence) -> Iterator[Change]:
+    """Functions [G, m] -> [G, m] of the upstream gradient."""
+    start = 0
+    for output, y in enumerate(evidence.outputs):
+        part = slice(start, start + y.size)
+        of = "" if len(evidence.outputs) == 1 else f" of output {output}"
+        for change in _of_one(y):
+            words = f"computed from the upstream gradient{of} {change.words}"
+            yield Change(change.slug, words, _inside(change.apply, part, y.shape), change.cost, change.also)
+        if of:
+            yield Change(
+                "upstream-ignored",
+                f"without the upstream gradient{of}",
+                _inside(np.zeros_like, part, y.shape),
+                1.0,
+                ("upstream-mixed",),
+            )
+        start += y.size
+    yield from _mixed(evidence)
+
+
+def _of_one(y: Array) -> Iterator[Change]:
+    for change in reduced_changes(y.shape):
+        yield Change(_SLUGS[change.slug], change.words, change.apply, change.cost)
+    for change in axis_changes(y.shape):
+        slug = "upstream-transformed" if change.slug == "shifted" else change.slug
+        yield Change(
+            slug, change.words, change.apply, change.cost + 0.05, ("shifted",) if change.slug == "shifted" else ()
+        )
+    yield Change("upstream-squared", "squared", lambda g: g * g, 1.2)
+    yield Change("upstream-transformed", "taken without its sign", np.abs, 1.4, ("not-linear",))
+    yield Change("upstream-transformed", "of which only the sign is used", np.sign, 1.4, ("not-linear",))
+    yield Change(
+        "upstream-transformed", "cut off below 0", lambda g: np.maximum(g, 0), 1.4, ("not-linear", "mask-extra")
+    )
+    yield Change(
+        "forward-returned",
+        "replaced by the forward's output",
+        lambda g: np.broadcast_to(y, g.shape),
+        1.5,
+        ("upstream-ignored", "upstream-transformed"),
+    )
+    yield Change("upstream-transformed", "multiplied by the forward's output", lambda g: g * y, 1.5)
+
+
+def _inside(apply: Map, part: slice, shape: tuple[int, ...]) -> Map:
+    def changed(g: Array) -> Array:
+        new = g.copy()
+        new[:, part] = apply(g[:, part].reshape(len(g), *shape)).reshape(len(g), -1)
+        return new
+
+    return changed
+
+
+def _mixed(evidence: Evidence) -> Iterator[Change]:
+    """Upstream gradients of several outputs that are taken for each other."""
+    outputs = evidence.outputs
+    ends = np.cumsum([0, *(y.size for y in outputs)])
+    parts = [slice(a, b) for a, b in pairwise(ends)]
+    for i, one in enumerate(parts):
+        for k, other in enumerate(parts):
+            if i == k or outputs[i].size != outputs[k].size:
+                continue
+
+            def taken(g: Array, one: slice = one, other: slice = other) -> Array:
+                new = g.copy()
+                new[:, one] = g[:, other]
+                return new
+
+            yield Change(
+                "upstream-mixed",
+                f"computed from the upstream gradient of output {k} where it is that of output {i}",
+                taken,
+                1.1,
+            )
+            if i < k:
+
+                def exchanged(g: Array, one: slice = one, other: slice = other) -> Array:
+                    new = g.copy()
+                    new[:, one], new[:, other] = g[:, other], g[:, one]
+                    return new
+
+                yield Change(
+                    "upstream-mixed",
+                    f"computed with the upstream gradients of outputs {i} and {k} exchanged",
+                    exchanged,
+                    1.0,
+                )

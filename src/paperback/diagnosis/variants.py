@@ -1,0 +1,57 @@
+"""The same backward at other sizes: an axis of size 1, a batch of one. Branches for such cases have their own bugs."""
+
+from __future__ import annotations
+
+__all__ = ["sizes_of_one"]
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paperback.diagnosis.arrays import Array
+from paperback.diagnosis.entries import Entries
+from paperback.diagnosis.patterns import WRONG
+from paperback.diagnosis.report import Finding
+from paperback.diagnosis.shrink import cut, sizes_of
+
+if TYPE_CHECKING:
+    from paperback.diagnosis.examination import Examination
+
+
+def sizes_of_one(examination: Examination) -> list[Finding]:
+    """What is wrong with one axis cut to size 1, and right as it is."""
+    wrong = {finding.argument for finding in examination.findings if finding.judgement == WRONG}
+    right = [examination.subject.arguments[i].name for i in examination.subject.wrt]
+    found: dict[str, Finding] = {}
+    for told, arrays in _cuts(examination)[: examination.budget.variants]:
+        other = examination.at(arrays)
+        if other is None or not other.is_small():
+            continue
+        outcome = Entries(other).judge()
+        for finding in outcome.findings:
+            name = finding.argument
+            if finding.judgement == WRONG and name in right and name not in wrong and name not in found:
+                words = f"right as given, but with {told}: {finding.sentence}"
+                found[name] = Finding(
+                    "branch", name, words, finding.before, finding.after, finding.worst, (finding.pattern,)
+                )
+        examination.subject.forward_calls += other.subject.forward_calls
+        examination.subject.backward_calls += other.subject.backward_calls
+    return list(found.values())
+
+
+def _cuts(examination: Examination) -> list[tuple[str, list[Array | None]]]:
+    arrays = examination.subject.arrays
+    outputs = examination.subject.like(arrays)
+    found: list[tuple[str, list[Array | None]]] = []
+    batch = {array.shape[0] for array in arrays if array is not None and array.ndim} & {
+        np.shape(output)[0] for output in outputs if np.ndim(output)
+    }
+    for size in sorted(batch - {1}):
+        one = [
+            array[:1].copy() if array is not None and array.ndim and array.shape[0] == size else array
+            for array in arrays
+        ]
+        found.append((f"a batch of 1 (axis 0 of size {size})", one))
+    found += [(f"1 in place of the size {size}", cut(arrays, size, 1)) for size in sizes_of(arrays)]
+    return found
