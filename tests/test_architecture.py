@@ -16,7 +16,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 ORDER = (
-    "errors markup arguments notation calculus program identities engines jacobians formulas proofs nn learn rewrite "
+    "errors markup arguments notation calculus program identities engines jacobians formulas proofs nn learn rewrites "
     "data diagnosis reports interop claims cli"
 ).split()
 RESERVED = {"data": {"cli"}}  # a unit that only these may import
@@ -173,7 +173,7 @@ def test_directions_that_are_right(place: str, source: str) -> None:
         ("nn.layers.conv", "importlib.import_module('paperback.learn')"),
         ("interop.torch", "from paperback.data import load"),
         ("diagnosis.doctor", "import paperback.data.idx"),
-        ("rewrite.apply", "from paperback.data import load"),
+        ("rewrites.apply", "from paperback.data import load"),
         ("helpers", "import numpy"),
     ],
 )

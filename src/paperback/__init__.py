@@ -8,6 +8,8 @@ A neural-network layer is one line of index notation; its shapes, its derivative
     pb.Model        a network with parameters: fit, predict, evaluate, save
     pb.optim        optimizers
     pb.doctor       is a backward of anyone's right, and if not, what is wrong with it?
+    pb.rewrite      a model as another network with the same function, and a certificate of it
+    pb.equivalent   are two models one function?
     pb.report       a trained model on one page of HTML
     pb.use          which engine runs
 """
@@ -32,7 +34,9 @@ _HOMES = {
     "prove": "paperback.proofs.prove",
     "assert_gradient": "paperback.diagnosis.consult",
     "doctor": "paperback.diagnosis.consult",
+    "equivalent": "paperback.rewrites.equivalent",
     "report": "paperback.reports.report",
+    "rewrite": "paperback.rewrites.apply",
     "use": "paperback.engines",
     "DataError": "paperback.errors",
     "EngineError": "paperback.errors",
@@ -58,12 +62,14 @@ __all__ = [
     "assert_gradient",
     "data",
     "doctor",
+    "equivalent",
     "formula",
     "load",
     "nn",
     "optim",
     "prove",
     "report",
+    "rewrite",
     "use",
 ]
 
@@ -79,6 +85,8 @@ if TYPE_CHECKING:
     from paperback.proofs.prove import prove
     from paperback.proofs.verdict import Verdict
     from paperback.reports.report import report
+    from paperback.rewrites.apply import rewrite
+    from paperback.rewrites.equivalent import equivalent
 
 
 def __getattr__(name: str) -> Any:
