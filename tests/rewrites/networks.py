@@ -51,8 +51,14 @@ CASES: dict[str, list[tuple[nn.Layer, Shape]]] = {
         (S(nn.Conv2d(4, 3, stride=2, groups=2), *_END), (8, 7, 2)),
         (S(nn.Conv3d(2, 2), *_END), (4, 3, 3, 1)),
     ],
-    "dense_from_convolution": [(S(nn.Conv2d(4, 1), nn.ReLU(), *_END), (5, 4, 2)), (S(nn.Conv1d(4, 1, bias=False), *_END), (5, 2))],
-    "convolution_from_dense": [(S(nn.Flatten(), nn.Dense(3)), (5, 4, 2)), (S(nn.Flatten(), nn.Dense(3, bias=False)), (5, 2))],
+    "dense_from_convolution": [
+        (S(nn.Conv2d(4, 1), nn.ReLU(), *_END), (5, 4, 2)),
+        (S(nn.Conv1d(4, 1, bias=False), *_END), (5, 2)),
+    ],
+    "convolution_from_dense": [
+        (S(nn.Flatten(), nn.Dense(3)), (5, 4, 2)),
+        (S(nn.Flatten(), nn.Dense(3, bias=False)), (5, 2)),
+    ],
     "matrix_from_convolution": [
         (S(nn.Conv2d(4, 3, stride=2, padding="same", groups=2), nn.ReLU(), *_END), (5, 6, 2)),
         (S(nn.Conv1d(2, 3, flip=True, dilation=2, bias="position"), *_END), (9, 2)),
@@ -78,7 +84,10 @@ CASES: dict[str, list[tuple[nn.Layer, Shape]]] = {
     "centre_softmax": [(S(nn.Dense(4), nn.Softmax()), (5,))],
     "reference_softmax": [(S(nn.Dense(4), nn.Softmax()), (5,)), (S(nn.Dense(2, bias=False), nn.Softmax()), (5,))],
     "softmax_from_sigmoid": [(S(nn.Dense(1), nn.Sigmoid()), (5,))],
-    "convolution_from_avgpool": [(S(nn.AvgPool2d((2, 3)), *_END), (7, 6, 3)), (S(nn.AvgPool3d(2), *_END), (4, 4, 4, 2))],
+    "convolution_from_avgpool": [
+        (S(nn.AvgPool2d((2, 3)), *_END), (7, 6, 3)),
+        (S(nn.AvgPool3d(2), *_END), (4, 4, 4, 2)),
+    ],
     "depthwise_from_avgpool": [(S(nn.AvgPool2d(3, 2), *_END), (7, 7, 3)), (S(nn.AvgPool1d(3), *_END), (9, 2))],
     "convolution_from_differences": [(S(nn.FiniteDifferences(), *_END), (7, 6, 3))],
     "convolution_from_grey": [(S(nn.Grey(), *_END), (7, 6, 3))],

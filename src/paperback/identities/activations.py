@@ -12,8 +12,8 @@ from paperback.identities.identity import Identity
 
 _NET = "h[j] = {0}(sum(i) x[i]*w[i,j] + b[j]); y[k] = sum(j) h[j]*v[j,k] + c[k]"
 _AFFINE = (
-    "before the activation stands a layer with weights and a bias to scale, between them only layers that pass a factor "
-    "on",
+    "before the activation stands a layer with weights and a bias to scale, between them only layers that pass a "
+    "factor on",
     "after the activation comes a layer with weights that takes up an affine change, between them only layers that "
     "pass one on",
 )

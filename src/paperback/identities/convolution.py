@@ -51,7 +51,11 @@ IDENTITIES = (
         left="y[i,k] = sum(p<1,r) x[i+p,r]*w[p,r,k] + b[k] where x: H R, w: 1 R K",
         right="u[r,k] = w[0,r,k] where x: H R, w: 1 R K; y[i,k] = sum(r) x[i,r]*u[r,k] + b[k]",
         conditions=("the window covers one place, its stride is 1 and it is not padded", "all channels are one group"),
-        wrong={"weights transposed": "u[r,k] = w[0,k,r] where x: H R, w: 1 R R; y[i,k] = sum(r) x[i,r]*u[r,k] + b[k]"},
+        wrong={
+            "every place but its own": (
+                "u[r,k] = w[0,r,k] where x: H R, w: 1 R K; y[i,k] = sum(j,r) x[j,r]*u[r,k] + b[k] where i < H"
+            ),
+        },
         replaces=("Conv(1)", "dense at every place"),
     ),
     Identity(
@@ -100,10 +104,9 @@ IDENTITIES = (
             "the first has one bias for each filter, not one for each place",
         ),
         wrong={
-            "kernels correlated, not convolved": (
-                "u[p,r,m] = sum(q,k) [0 <= p-Q+1+q < P]*w[p-Q+1+q,r,k]*v[q,k,m] "
-                "where w: P R K, v: Q K M, p < P+Q-1; d[m] = c[m] + sum(q,k) b[k]*v[q,k,m]; "
-                "y[i,m] = sum(p,r) x[s*i+p,r]*u[p,r,m] + d[m] where stride: s"
+            "the first bias not carried through": (
+                "u[p,r,m] = sum(q,k) [0 <= p-q < P]*w[p-q,r,k]*v[q,k,m] where w: P R K, v: Q K M, p < P+Q-1; "
+                "y[i,m] = sum(p,r) x[s*i+p,r]*u[p,r,m] + c[m] where stride: s"
             ),
         },
         replaces=("Conv, Conv", "Conv with a window of P+Q-1"),

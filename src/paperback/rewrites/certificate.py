@@ -28,7 +28,8 @@ from paperback.learn.model import Model
 from paperback.nn.init import stream
 from paperback.nn.network import INPUT
 from paperback.program.rounding import error_name, rounding_program
-from paperback.proofs.prove import Verdict, prove
+from paperback.proofs.prove import prove
+from paperback.proofs.verdict import Verdict
 from paperback.rewrites.exactly import Exactly
 from paperback.rewrites.rule import Check, Rule
 

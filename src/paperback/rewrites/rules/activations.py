@@ -108,10 +108,10 @@ def _swap(name: str, pool_first: bool) -> Callable[[Chain, int], Answer]:
             (conditions[1], f"{chain[pool].layer!r} never lets the outside win"),
         )
         if isinstance(layer, ReLU) and layer.at_zero != 0:
+            slope = layer.at_zero
             counterexample = (
-                f"{_name(chain[activation])} has the slope {layer.at_zero} at 0: in the window (-1, 0, -2, -3) the "
-                f"0 gets {layer.at_zero} of the gradient where the maximum comes first, and -1, whose slope is 0, where "
-                "relu does"
+                f"{_name(chain[activation])} has the slope {slope} at 0: in the window (-1, 0, -2, -3) the 0 gets "
+                f"{slope} of the gradient where the maximum comes first, and -1, whose slope is 0, where relu does"
             )
             return Refused(at, at + 2, conditions[2], counterexample, Found(at, at + 2, checks, replacement))
         return Found(at, at + 2, (*checks, (conditions[2], flat)), replacement)
