@@ -26,7 +26,8 @@ def test_a_rewritten_model_is_the_same_function(name: str, net: nn.Layer, shape:
 
 
 def test_two_rewrites_are_the_same_function() -> None:
-    net = S(nn.Conv2d(3, 3, flip=True), nn.BatchNorm(), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Dense(4), nn.Dense(2))
+    first = nn.Conv2d(3, 3, flip=True)
+    net = S(first, nn.BatchNorm(), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Dense(4), nn.Dense(2))
     model = model_of(net, (8, 8, 1))
     one, _ = pb.rewrite(model, "all")
     other = pb.rewrite(pb.rewrite(model, "correlation_from_convolution")[0], "sigmoid_from_tanh")[0]

@@ -33,7 +33,7 @@ from paperback.nn.layers.conv import Convolution
 from paperback.nn.layers.dense import Dense
 from paperback.nn.layers.layer import Shape
 from paperback.nn.network import INPUT, Network, build
-from paperback.rewrites.numbers import exact_array
+from paperback.rewrites.numbers import each, exact_array
 from paperback.rewrites.pieces import Chain, Piece, instance, named, numbered, place, rebuilt, wrap
 from paperback.rewrites.rule import Found, Refused, Rule
 
@@ -161,7 +161,7 @@ def _start(name: str, spec: ParameterSpec, random: np.random.Generator) -> Objec
     if isinstance(spec.initializer, Values):
         return exact_array(spec.sample(name, 0))
     values = _fractions(random, spec.shape)
-    return np.vectorize(lambda x: abs(x) + Fraction(1, 8), otypes=[object])(values) if name == "var" else values
+    return each(lambda x: abs(x) + Fraction(1, 8), values) if name == "var" else values
 
 
 def _moved(chain: Chain, piece: Piece, local: str, step: Objects) -> Chain:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["exact_array", "flipped", "inverse_root", "like", "window_sums", "zeros"]
+__all__ = ["each", "exact_array", "flipped", "inverse_root", "like", "window_sums", "zeros"]
 
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -24,9 +25,14 @@ def like(array: Array, value: Fraction) -> Any:
 
 def exact_array(values: Array) -> Array:
     """The numbers that an array stores, as Fractions."""
-    objects = np.empty(values.shape, dtype=object)
-    objects[...] = np.vectorize(reals.exact, otypes=[object])(values) if values.size else values
-    return objects
+    return each(reals.exact, values)
+
+
+def each(function: Callable[[Any], Any], array: Array) -> Array:
+    """A function of every element, as an array of objects."""
+    objects = np.empty(array.size, dtype=object)
+    objects[:] = [function(x) for x in array.flat]
+    return objects.reshape(array.shape)
 
 
 def zeros(shape: tuple[int, ...], array: Array) -> Array:
@@ -38,8 +44,7 @@ def inverse_root(array: Array) -> Array:
     """x^(-1/2), element by element."""
     if array.dtype != object:
         return np.asarray(1 / np.sqrt(array))
-    roots: Array = np.vectorize(lambda x: reals.power(x, Fraction(-1, 2)), otypes=[object])(array)
-    return roots
+    return each(lambda x: reals.power(x, Fraction(-1, 2)), array)
 
 
 def flipped(w: Array, rank: int) -> Array:

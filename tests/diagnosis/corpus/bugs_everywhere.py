@@ -72,7 +72,8 @@ UPSTREAM: tuple[tuple[str, str, Callable[[Array], Array], str], ...] = (
     ("the mean of the upstream gradient is taken for all", "upstream-averaged", lambda g: np.full_like(g, g.mean()),
      "dense gelu mean"),
     ("the upstream gradient comes in twice", "upstream-squared", lambda g: g * g, "tanh mse running_sum"),
-    ("the upstream gradient is clipped", "not-linear upstream-transformed", lambda g: np.clip(g, -0.5, 0.5), "dense max_pool"),
+    ("the upstream gradient is clipped", "not-linear upstream-transformed", lambda g: np.clip(g, -0.5, 0.5),
+     "dense max_pool"),
     ("the upstream gradient is normalised", "not-linear", lambda g: g / np.sqrt((g**2).sum()), "softmax conv1d"),
 )  # fmt: skip
 

@@ -28,7 +28,7 @@ from paperback.nn.layers.flatten import Flatten, Permute, Unflatten
 from paperback.nn.layers.layer import Layer
 from paperback.nn.layers.pool import AveragePooling, MaximumPooling
 from paperback.nn.layers.reduce import GlobalAvgPool, GlobalMaxPool
-from paperback.rewrites.numbers import like, window_sums
+from paperback.rewrites.numbers import each, like, window_sums
 from paperback.rewrites.pieces import Chain, Piece
 
 Array = NDArray[Any]
@@ -87,5 +87,5 @@ def _sums(layer: Layer, piece: Piece) -> Array:
 
 def fixed(kernel: Array, stride: int | tuple[int, ...], padding: int = 0) -> Piece:
     """A convolution with these weights, which are not learned: exact numbers, rounded where they are stored."""
-    stored = np.vectorize(float, otypes=[float])(kernel)
-    return Piece(FixedConv(stored.tolist(), stride, padding or "valid"), {"w": kernel})
+    stored = each(float, kernel).tolist()
+    return Piece(FixedConv(stored, stride, padding or "valid"), {"w": kernel})
