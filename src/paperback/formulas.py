@@ -45,9 +45,13 @@ def formula(
     integers: Iterable[str] = (),
     scalars: Iterable[str] = (),
     conventions: Conventions = DEFAULT,
+    base: int | None = None,
     **declared: Axes | int,
 ) -> Formula:
-    """Read a formula.
+    r"""Read a formula, in plain text or in LaTeX.
+
+    A text with a backslash, a dollar, or a brace behind `_` or `^` is LaTeX, as `C_{ij} = \sum_{k} a_{ik} b_{kj}`; its
+    indices count from `base`: 1, or 0 where nothing is said.
 
     A keyword with a string (or a sequence of names and numbers) names a tensor's axes, `x="H W R"`; one with an int
     gives a size, `s=2`. Both are optional: what is not declared is inferred. `integers` are tensors of ids, `scalars`
@@ -65,7 +69,7 @@ def formula(
             axes[name] = value
         else:
             sizes[name] = _whole(name, value)
-    block = read(text, axes=axes, sizes=sizes, integers=integers, scalars=scalars)
+    block = read(text, axes=axes, sizes=sizes, integers=integers, scalars=scalars, base=base)
     _warn_of_idle(block, axes)
     return Formula(block, conventions)
 

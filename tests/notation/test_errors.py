@@ -17,9 +17,9 @@ from paperback.notation.read import read
 Case = tuple[dict[str, Any], str, str]
 
 
-def cases() -> list[Case]:
-    """The entries of the table: what the caller declares, the formula, the message."""
-    text = (Path(__file__).parent / "bad_formulas.txt").read_text(encoding="utf-8")
+def cases(table: str = "bad_formulas.txt") -> list[Case]:
+    """The entries of a table: what the caller declares, the formula, the message."""
+    text = (Path(__file__).parent / table).read_text(encoding="utf-8")
     found: list[Case] = []
     for entry in text.split("\n\n@")[1:]:
         declared, _, rest = entry.partition("\n")

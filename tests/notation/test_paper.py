@@ -72,7 +72,8 @@ PRINTED = {
         r"X_{k} = \sqrt{\frac{2}{N}} \sum_{n} x_{n} \cos\left(\frac{\pi \cdot (2n + 1) k}{2N}\right)",
     "y' = x''[]^2": "{y'} = {x''}^{2}",
     "a = eta*(b[] + 1) where eta scalar": r"a = \eta \cdot (b + 1)",
-    "y = a/b/c where a scalar, b scalar, c scalar": r"y = \frac{a}{bc}",
+    "y = a/b/c where a scalar, b scalar, c scalar": r"y = \frac{a}{b} \frac{1}{c}",
+    "y = a/(b*c) where a scalar, b scalar, c scalar": r"y = \frac{a}{bc}",
     "y = a/b*c where a scalar, b scalar, c scalar": r"y = \frac{a}{b} c",
     "y = 2/3*a where a scalar": r"y = \frac{2}{3} a",
     "y = 2*a/(3*b) where a scalar, b scalar": r"y = \frac{2a}{3b}",
@@ -104,7 +105,8 @@ CLAUSES = {
         r"x \in \mathbb{R}^{H \times C},\; x = -\infty\text{ elsewhere},\; 0 \le i < \lfloor (H - 1)/2\rfloor + 1",
     "y[t,d] = E[id[t],d] where id int": r"E \in \mathbb{R}^{\mathit{E0} \times D},\; \mathit{id} \in \mathbb{Z}^{T}",
     "y[i] = phi(x[i])*eta*a[] where phi increasing, eta scalar":
-        r"x \in \mathbb{R}^{I},\; \phi : \mathbb{R} \to \mathbb{R}\text{ increasing},\; \eta\text{ scalar}",
+        r"x \in \mathbb{R}^{I},\; a \in \mathbb{R},\; \phi : \mathbb{R} \to \mathbb{R}\text{ increasing},"
+        r"\; \eta\text{ scalar}",
     "y[i] = psi'(x[i])*H where psi' function, x: (2*K), u: (), H size":
         r"x \in \mathbb{R}^{2K},\; {\psi'} : \mathbb{R} \to \mathbb{R},\; u \in \mathbb{R},\; H \in \mathbb{N}",
     "y[i] = x[i]*H where x: K, H = 2*K, z: H": r"x \in \mathbb{R}^{K},\; z \in \mathbb{R}^{2K}",

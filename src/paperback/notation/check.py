@@ -153,11 +153,14 @@ class _Checker:
         return f"a bound holds for its statement only: write `where {letter.name} < {size}` here"
 
     def misread(self, letter: Letter) -> bool:
-        """`w[P-p]` for an axis P: reversed as in 1-based texts; says so."""
+        """`w[P-p]` for an axis P: reversed as in 1-based texts; says so. From LaTeX that counts from 1 it is P-2-p."""
         for use in self.solver.uses:
             index, size = use.index, self.solver.value((use.read.tensor, use.axis))
-            if isinstance(index, Affine) and index == Affine.of(size or Size()) - letter and not use.padded:
-                self.outside(use, index, index.const, index.const, above=True)
+            if size is None or use.padded or not isinstance(index, Affine):
+                continue
+            if index in (Affine.of(size) - letter, Affine.of(size - 2) - letter):
+                above = index.const == size
+                self.outside(use, index, size, size if above else Size.of(-1), above)
                 return True
         return False
 
@@ -261,8 +264,8 @@ class _Checker:
 
     def cure(self, use: Use, index: Affine, size: Size) -> str:
         x = use.read.tensor
-        if len(index.terms) == 1 and index.terms[0][1] == Size.of(-1) and index.const == size:
-            return f"indices start at 0: write {affine_text(index - 1)}"
+        if len(index.terms) == 1 and index.terms[0][1] == Size.of(-1) and index.const in (size, size - 2):
+            return f"indices start at 0: write {affine_text(index + (size - 1 - index.const))}"
         if use.guards:
             return "the guards do not keep it inside"
         return f"shorten an index by `where`, guard the read by a bracket, or write `where {x} pads 0`"

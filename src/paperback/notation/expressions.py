@@ -369,7 +369,7 @@ class ExpressionParser:
         if self.at("<"):
             self.take()
             extent = self.expr()
-        return BinderSyntax(name.start, self.last_end, name.text, extent)
+        return BinderSyntax(name.start, self.last_end, name.text, extent, name.end)
 
     def condition(self) -> Condition:
         atoms = [self.atom()]

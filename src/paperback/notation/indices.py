@@ -57,6 +57,7 @@ class Scope:
             case NameSyntax():
                 return self.named(syntax)
             case SumSyntax():
+                self.check_reversed(syntax)
                 total = Affine()
                 for sign, term in syntax.terms:
                     part = self.affine(term)
@@ -69,6 +70,18 @@ class Scope:
         raise UnreadableError(
             "an index is made of indices and sizes with + - *", syntax.start, syntax.end, self.why_not(syntax)
         )
+
+    def check_reversed(self, syntax: SumSyntax) -> None:
+        """`P-p` for a P that is not declared: the axis reversed, as in texts that count from 1."""
+        (sign, first), *others = syntax.terms
+        if sign == "-" or len(others) != 1 or others[0][0] == "+" or not isinstance(first, NameSyntax):
+            return
+        last = others[0][1]
+        last = last.terms[0][1] if isinstance(last, SumSyntax) else last  # p+1 in a formula that counts from 1
+        known = first.name in self.letters or first.name in self.names.sizes or self.names.kind(first.name)
+        if not known and isinstance(last, NameSyntax) and last.name in self.letters:
+            hint = f"declare it, as an axis or a number; and a reversed axis is read at {first.name}-1-{last.name}"
+            raise UnreadableError(f"{first.name} is no index here and no size", first.start, first.end, hint)
 
     @staticmethod
     def why_not(syntax: Syntax) -> str:

@@ -11,7 +11,7 @@ reported at once. `NAME size` declares a size that no axis names.
 
 from __future__ import annotations
 
-__all__ = ["Parsed", "parse", "parse_expression"]
+__all__ = ["Parsed", "Parser", "parse", "parse_expression"]
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -48,7 +48,7 @@ def parse(source: str) -> Parsed:
     tokens, problems = tokenize(source)
     if problems:
         return Parsed((), tuple(problems), ())
-    parser = _Parser(source, tokens)
+    parser = Parser(source, tokens)
     statements = parser.program()
     return Parsed(tuple(statements), tuple(parser.problems), tuple(parser.warnings))
 
@@ -58,7 +58,7 @@ def parse_expression(source: str) -> Syntax:
     tokens, problems = tokenize(source)
     if problems:
         raise UnreadableError(problems[0].message, problems[0].start, problems[0].end, problems[0].hint)
-    parser = _Parser(source, tokens)
+    parser = Parser(source, tokens)
     found = parser.expr()
     if parser.here.kind != "end":
         raise parser.wrong(f"{source.strip()!r} is no size")
@@ -68,7 +68,9 @@ def parse_expression(source: str) -> Syntax:
 _CLAUSES = "clauses are: i < n, x: H W, x pads 0, x int, t scalar, phi function, H = 2*P"
 
 
-class _Parser(ExpressionParser):
+class Parser(ExpressionParser):
+    """Statements and clauses; the tokens may come from any spelling of the notation."""
+
     def program(self) -> list[StatementSyntax]:
         statements = []
         while self.here.kind != "end":

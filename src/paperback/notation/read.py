@@ -1,6 +1,6 @@
 """Reading: text -> a block of elaborated statements, or a FormulaError with everything that is wrong.
 
-    parse        text -> syntax                                        tokens, expressions, parse
+    parse        text -> syntax                                        tokens, expressions, parse; LaTeX: tex
     declare      where clauses and arguments -> names
     elaborate    syntax and names -> the tree, with holes for extents  indices, values, elaborate
     infer        the extents                                           uses, infer
@@ -13,18 +13,23 @@ from __future__ import annotations
 
 __all__ = ["read"]
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from paperback.errors import FormulaError, FormulaWarning, Problem, warn
 from paperback.notation.block import Block
 from paperback.notation.check import check
+from paperback.notation.counting import counted_from_zero
 from paperback.notation.declare import AxesLike, Names, declare
 from paperback.notation.elaborate import Draft, Elaborator
 from paperback.notation.expr import Affine, Read, Size, Statement, Tensor
 from paperback.notation.infer import Extents
 from paperback.notation.parse import parse
 from paperback.notation.size import SizeLike
+from paperback.notation.tex.hints import in_latex
+from paperback.notation.tex.parse import is_latex, parse_latex
+from paperback.notation.tex.scope import Scope
 from paperback.notation.uses import uses_of
 from paperback.notation.walk import map_statement, with_sizes
 
@@ -39,8 +44,9 @@ def read(
     functions: Mapping[str, bool] | None = None,
     bounds: Sequence[Size] = (),
     updates: bool = False,
+    base: int | None = None,
 ) -> Block:
-    """The block that a text means.
+    """The block that a text, plain or in LaTeX, means.
 
     axes       tensor -> its axes, as "H W R" or ("H", "W", 3); "" or () for a tensor without axes. What is not
                declared here or by a where clause gets sizes of its own
@@ -48,32 +54,46 @@ def read(
     integers   tensors that hold whole numbers (labels, ids); scalars: names of scalar inputs
     functions  uninterpreted functions, name -> is it increasing?
     bounds     what the left indices of the last statement run over, by position, where nothing in the text says so
+    base       where the indices of a formula in LaTeX begin, 0 or 1; None is 0, and warns of sums that begin at 1
     updates    a target that is declared in `axes`, or read where it is computed, means its old value when read
 
     Tensors that are declared but not read are inputs of the block too: their axes give sizes.
 
     Raises FormulaError with every problem found; warns with FormulaWarning of `x^1/2`.
     """
-    parsed = parse(text)
-    if parsed.problems:
-        raise FormulaError(text, parsed.problems)
+    axes, sizes, integers, scalars = axes or {}, sizes or {}, tuple(integers), tuple(scalars)
+    latex = is_latex(text)
+    if base not in (None, 0, 1):
+        raise FormulaError("", Problem(f"indices count from 0 or from 1, not from {base}", hint="write base=1"))
+    if base and not latex:
+        raise FormulaError("", Problem("indices count from 0 in plain text", hint="base=1 is for formulas in LaTeX"))
+
+    def tell(problems: Iterable[Problem]) -> None:
+        """Raise what is wrong, in the order of the text and in its language."""
+        ordered = sorted(dict.fromkeys(problems), key=lambda problem: -1 if problem.start is None else problem.start)
+        if ordered:
+            raise FormulaError(text, [in_latex(p, text, base or 0) for p in ordered] if latex else ordered)
+
+    given = Scope({*axes, *sizes, *integers, *scalars}, _size_names(axes, sizes), dict.fromkeys(functions or {}, ""))
+    parsed = parse_latex(text, given, base) if latex else parse(text)
+    tell(parsed.problems)
     for message in parsed.warnings:
         warn(message, FormulaWarning)
-    names = declare(parsed.statements, axes or {}, sizes or {}, integers, scalars)
+    names = declare(parsed.statements, axes, sizes, integers, scalars)
     names.functions = {**(functions or {}), **names.functions}
-    elaborator = Elaborator(names, {s.target: len(s.left) for s in parsed.statements}, updates)
-    drafts = [draft for s in parsed.statements if (draft := elaborator.statement(s)) is not None]
-    problems = _in_order([*names.problems, *elaborator.problems])
-    if problems:
-        raise FormulaError(text, problems)
+    statements = counted_from_zero(parsed.statements, base or 0, names.sizes, names.integers)
+    elaborator = Elaborator(names, {s.target: len(s.left) for s in statements}, updates)
+    drafts = [draft for s in statements if (draft := elaborator.statement(s)) is not None]
+    tell([*names.problems, *elaborator.problems])
     block, problems = _solved(drafts, names, elaborator, bounds)
-    if problems:
-        raise FormulaError(text, _in_order(problems))
+    tell(problems)
     return block
 
 
-def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(dict.fromkeys(problems), key=lambda problem: -1 if problem.start is None else problem.start)
+def _size_names(axes: Mapping[str, AxesLike], sizes: Mapping[str, int]) -> set[str]:
+    """The names in axes that the caller gave, roughly: what LaTeX cannot take for letters."""
+    pieces = [piece for value in axes.values() for piece in ([value] if isinstance(value, str) else value)]
+    return {*sizes, *(name for piece in pieces for name in re.findall(r"[^\W\d]\w*", str(piece)))}
 
 
 def _solved(

@@ -9,11 +9,12 @@ from __future__ import annotations
 __all__ = [
     "AxesClause", "BinderSyntax", "BoundClause", "BracketSyntax", "CallSyntax", "Chain", "Clause", "Condition",
     "Divisibility", "EquationClause", "KindClause", "NameSyntax", "NumberSyntax", "PadsClause", "PowerSyntax",
-    "ProductSyntax", "ReadSyntax", "ReductionSyntax", "StatementSyntax", "SumSyntax", "Syntax", "mentions", "parts",
+    "ProductSyntax", "ReadSyntax", "ReductionSyntax", "StatementSyntax", "SumSyntax", "Syntax", "map_parts", "mentions",
+    "parts",
 ]  # fmt: skip
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 
@@ -94,8 +95,12 @@ Condition = tuple[Chain | Divisibility, ...]
 
 @dataclass(frozen=True)
 class BinderSyntax(Syntax):
+    """`name < extent`, from `least` on (LaTeX only; `counting` removes it); the name ends at `name_end`."""
+
     name: str
     extent: Syntax | None
+    name_end: int
+    least: Syntax | None = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +200,32 @@ def parts(node: Syntax) -> Iterator[Syntax]:
             yield node.body
         case BracketSyntax():
             yield from node.condition
+
+
+def map_parts(node: Syntax, image: Callable[[Syntax], Syntax]) -> Syntax:
+    """The same with another expression for each that is directly inside, but for extents."""
+
+    def atom(part: Chain | Divisibility) -> Chain | Divisibility:
+        if isinstance(part, Chain):
+            return replace(part, parts=tuple(map(image, part.parts)))
+        return replace(part, modulus=image(part.modulus), index=image(part.index))
+
+    match node:
+        case ReadSyntax():
+            return replace(node, indices=tuple(map(image, node.indices)))
+        case CallSyntax():
+            return replace(node, arguments=tuple(map(image, node.arguments)))
+        case SumSyntax():
+            return replace(node, terms=tuple((sign, image(term)) for sign, term in node.terms))
+        case ProductSyntax():
+            return replace(node, factors=tuple((sign, image(factor)) for sign, factor in node.factors))
+        case PowerSyntax():
+            return replace(node, base=image(node.base))
+        case ReductionSyntax():
+            return replace(node, condition=tuple(map(atom, node.condition)), body=image(node.body))
+        case BracketSyntax():
+            return replace(node, condition=tuple(map(atom, node.condition)))
+    return node
 
 
 def mentions(node: Syntax, names: frozenset[str]) -> bool:

@@ -170,16 +170,13 @@ class Typesetter(Speller):
     # ------------------------------------------------------------------------------------------- arithmetic
 
     def product(self, coefficient: Fraction, factors: Sequence[Node]) -> str:
-        """Factors in order; what is divided by stands below a line, with what stood before it above."""
+        """Factors in order; what is divided by stands below a line of its own, with what stood before it above."""
         runs = list(_runs(factors))
         above, below = runs[0]
-        high, low = Const(Fraction(coefficient.numerator)), Const(Fraction(coefficient.denominator))
         if "/" not in number_text(coefficient):
             runs[0] = [*_but_one(Const(coefficient)), *above], below
-        elif below:
-            runs[0] = [*_but_one(high), *above], [low, *below]
         else:
-            runs.insert(0, ([high], [low]))
+            runs.insert(0, ([Const(Fraction(coefficient.numerator))], [Const(Fraction(coefficient.denominator))]))
         return self.times([self.over(*run) if run[1] else self.side_by_side(run[0]) for run in runs])
 
     def over(self, above: Sequence[Node], below: Sequence[Node]) -> str:
@@ -260,10 +257,9 @@ class Typesetter(Speller):
     # ---------------------------------------------------------------------------------------------- clauses
 
     def declared(self, name: str, axes: Sequence[Size], integer: bool, unused: bool = False) -> Iterator[str]:
-        if axes or unused or integer:
-            domain = self.marks.domain("Z" if integer else "R")
-            sides = [self.size(axis) if len(axis.terms) <= 1 else self.size_factor(axis) for axis in axes]
-            yield self.member(name, self.marks.scripts(domain, above=self.between("×", sides)) if axes else domain)
+        domain = self.marks.domain("Z" if integer else "R")
+        sides = [self.size(axis) if len(axis.terms) <= 1 else self.size_factor(axis) for axis in axes]
+        yield self.member(name, self.marks.scripts(domain, above=self.between("×", sides)) if axes else domain)
 
     def member(self, name: str, domain: str) -> str:
         return self.related(self.named(name), "∈", domain)
@@ -294,18 +290,16 @@ class Typesetter(Speller):
 
 
 def _runs(factors: Sequence[Node]) -> Iterator[tuple[list[Node], list[Node]]]:
-    """Factors cut into fractions: what is multiplied, then what that is divided by."""
+    """Factors cut into fractions: what is multiplied, then the one that it is divided by."""
     above: list[Node] = []
-    below: list[Node] = []
     for factor in factors:
         if isinstance(factor, Pow) and factor.exponent < 0 and factor.exponent.denominator == 1:
-            below.append(factor.base if factor.exponent == -1 else Pow(factor.base, -factor.exponent))
-            continue
-        if below:
-            yield above, below
-            above, below = [], []
-        above.append(factor)
-    yield above, below
+            yield above, [factor.base if factor.exponent == -1 else Pow(factor.base, -factor.exponent)]
+            above = []
+        else:
+            above.append(factor)
+    if above:
+        yield above, []
 
 
 def _but_one(number: Const) -> list[Node]:

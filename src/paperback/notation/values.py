@@ -2,7 +2,8 @@
 
 A name in value position is an index in scope, else a declared size, else an earlier statement without axes, else a
 scalar, else pi, else an error. A condition that is affine on both sides is an index guard, any other compares data.
-`exp(g) / sum(k) exp(f)` is exp(g - logsumexp(k) f), and `log(sum(k) exp(f))` is logsumexp(k) f.
+`exp(g) / sum(k) exp(f)` is exp(g - logsumexp(k) f), its log is g - logsumexp(k) f, and `log(sum(k) exp(f))` is
+logsumexp(k) f.
 
 Extents are not known here: every binder gets a hole `?7`, the name of its letter's number, filled by `infer`.
 """
@@ -67,7 +68,7 @@ from paperback.notation.syntax import (
     StatementSyntax,
     SumSyntax,
     Syntax,
-)
+)  # fmt: skip
 from paperback.notation.walk import reads, with_sizes
 from paperback.notation.words import FUNCTIONS, REDUCERS, ROUNDINGS
 
@@ -201,7 +202,7 @@ class ValueReader:
             return index_value(Affine.of(self.scope.letters[name]))
         if name in names.sizes:
             return index_value(Affine.of(names.sizes[name]))
-        if self.targets.get(name) == 0 or names.axes.get(name) == ():
+        if self.is_single(name):
             return self.read(ReadSyntax(syntax.start, syntax.end, name, (), syntax.end))
         if name in names.scalars or name in names.offered:
             self.used_scalars[name] = None
@@ -213,6 +214,11 @@ class ValueReader:
             write = f"write {name}(...)" if kind == "function" else f"write its indices: {name}[...]"
             raise UnreadableError(f"{name} is a {kind}, not a value", syntax.start, syntax.end, write)
         raise UnreadableError(f"{name} is not declared", syntax.start, syntax.end, self.stranger(name))
+
+    def is_single(self, name: str) -> bool:
+        """Is it a tensor without axes, which may be read without brackets?"""
+        free = name not in self.scope.letters and name not in self.names.sizes
+        return free and (self.targets.get(name) == 0 or self.names.axes.get(name) == ())
 
     def stranger(self, name: str) -> str:
         if self.scope.hint(name).endswith("belongs to"):
@@ -242,7 +248,7 @@ class ValueReader:
         if function == "sqrt":
             return power(arguments[0], Fraction(1, 2))
         if function == "log":
-            found = _sum_of_exponentials(arguments[0])
+            found = _logarithm(syntax.arguments[0], arguments[0])
             if found is not None:
                 return found
         return Call(function, arguments)
@@ -292,6 +298,8 @@ class ValueReader:
 
     def index(self, syntax: Syntax) -> IndexExpr:
         """One index of a read: affine, a read of an int tensor, or a quotient."""
+        if isinstance(syntax, NameSyntax) and self.is_single(syntax.name):
+            syntax = ReadSyntax(syntax.start, syntax.end, syntax.name, (), syntax.end)
         if not isinstance(syntax, ReadSyntax):
             try:
                 found = self.scope.index(syntax)
@@ -315,7 +323,7 @@ class ValueReader:
         outer = dict(self.scope.letters)
         letters = []
         for binder in syntax.binders:
-            letter = self.bind(binder.name, binder.start, binder.start + len(binder.name))
+            letter = self.bind(binder.name, binder.start, binder.name_end)
             letters.append(letter)
             if binder.extent is not None:
                 self.fix(letter, binder.extent)
@@ -374,6 +382,13 @@ def _sum_of_exponentials(node: Node) -> Node | None:
     if isinstance(node, Reduce) and node.op == "sum" and isinstance(node.body, Call) and node.body.function == "exp":
         return Reduce("logsumexp", node.binders, node.guards, node.body.arguments[0])
     return None
+
+
+def _logarithm(syntax: Syntax, node: Node) -> Node | None:
+    """The log of a sum of exponentials, or of a softmax that was written as a quotient."""
+    if isinstance(syntax, ProductSyntax) and isinstance(node, Call) and node.function == "exp":
+        return node.arguments[0]
+    return _sum_of_exponentials(node)
 
 
 def softmax(node: Node) -> Node:

@@ -1,0 +1,74 @@
+"""`read(latex(block)) == block`: for what people write, for what is derived from it, and for random trees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.calculus.formulas import CASES, Case
+from tests.notation.formulas import GOOD
+from tests.notation.random_blocks import Maker, is_readable
+from tests.notation.test_paper import CLAUSES, PRINTED, derived
+
+import paperback as pb
+from paperback.notation.latex import latex
+from paperback.notation.read import read
+
+
+@pytest.mark.parametrize(("text", "declared"), GOOD.values(), ids=GOOD)
+@pytest.mark.parametrize("bounded", [False, True])
+def test_good_formulas_read_back(text: str, declared: dict[str, Any], bounded: bool) -> None:
+    block = read(text, **declared)
+    printed = latex(block, bounded=bounded)
+    again = read(f"${printed}$", updates=declared.get("updates", False))
+    assert again == block, printed
+    assert latex(again, bounded=bounded) == printed
+    assert {(f.relation, str(f.size)) for f in again.facts} == {(f.relation, str(f.size)) for f in block.facts}
+
+
+@pytest.mark.parametrize("text", [*PRINTED, *CLAUSES])
+def test_what_the_printer_is_tested_with_reads_back(text: str) -> None:
+    formula = pb.formula(text)
+    assert pb.formula(f"${formula.latex()}$") == formula
+
+
+READ: list[int] = []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_derivatives_read_back(case: Case) -> None:
+    """Gradients, Jacobians and JVPs: they read back as their plain text does."""
+    for formula in derived(case):
+        try:
+            plain = read(str(formula))
+        except pb.FormulaError:
+            continue
+        assert read(f"${formula.latex()}$") == plain, formula.latex()
+        READ.append(plain == formula.block)
+
+
+def test_many_derivatives_were_read() -> None:
+    assert not READ or (len(READ) > 300 and sum(READ) > 0.97 * len(READ))  # none, where single tests are picked
+
+
+def _check(seed: int) -> bool:
+    block = Maker(seed).block()
+    if not is_readable(block):
+        return False
+    text = latex(block)
+    again = read(f"${text}$")
+    assert again == block, text
+    assert latex(again) == text
+    return True
+
+
+def test_random_trees_read_back() -> None:
+    assert sum(_check(seed) for seed in range(400)) >= 390
+
+
+@given(st.integers(min_value=1000))
+@settings(max_examples=100, deadline=None)
+def test_any_random_tree_reads_back(seed: int) -> None:
+    _check(seed)
