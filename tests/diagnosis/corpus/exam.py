@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from paperback.diagnosis import doctor
 from tests.diagnosis.corpus.bug import Bug
 from tests.diagnosis.corpus.right import Right
+
+from paperback.diagnosis import doctor
 
 WRONG = "wrong"
 
