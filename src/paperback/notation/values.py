@@ -18,6 +18,7 @@ from fractions import Fraction
 
 from paperback.errors import Problem
 from paperback.notation.declare import Names
+from paperback.notation.exponentials import logarithm, softmax
 from paperback.notation.expr import (
     ONE,
     ZERO,
@@ -47,7 +48,6 @@ from paperback.notation.expr import (
     index_value,
     mul,
     power,
-    scale,
 )
 from paperback.notation.expressions import UnreadableError
 from paperback.notation.habits import ELSEWHERE
@@ -248,7 +248,7 @@ class ValueReader:
         if function == "sqrt":
             return power(arguments[0], Fraction(1, 2))
         if function == "log":
-            found = _logarithm(syntax.arguments[0], arguments[0])
+            found = logarithm(syntax.arguments[0], arguments[0])
             if found is not None:
                 return found
         return Call(function, arguments)
@@ -375,31 +375,3 @@ def _product(*factors: Node) -> Node:
 def _kept(folded: Node, whole: Node) -> Node:
     """`0*x[i]` and `x[i]^0` are numbers, but x has axes: they stay whole until the extents are known."""
     return whole if isinstance(folded, Const) and next(reads(whole), None) else folded
-
-
-def _sum_of_exponentials(node: Node) -> Node | None:
-    """`logsumexp(k | g) f` where the node is `sum(k | g) exp(f)`."""
-    if isinstance(node, Reduce) and node.op == "sum" and isinstance(node.body, Call) and node.body.function == "exp":
-        return Reduce("logsumexp", node.binders, node.guards, node.body.arguments[0])
-    return None
-
-
-def _logarithm(syntax: Syntax, node: Node) -> Node | None:
-    """The log of a sum of exponentials, or of a softmax that was written as a quotient."""
-    if isinstance(syntax, ProductSyntax) and isinstance(node, Call) and node.function == "exp":
-        return node.arguments[0]
-    return _sum_of_exponentials(node)
-
-
-def softmax(node: Node) -> Node:
-    """`exp(g) / sum(k) exp(f)` as `exp(g - logsumexp(k) f)`, which never overflows."""
-    factors = list(node.factors) if isinstance(node, Mul) else []
-    for place, factor in enumerate(factors):
-        found = _sum_of_exponentials(factor.base) if isinstance(factor, Pow) and factor.exponent == -1 else None
-        above = next((i for i, f in enumerate(factors) if isinstance(f, Call) and f.function == "exp"), None)
-        if found is not None and above is not None:
-            numerator = factors[above]
-            assert isinstance(numerator, Call)
-            factors[above] = Call("exp", (add(numerator.arguments[0], scale(-1, found)),))
-            return softmax(mul(*factors[:place], *factors[place + 1 :]))
-    return node
