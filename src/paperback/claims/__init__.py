@@ -1,0 +1,57 @@
+"""The book of claims: every numbered statement of five documents on neural networks, and what is true of it.
+
+    book()                 all entries, by id
+    entry("A5.3g")         one of them
+    check("A5.3g")         decide it now: a Finding with .verdict, .agrees, .steps
+    table([...])           many at once, as `paperback claims` prints them
+
+The documents: A output units, losses, softmax, 1-D convolution; B and C convolution identities and Jacobians of an MLP;
+D perceptron, DCT, sigmoid layer, skip connection; E the formula sheet of a CNN. Some of their statements are wrong;
+then the book has the corrected statement, which is proved, and the document's version, which is refuted.
+
+A file for each section: open one, and read the mathematics. `checks` is the vocabulary in which they are written.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Entry", "Finding", "book", "check", "entry", "select"]
+
+from collections.abc import Mapping
+
+from paperback.arguments import closest
+from paperback.claims import convolution, losses, networks, stacked
+from paperback.claims.record import Entry, Finding, decide
+from paperback.errors import ArgumentError
+
+_SECTIONS = (losses, networks, convolution, stacked)
+_BOOK = {found.id: found for section in _SECTIONS for found in section.ENTRIES}
+
+
+def book() -> Mapping[str, Entry]:
+    """All entries by id, in the order of the documents."""
+    return dict(_BOOK)
+
+
+def entry(name: str) -> Entry:
+    """The entry of an id. Raises ArgumentError for one that is not in the book."""
+    if name not in _BOOK:
+        raise ArgumentError(f"no claim is called {name}; {closest(name, _BOOK)}")
+    return _BOOK[name]
+
+
+def check(name: str) -> Finding:
+    """Decide one entry now."""
+    return decide(entry(name))
+
+
+def select(name: str) -> list[Entry]:
+    """The entries whose ids begin like this; of an id, that entry alone. "A5" is not the beginning of "A51"."""
+    if name in _BOOK:
+        return [_BOOK[name]]
+    found = [own for own in _BOOK.values() if own.id.startswith(name) and not _splits(name, own.id)]
+    return found if name and found else [entry(name)]
+
+
+def _splits(name: str, whole: str) -> bool:
+    """Would the beginning cut a number in two?"""
+    return name[-1].isdigit() and whole[len(name) :][:1].isdigit()

@@ -1,0 +1,322 @@
+"""The vocabulary of the book: how a claim is decided.
+
+    Prove(left, right)                 both formulas are equal, for all sizes unless `at_least` says less
+    Derivative(formula, wrt, claim)    the claim is the derivative: proved, and compared with dual numbers
+    Vjp(formula, wrt, claim)           the claim is the gradient for a cotangent
+    Exact(formula, given, numbers)     the exact engine gives these numbers
+    Measure(formula, given, numbers)   float64 gives these numbers
+    Shape(formula, axes)               the axes of the result, as sizes
+    Differ(one, other, ...)            two formulas are not equal: there is a counterexample
+    Refute(document, truth, ...)       the document's version is not equal to the truth, or no sentence
+    NoSentence(document, says)         the document's version is no sentence of the notation
+
+A formula is a text, or what `derivative`, `vjp` make of a text. A check is data; `steps` decides it, every time anew,
+and yields what it found. Only `Refute` and `NoSentence` speak of the document's version, all others of the statement.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Check", "Derivative", "Derived", "Differ", "Exact", "Measure", "NoSentence", "Prove", "Refute", "Shape", "Side",
+    "Step", "Vjp", "derivative", "made", "vjp", "written",
+]  # fmt: skip
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from paperback.calculus import exact
+from paperback.calculus.conventions import DEFAULT, Conventions
+from paperback.calculus.reals import agree
+from paperback.claims.numbers import Given, Objects, draw, functions_of, number, parts_of, text, value
+from paperback.errors import FormulaError
+from paperback.formulas import Formula, formula
+from paperback.proofs.prove import prove
+from paperback.proofs.verdict import Verdict
+
+ALL_SIZES = "proved for all sizes"
+STRENGTH = (ALL_SIZES, "proved at sizes", "verified", "tested")  # from the strongest
+
+_REFEREES = 3  # draws that a derivative is compared at
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A formula made of a text by derivatives, one after the other."""
+
+    text: str
+    wrt: tuple[str, ...]
+    kind: str = "derivative"
+    conventions: Conventions = DEFAULT
+
+
+Side: TypeAlias = str | Derived
+
+
+def derivative(of: str, *wrt: str) -> Derived:
+    """The derivative of a text by an input; by several, the derivative of the derivative."""
+    return Derived(of, wrt)
+
+
+def vjp(of: str, wrt: str) -> Derived:
+    """The gradient of `sum(dy*y)` by an input."""
+    return Derived(of, (wrt,), "vjp")
+
+
+@lru_cache(maxsize=2000)
+def made(side: Side) -> Formula:
+    """The formula of a side."""
+    if isinstance(side, str):
+        return formula(side)
+    found = formula(side.text, conventions=side.conventions)
+    for name in side.wrt:
+        found = found.vjp(name) if side.kind == "vjp" else found.derivative(name)
+    return found
+
+
+def written(side: Side) -> str:
+    """A side as readers see it."""
+    if isinstance(side, str):
+        return side
+    what = "the gradient" if side.kind == "vjp" else "the derivative"
+    return f"{what} by {', '.join(side.wrt)} of  {side.text}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was decided.
+
+    what     the question
+    status   how it was decided: the word of `prove`, "exact", "measured" or "read"
+    holds    is it as the entry needs it?
+    found    the counterexample, the numbers or the error
+    """
+
+    what: str
+    status: str
+    holds: bool
+    found: str = ""
+
+
+class Check:
+    """What the checks have in common."""
+
+    document: ClassVar[bool] = False  # does it speak of the document's version?
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The formulas of the statement."""
+        return ()
+
+    def steps(self) -> Iterator[Step]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Prove(Check):
+    """The left side equals the right one, or each of several."""
+
+    left: Side
+    right: Side | tuple[Side, ...]
+    at_least: str = ALL_SIZES
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.left, *(self.right if isinstance(self.right, tuple) else (self.right,)))
+
+    def steps(self) -> Iterator[Step]:
+        for right in self.sides[1:]:
+            yield equal(self.left, right, self.at_least)
+
+
+@dataclass(frozen=True)
+class Derivative(Check):
+    """The claim is the derivative, output axes first; also in dual numbers, which know no rule of the calculus."""
+
+    of: str
+    wrt: str
+    claim: str
+    at_least: str = ALL_SIZES
+    conventions: Conventions = DEFAULT
+    kind: ClassVar[str] = "derivative"
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return self.of, self.claim
+
+    def steps(self) -> Iterator[Step]:
+        yield equal(Derived(self.of, (self.wrt,), self.kind, self.conventions), self.claim, self.at_least)
+        same, ran = True, 0
+        for seed in range(_REFEREES):
+            whole, claim = formula(self.of), formula(self.claim)
+            given = draw([whole, claim], seed)
+            sizes, arrays = parts_of(whole, given)
+            expected = self._expected(whole, given, arrays, sizes)
+            same = same and agree(value(claim, given), expected)
+            ran += 1
+        yield Step(f"the same in dual numbers at {ran} random points", "exact", same)
+
+    def _expected(self, whole: Formula, given: Given, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Objects:
+        return exact.jacobian(
+            whole.block, arrays, self.wrt, sizes=sizes, functions=functions_of(whole), conventions=self.conventions
+        )
+
+
+@dataclass(frozen=True)
+class Vjp(Derivative):
+    """The claim is the gradient of `sum(dy*y)`, where y is the result and dy is read by the claim."""
+
+    kind: ClassVar[str] = "vjp"
+
+    def _expected(self, whole: Formula, given: Given, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Objects:
+        cotangent = given[f"d{whole.block.result.target}"]
+        return exact.vjp(
+            whole.block, arrays, cotangent, self.wrt,
+            sizes=sizes, functions=functions_of(whole), conventions=self.conventions,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Exact(Check):
+    """A formula has these numbers at these inputs, in exact arithmetic."""
+
+    of: Side
+    given: Given
+    numbers: Any
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.of,)
+
+    def steps(self) -> Iterator[Step]:
+        found = value(made(self.of), self.given)
+        yield Step(f"{written(self.of)}{_at(self.given)}", "exact", agree(found, number(self.numbers)), text(found))
+
+
+@dataclass(frozen=True)
+class Measure(Check):
+    """A formula has these numbers at these inputs in float64, to within |error| <= within*(1 + |number|)."""
+
+    of: Side
+    given: Given
+    numbers: Any
+    within: float = 1e-12
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.of,)
+
+    def steps(self) -> Iterator[Step]:
+        floats = {name: np.asarray(number(x), dtype=float) for name, x in self.given.items()}
+        found = np.asarray(made(self.of)(**floats), dtype=float)
+        wanted = np.asarray(number(self.numbers), dtype=float)
+        near = found.shape == wanted.shape and bool((abs(found - wanted) <= self.within * (1 + abs(wanted))).all())
+        yield Step(f"{written(self.of)}{_at(self.given)}", "measured", near, text(found))
+
+
+@dataclass(frozen=True)
+class Shape(Check):
+    """The axes of the result, as sizes: "d-k+1"."""
+
+    of: Side
+    axes: str
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.of,)
+
+    def steps(self) -> Iterator[Step]:
+        found = " ".join(made(self.of).shape)
+        yield Step(f"the axes of  {written(self.of)}", "read", found == self.axes, found)
+
+
+@dataclass(frozen=True)
+class Differ(Check):
+    """Two formulas are not equal. Where inputs are given, `numbers` are those of both sides there, at one `place`."""
+
+    one: Side
+    other: Side
+    given: Given = field(default_factory=dict)
+    numbers: tuple[Any, Any] | None = None
+    place: tuple[int, ...] = ()
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return self.one, self.other
+
+    def steps(self) -> Iterator[Step]:
+        verdict = prove(made(self.one), made(self.other))
+        what = f"{written(self.one)}   against   {written(self.other)}"
+        yield Step(what, verdict.status, verdict.status in self.wanted, counterexample(verdict) or verdict.why)
+        if self.numbers is not None:
+            found = [value(made(side), self.given)[self.place] for side in (self.one, self.other)]
+            as_said = agree(found, number(list(self.numbers))) and not agree(found[0], found[1])
+            where = f"[{','.join(map(str, self.place))}]" if self.place else ""
+            yield Step(f"{where}{_at(self.given)}".strip(), "exact", as_said, f"{text(found[0])} against {text(found[1])}")
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        return ("refuted",)
+
+
+@dataclass(frozen=True)
+class Refute(Differ):
+    """The document's version is not the truth; `given` and `numbers` are the catalogue's counterexample."""
+
+    document = True
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        return "refuted", "ill-formed"
+
+
+@dataclass(frozen=True)
+class NoSentence(Check):
+    """The document's version cannot be read: an index out of range, sizes that do not fit."""
+
+    text: str
+    says: str  # what the reader must find wrong with it, and nothing else
+
+    document = True
+
+    def steps(self) -> Iterator[Step]:
+        try:
+            made(self.text)
+        except FormulaError as error:
+            said = [problem.message for problem in error.problems]
+            yield Step(self.text, "ill-formed", said == [self.says], "; ".join(said))
+        else:
+            yield Step(self.text, "read", False, "it is a sentence")
+
+
+def equal(left: Side, right: Side, at_least: str) -> Step:
+    """Are two sides equal? Decided by `prove`."""
+    verdict = prove(made(left), made(right))
+    strong = verdict.status in STRENGTH and STRENGTH.index(verdict.status) <= STRENGTH.index(at_least)
+    found = counterexample(verdict) or ("" if strong else verdict.why)
+    return Step(f"{written(left)}   =   {written(right)}", verdict.status, strong, found)
+
+
+def counterexample(verdict: Verdict) -> str:
+    """Where two sides differ, in a line."""
+    found = verdict.counterexample
+    if found is None:
+        return ""
+    where = f"[{','.join(map(str, found.index))}]" if found.index else ""
+    return f"{where}{_at({**found.sizes, **found.inputs})}: {text(found.left)} against {text(found.right)}".strip()
+
+
+def _at(given: Given) -> str:
+    shown = ", ".join(f"{name} = {_plain(x)}" for name, x in given.items())
+    return f"  at {shown}" if shown else ""
+
+
+def _plain(given: Any) -> str:
+    return given if isinstance(given, str) else text(number(given)).replace("'", "")
