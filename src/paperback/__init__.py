@@ -11,6 +11,7 @@ A neural-network layer is one line of index notation; its shapes, its derivative
     pb.rewrite      a model as another network with the same function, and a certificate of it
     pb.equivalent   are two models one function?
     pb.report       a trained model on one page of HTML
+    pb.claims       the book of claims: what documents state, proved or refuted
     pb.use          which engine runs
 """
 
@@ -45,7 +46,12 @@ _HOMES = {
     "ModelWarning": "paperback.errors",
     "PaperbackError": "paperback.errors",
 }
-_MODULES = {"nn": "paperback.nn", "optim": "paperback.learn.optim", "data": "paperback.data"}
+_MODULES = {
+    "nn": "paperback.nn",
+    "optim": "paperback.learn.optim",
+    "data": "paperback.data",
+    "claims": "paperback.claims",
+}
 
 __all__ = [
     "Conventions",
@@ -60,6 +66,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "assert_gradient",
+    "claims",
     "data",
     "doctor",
     "equivalent",
@@ -74,7 +81,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from paperback import data, nn
+    from paperback import claims, data, nn
     from paperback.calculus.conventions import Conventions
     from paperback.diagnosis.consult import assert_gradient, doctor
     from paperback.engines import use

@@ -3,7 +3,7 @@
     book()                 all entries, by id
     entry("A5.3g")         one of them
     check("A5.3g")         decide it now: a Finding with .verdict, .agrees, .steps
-    table([...])           many at once, as `paperback claims` prints them
+    select("A5")           the entries whose ids begin like this
 
 The documents: A output units, losses, softmax, 1-D convolution; B and C convolution identities and Jacobians of an MLP;
 D perceptron, DCT, sigmoid layer, skip connection; E the formula sheet of a CNN. Some of their statements are wrong;
@@ -14,17 +14,34 @@ A file for each section: open one, and read the mathematics. `checks` is the voc
 
 from __future__ import annotations
 
-__all__ = ["Entry", "Finding", "book", "check", "entry", "select"]
+__all__ = ["Entry", "Finding", "book", "check", "decide", "entry", "select"]
 
+import re
 from collections.abc import Mapping
 
 from paperback.arguments import closest
-from paperback.claims import convolution, losses, networks, stacked
+from paperback.claims import (
+    convolution,
+    identities,
+    losses,
+    mlp,
+    networks,
+    perceptron,
+    sigmoid_layer,
+    stacked,
+)
 from paperback.claims.record import Entry, Finding, decide
 from paperback.errors import ArgumentError
 
-_SECTIONS = (losses, networks, convolution, stacked)
-_BOOK = {found.id: found for section in _SECTIONS for found in section.ENTRIES}
+
+def _place(name: str) -> list[tuple[int, str]]:
+    """Ids in the order of the documents: A2.3a before A10, and B6 before C1."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+_SECTIONS = (losses, networks, convolution, stacked, identities, mlp, perceptron, sigmoid_layer)
+_ENTRIES = [found for section in _SECTIONS for found in section.ENTRIES]
+_BOOK: dict[str, Entry] = {found.id: found for found in sorted(_ENTRIES, key=lambda own: _place(own.id))}
 
 
 def book() -> Mapping[str, Entry]:
@@ -48,8 +65,8 @@ def select(name: str) -> list[Entry]:
     """The entries whose ids begin like this; of an id, that entry alone. "A5" is not the beginning of "A51"."""
     if name in _BOOK:
         return [_BOOK[name]]
-    found = [own for own in _BOOK.values() if own.id.startswith(name) and not _splits(name, own.id)]
-    return found if name and found else [entry(name)]
+    found = [own for own in _BOOK.values() if name and own.id.startswith(name) and not _splits(name, own.id)]
+    return found or [entry(name)]
 
 
 def _splits(name: str, whole: str) -> bool:

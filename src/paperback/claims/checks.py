@@ -22,8 +22,10 @@ __all__ = [
 ]  # fmt: skip
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
+from random import Random
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -31,16 +33,18 @@ import numpy as np
 from paperback.calculus import exact
 from paperback.calculus.conventions import DEFAULT, Conventions
 from paperback.calculus.reals import agree
-from paperback.claims.numbers import Given, Objects, draw, functions_of, number, parts_of, text, value
+from paperback.claims.numbers import Given, Objects, number, parts_of, text, value
 from paperback.errors import FormulaError
 from paperback.formulas import Formula, formula
+from paperback.proofs.pair import Pair, pair
 from paperback.proofs.prove import prove
-from paperback.proofs.verdict import Verdict
+from paperback.proofs.search import Point, evaluate_both, small_points
+from paperback.proofs.verdict import Counterexample
 
 ALL_SIZES = "proved for all sizes"
 STRENGTH = (ALL_SIZES, "proved at sizes", "verified", "tested")  # from the strongest
 
-_REFEREES = 3  # draws that a derivative is compared at
+_REFEREES = 4  # points that a derivative is compared at
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Step:
     status: str
     holds: bool
     found: str = ""
+    counterexample: Mapping[str, Any] | None = None
 
 
 class Check:
@@ -148,21 +153,24 @@ class Derivative(Check):
         return self.of, self.claim
 
     def steps(self) -> Iterator[Step]:
-        yield equal(Derived(self.of, (self.wrt,), self.kind, self.conventions), self.claim, self.at_least)
+        derived = Derived(self.of, (self.wrt,), self.kind, self.conventions)
+        yield equal(derived, self.claim, self.at_least)
+        whole, both = made(self.of), pair(made(derived), made(self.claim), {}, {})
+        inputs = {**whole.block.inputs, **both.left.inputs}  # a derivative may not read what its formula reads
+        both = Pair(replace(both.left, inputs=inputs), both.right)
         same, ran = True, 0
-        for seed in range(_REFEREES):
-            whole, claim = formula(self.of), formula(self.claim)
-            given = draw([whole, claim], seed)
-            sizes, arrays = parts_of(whole, given)
-            expected = self._expected(whole, given, arrays, sizes)
-            same = same and agree(value(claim, given), expected)
+        for point in islice(small_points(both, Random(0), 1), _REFEREES):
+            sizes, arrays = parts_of(whole, {**point.sizes, **point.inputs})
+            claimed = evaluate_both(both, point)[1]
+            same = same and agree(claimed, self._expected(whole, point, arrays, sizes))
             ran += 1
-        yield Step(f"the same in dual numbers at {ran} random points", "exact", same)
+        yield Step(f"the same in dual numbers at {ran} points", "exact", same and ran > 0)
 
-    def _expected(self, whole: Formula, given: Given, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Objects:
+    def _expected(self, whole: Formula, point: Point, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Objects:
         return exact.jacobian(
-            whole.block, arrays, self.wrt, sizes=sizes, functions=functions_of(whole), conventions=self.conventions
-        )
+            whole.block, arrays, self.wrt,
+            sizes=sizes, functions=point.functions, conventions=self.conventions,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -171,11 +179,11 @@ class Vjp(Derivative):
 
     kind: ClassVar[str] = "vjp"
 
-    def _expected(self, whole: Formula, given: Given, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Objects:
-        cotangent = given[f"d{whole.block.result.target}"]
+    def _expected(self, whole: Formula, point: Point, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Objects:
+        cotangent = point.inputs[f"d{whole.block.result.target}"]
         return exact.vjp(
             whole.block, arrays, cotangent, self.wrt,
-            sizes=sizes, functions=functions_of(whole), conventions=self.conventions,
+            sizes=sizes, functions=point.functions, conventions=self.conventions,
         )  # fmt: skip
 
 
@@ -248,14 +256,19 @@ class Differ(Check):
         return self.one, self.other
 
     def steps(self) -> Iterator[Step]:
-        verdict = prove(made(self.one), made(self.other))
         what = f"{written(self.one)}   against   {written(self.other)}"
-        yield Step(what, verdict.status, verdict.status in self.wanted, counterexample(verdict) or verdict.why)
+        sides = made(self.one), made(self.other)
         if self.numbers is not None:
-            found = [value(made(side), self.given)[self.place] for side in (self.one, self.other)]
-            as_said = agree(found, number(list(self.numbers))) and not agree(found[0], found[1])
-            where = f"[{','.join(map(str, self.place))}]" if self.place else ""
-            yield Step(f"{where}{_at(self.given)}".strip(), "exact", as_said, f"{text(found[0])} against {text(found[1])}")
+            left, right = (value(side, self.given)[self.place] for side in sides)
+            apart, as_said = not agree(left, right), agree([left, right], number(list(self.numbers)))
+            there = Counterexample({}, {n: number(x) for n, x in self.given.items()}, self.place, left, right, sides)
+            yield Step(what, "refuted" if apart else "equal", apart and as_said, _differ(there), there.json())
+            what = "the same, by search"
+        verdict = prove(*sides)
+        if verdict.status in self.wanted or self.numbers is None:  # a rare counterexample may be found by no search
+            found = verdict.counterexample
+            said = _differ(found) if found else verdict.why
+            yield Step(what, verdict.status, verdict.status in self.wanted, said, found.json() if found else None)
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -300,23 +313,18 @@ def equal(left: Side, right: Side, at_least: str) -> Step:
     """Are two sides equal? Decided by `prove`."""
     verdict = prove(made(left), made(right))
     strong = verdict.status in STRENGTH and STRENGTH.index(verdict.status) <= STRENGTH.index(at_least)
-    found = counterexample(verdict) or ("" if strong else verdict.why)
-    return Step(f"{written(left)}   =   {written(right)}", verdict.status, strong, found)
-
-
-def counterexample(verdict: Verdict) -> str:
-    """Where two sides differ, in a line."""
     found = verdict.counterexample
-    if found is None:
-        return ""
-    where = f"[{','.join(map(str, found.index))}]" if found.index else ""
+    said = _differ(found) if found else "" if strong else verdict.why
+    what = f"{written(left)}   =   {written(right)}"
+    return Step(what, verdict.status, strong, said, found.json() if found else None)
+
+
+def _differ(found: Counterexample) -> str:
+    """Where two sides differ, in a line."""
+    where = f"[{','.join(map(str, found.index))}]" if found.index else "" if found.index is not None else "shapes"
     return f"{where}{_at({**found.sizes, **found.inputs})}: {text(found.left)} against {text(found.right)}".strip()
 
 
 def _at(given: Given) -> str:
-    shown = ", ".join(f"{name} = {_plain(x)}" for name, x in given.items())
+    shown = ", ".join(f"{name} = {x if isinstance(x, str) else text(number(x))}" for name, x in given.items())
     return f"  at {shown}" if shown else ""
-
-
-def _plain(given: Any) -> str:
-    return given if isinstance(given, str) else text(number(given)).replace("'", "")

@@ -14,7 +14,7 @@ from paperback.nn.layers import Conv2d, MaxPool2d, Sequential
 
 DATA = {"x": [1, 2, 3, 4], "w": [1, 0, 2]}
 NET = Sequential(Conv2d(32, 8, stride=2, padding=3), MaxPool2d(2), Conv2d(64, 3, padding=1))
-UNBIASED = Sequential(Conv2d(32, 8, stride=2, padding=3, bias=False), MaxPool2d(2), Conv2d(64, 3, padding=1, bias=False))
+FIRST, SECOND = Conv2d(32, 8, stride=2, padding=3, bias=False), Conv2d(64, 3, padding=1, bias=False)
 PLACED = {"valid": ("n+j", "n < d-k+1"), "full": ("n+j-(k-1)", "n < d+k-1"), "same": ("n+j-1", "n < d")}
 
 
@@ -45,7 +45,8 @@ ENTRIES = (
         says="With one bias for each filter 18496; the first has 6144, with biases 6176.",
         checks=(
             Counts(NET, (128, 128, 3), {"conv2d_1.w": 6144, "conv2d_1.b": 32, "conv2d_2.w": 18432, "conv2d_2.b": 64}),
-            Counts(UNBIASED, (128, 128, 3), {"conv2d_1.w": 6144, "conv2d_1.b": 0, "conv2d_2.w": 18432, "conv2d_2.b": 0}),
+            Counts(Sequential(FIRST, MaxPool2d(2), SECOND), (128, 128, 3), {"conv2d_1.w": 6144, "conv2d_2.w": 18432}),
+            Exact("n[i] = a[i] + b[i]", {"a": [18432, 6144], "b": [64, 32]}, [18496, 6176]),
         ),
     ),
     Entry(

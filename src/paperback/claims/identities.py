@@ -7,6 +7,8 @@ from __future__ import annotations
 
 __all__ = ["ENTRIES"]
 
+from fractions import Fraction
+
 from paperback.calculus.conventions import Conventions
 from paperback.claims.checks import Derived, Differ, Exact, NoSentence, Prove, Refute, Shape, vjp
 from paperback.claims.models import Counts, Output, Skips
@@ -38,14 +40,14 @@ POOLED_FIRST = f"P[i,j] = max(p<k,q<l) X[k*i+p,l*j+q] {PHI.format('m', 'n')}; y[
 PHI_FIRST = (
     f"s[i,j] = phi(X[i,j]) {PHI.format('k*m', 'l*n')}; y[i,j] = max(p<k,q<l) s[k*i+p,l*j+q] where i < m, j < n"
 )
-HALF = Conventions(relu_at_zero=1 / 2)  # type: ignore[arg-type]  # it is made a fraction
+HALF = Conventions(relu_at_zero=Fraction(1, 2))
 RELU_POOL, POOL_RELU = "r[i] = relu(x[i]); y = max(i) r[i]", "m = max(i) x[i]; y = relu(m)"
 WINDOW = {"x": [-1, 0, -2, -3], "dy": 1}
 
 ENTRIES = (
     Entry(
         "B1a", "RIGHT", "Finite differences are one convolution with two 3x3 filters and padding 1",
-        says="Y[0,i,j] = X[i+1,j] - X[i,j], Y[1,i,j] = X[i,j+1] - X[i,j]. Under true convolution: backward differences.",
+        says="Y[0,i,j] = X[i+1,j] - X[i,j], Y[1,i,j] = X[i,j+1] - X[i,j]; true convolution would give backward ones.",
         checks=(
             Prove(DOWN + CENTRED, DIFFERENCE_DOWN),
             Prove(RIGHT + CENTRED, DIFFERENCE_RIGHT),
@@ -78,7 +80,7 @@ ENTRIES = (
         has="delta, scanned as an integral sign.",
         checks=(
             Prove(DIAGONAL + BY_WEIGHTS, MEAN),
-            Output(FixedConv([[0.25, 0.25], [0.25, 0.25]], stride=2), [[[1], [2]], [[3], [6]]], [[[3]]]),
+            Output(FixedConv(((0.25, 0.25), (0.25, 0.25)), stride=2), [[[1], [2]], [[3], [6]]], [[[3]]]),
             Output(AvgPool2d(2), [[[1], [2]], [[3], [6]]], [[[3]]]),
         ),
     ),
@@ -130,8 +132,8 @@ ENTRIES = (
     ),
     Entry(
         "B4", "RIGHT", "Max-pooling commutes with a function that does not decrease",
-        says="Not with -x, not for the mean, not with padding by 0 where sigma(0) != 0. Backward, the orders agree with "
-             "relu'(0) = 0; with 1/2 they differ.",
+        says="Not with -x, not for the mean, not with padding by 0 where sigma(0) != 0. Backward, the orders agree "
+             "with relu'(0) = 0; with 1/2 they differ.",
         checks=(
             Prove(POOLED_FIRST, PHI_FIRST),
             Prove("m = max(p) x[p]; y = relu(m)", "r[p] = relu(x[p]); y = max(p) r[p]"),
@@ -178,7 +180,8 @@ ENTRIES = (
             ),
         ),
     ),
-    Entry("C2b", "RIGHT", "Average pooling is the convolution with w[l,c,a,b] = delta_lc/k^2", (Prove(DIAGONAL + BY_WEIGHTS, MEAN),)),
+    Entry("C2b", "RIGHT", "Average pooling is the convolution with w[l,c,a,b] = delta_lc/k^2",
+          (Prove(DIAGONAL + BY_WEIGHTS, MEAN),)),
     Entry(
         "C2c", "RIGHT", "The result is the mean of every k x k window",
         checks=(Prove(DIAGONAL + BY_WEIGHTS, MEAN), Exact(MEAN, {"X": [[[1, 2], [3, 6]]], "k": 2}, [[[3]]])),

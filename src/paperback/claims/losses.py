@@ -8,7 +8,15 @@ from __future__ import annotations
 __all__ = ["ENTRIES"]
 
 from paperback.claims.checks import (
-    Derivative, Differ, Exact, Measure, NoSentence, Prove, Refute, Vjp, derivative,
+    Derivative,
+    Differ,
+    Exact,
+    Measure,
+    NoSentence,
+    Prove,
+    Refute,
+    Vjp,
+    derivative,
 )  # fmt: skip
 from paperback.claims.record import Entry
 
@@ -29,7 +37,7 @@ ENTRIES = (
     ),
     Entry(
         "A1.2", "RIGHT", "The output is a probability, 0 < g < 1",
-        says="g = P(y=1|x) and 1-g = P(y=0|x). In float64 sigmoid(37) is 1 exactly, so log(1-g) is taken from the logit.",
+        says="g = P(y=1|x) and 1-g = P(y=0|x). In float64 sigmoid(37) is 1, so log(1-g) is taken from the logit.",
         checks=(
             Prove("q = 1 - sigmoid(a[])", "q = sigmoid(-a[])"),
             Exact("r[i] = [0 < sigmoid(a[i]) < 1]", {"a": [-100, -1, 0, 1, 100]}, [1] * 5),
@@ -78,7 +86,7 @@ ENTRIES = (
         ),
     ),
     Entry(
-        "A1.7a", "RIGHT", "Cross-entropy is the better loss for classes: its gradient does not vanish where it is wrong",
+        "A1.7a", "RIGHT", "Cross-entropy is the better loss for classes: its gradient does not vanish",
         says="With y = 1 and a -> -inf, dCE/da -> -1 and dMSE/da -> 0.",
         checks=(
             Measure(derivative(CROSS_ENTROPY, "a"), {"a": -20, "y": 1}, -1, within=2e-9),
@@ -245,7 +253,10 @@ ENTRIES = (
                 "S[i] = exp(a[i])/sum(k) exp(a[k]) where a: K", "a",
                 "S[i] = exp(a[i])/sum(k) exp(a[k]) where a: K; d[i,j] = [i == j]*S[i]*(1 - S[i]) - [i != j]*S[i]*S[j]",
             ),
-            Differ("S[i] = exp(a[i])/sum(k) exp(a[k]) where a: K; d[i,j] = -S[i]*S[j]", derivative("S[i] = exp(a[i])/sum(k) exp(a[k]) where a: K", "a")),
+            Differ(
+                "S[i] = exp(a[i])/sum(k) exp(a[k]) where a: K; d[i,j] = -S[i]*S[j]",
+                derivative("S[i] = exp(a[i])/sum(k) exp(a[k]) where a: K", "a"),
+            ),
         ),
     ),
 )  # fmt: skip

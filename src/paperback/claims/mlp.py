@@ -48,7 +48,8 @@ COMPONENT = Prove(
 )
 
 ENTRIES = (
-    Entry("B6a1", "RIGHT", "The Jacobian of w = A v by v is A", (Derivative("w[i] = sum(j) A[i,j]*v[j]", "v", "d[i,j] = A[i,j] where v: J"),)),
+    Entry("B6a1", "RIGHT", "The Jacobian of w = A v by v is A",
+          (Derivative("w[i] = sum(j) A[i,j]*v[j]", "v", "d[i,j] = A[i,j] where v: J"),)),
     Entry("B6a2", "RIGHT", "The last layer: dy/db = 1, dy/dy_{L-1} = A_L", (LAST_BY_BIAS, LAST_BY_INPUT)),
     Entry("B6a3", "OCR", "dy_l/db_l = diag(phi'(z_l))", (BY_BIAS,), has="L or e for the index l of a layer."),
     Entry("B6a4", "OCR", "dy_l/dy_{l-1} = diag(phi'(z_l)) A_l", (BY_INPUT,), has="L or e for the index l of a layer."),

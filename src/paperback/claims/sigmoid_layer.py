@@ -81,7 +81,8 @@ ENTRIES = (
                     "d = sigmoid(u[])*(1 - sigmoid(u[]))",
                 ),
             ),
-            Derivative("y[i] = sigmoid(u[i]) where u: n", "u", "J[i,j] = [i == j]*sigmoid(u[i])*(1 - sigmoid(u[i])) where u: n, j < n"),
+            Derivative("y[i] = sigmoid(u[i]) where u: n", "u",
+                       "J[i,j] = [i == j]*sigmoid(u[i])*(1 - sigmoid(u[i])) where u: n, j < n"),
             Exact("d = 1/(exp(u[]) + 2 + exp(-u[]))", {"u": 0}, "1/4"),
         ),
     ),
@@ -157,14 +158,15 @@ ENTRIES = (
     Entry(
         "D4d", "RIGHT", "The gradients of G are those of F and the gradients of y",
         checks=(
-            Prove(derivative(SKIP, "A"), SLOPES + "d[o,p,q] = sum(i) K3[o,i]*K2[i,p]*f'(z1[p])*x[q] + K2[o,p]*f'(z1[p])*x[q]"),
+            Prove(derivative(SKIP, "A"),
+                  SLOPES + "d[o,p,q] = sum(i) K3[o,i]*K2[i,p]*f'(z1[p])*x[q] + K2[o,p]*f'(z1[p])*x[q]"),
             Prove(derivative(SKIP, "B"), SLOPES + "d[o,i,p] = K3[o,i]*g'(z2[i])*u[p] + [o == i]*g'(z2[i])*u[p]"),
             Prove(derivative(SKIP, "C"), SLOPES + BY_C),
         ),
     ),
     Entry(
         "D4e", "WRONG", "A skip adds a term, and mitigates vanishing gradients",
-        says="The identity goes past f3 only: with f3(y) = -y, dF/dy = -I and dG/dy = 0; where df2/du = 0, dG/dth1 = 0.",
+        says="The identity goes past f3 only: with f3(y) = -y, dF/dy = -I, dG/dy = 0; and with df2/du = 0, dG/dth1 = 0.",
         has="that it prevents them.",
         checks=(
             Prove(derivative("F[i] = -y[i] where y: l", "y"), "d[i,j] = -[i == j] where y: l, i < l, j < l"),

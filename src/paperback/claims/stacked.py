@@ -9,9 +9,20 @@ from __future__ import annotations
 
 __all__ = ["ENTRIES"]
 
+from fractions import Fraction
+
 from paperback.calculus.conventions import Conventions
 from paperback.claims.checks import (
-    Derivative, Derived, Differ, Exact, NoSentence, Prove, Refute, Shape, Vjp, vjp,
+    Derivative,
+    Derived,
+    Differ,
+    Exact,
+    NoSentence,
+    Prove,
+    Refute,
+    Shape,
+    Vjp,
+    vjp,
 )  # fmt: skip
 from paperback.claims.record import Entry
 
@@ -41,8 +52,8 @@ ENTRIES = (
     Entry(
         "A5.1b", "RIGHT", "The second layer, valid, of length d-k1-k2+2",
         checks=(
-            Shape("a[n] = sum(j) x[n+j]*v[j] where x: d, v: k1; h[n] = relu(a[n]); y[n] = sum(j) h[n+j]*w[j] where w: k2",
-                  "d-k1-k2+2"),
+            Shape("a[n] = sum(j) x[n+j]*v[j] where x: d, v: k1; h[n] = relu(a[n]); "
+                  "y[n] = sum(j) h[n+j]*w[j] where w: k2", "d-k1-k2+2"),
             Exact(RELU_NET, G7, [5, 13, -1, 25]),
         ),
     ),
@@ -89,7 +100,10 @@ ENTRIES = (
     # ----------------------------------------------------------------------------------------------- valid: backward
     Entry(
         "A5.3a", "RIGHT", "The chain rule: dL/dh = g'J",
-        checks=(Prove(vjp(VALID, "h"), "dh[n] = sum(i) da[i]*[0 <= n-i < k]*w[n-i] where h: N, w: k, da: (N-k+1), n < N"),),
+        checks=(
+            Prove(vjp(VALID, "h"), "dh[n] = sum(i) da[i]*[0 <= n-i < k]*w[n-i] where h: N, w: k, da: (N-k+1), n < N"),
+            Prove(vjp(VALID, "h"), f"{TOEPLITZ}; dh[n] = sum(i) da[i]*J[i,n]"),
+        ),
     ),
     Entry(
         "A5.3b", "WRONG", "dL/dh[n] = sum(j) g[n-j]*w2[j], g = 0 outside",
@@ -146,14 +160,15 @@ ENTRIES = (
             Exact(vjp("y[n] = sum(j) h[n+j]*w[j]", "h"), {**G7, "h": [0, 4, 3, 4, 0, 7]}, [1, 1, 0, 8, -4, 3]),
         ),
     ),
-    # ------------------------------------------------------------------------------------------------------------ full
+    # ----------------------------------------------------------------------------------------------------- full
     Entry(
         "A5.4a", "RIGHT", "The first layer, full: a1[n] = sum(j) x[n+j-(k1-1)]*w1[j], of length d+k1-1",
         checks=(
             Shape("a[n] = sum(j) x[n+j-(k-1)]*w[j] where x: d, w: k, x pads 0, n < d+k-1", "d+k-1"),
             Prove("a[n] = sum(j) x[n+j-(k-1)]*w[j] where x: d, w: k, x pads 0, n < d+k-1",
                   "a[n] = sum(t) [0 <= n-t < k]*x[t]*w[t-n+k-1] where x: d, w: k, n < d+k-1"),
-            Exact("a[n] = sum(j) x[n+j-(k-1)]*v[j] where x: d, v: k, x pads 0, n < d+k-1", G7, [2, -3, 4, 3, 4, 0, 7, 4]),
+            Exact("a[n] = sum(j) x[n+j-(k-1)]*v[j] where x: d, v: k, x pads 0, n < d+k-1", G7,
+                  [2, -3, 4, 3, 4, 0, 7, 4]),
         ),
     ),
     Entry(
@@ -181,7 +196,8 @@ ENTRIES = (
         says="First rows (w_k, 0, ...) and (w_{k-1}, w_k, 0, ...), the last columns end in w1, w2 and 0, w1 (from 1).",
         checks=(
             Derivative(FULL, "h", FULL_TOEPLITZ),
-            Exact(FULL_TOEPLITZ, {"h": [0] * 3, "w": [1, 2, 3]}, [[3, 0, 0], [2, 3, 0], [1, 2, 3], [0, 1, 2], [0, 0, 1]]),
+            Exact(FULL_TOEPLITZ, {"h": [0] * 3, "w": [1, 2, 3]},
+                  [[3, 0, 0], [2, 3, 0], [1, 2, 3], [0, 1, 2], [0, 0, 1]]),
         ),
     ),
     Entry(
@@ -229,14 +245,16 @@ ENTRIES = (
         "A5.6a", "RIGHT", "The first substituted matrix: rows g1*w_k + g2*w_{k-1} + ..., each shifted by one (from 1)",
         checks=(
             Prove(vjp(FULL, "h"), "dh[n] = sum(j) da[n+j]*w[k-1-j] where h: N, w: k, da: (N+k-1)"),
-            Prove("dh[n] = sum(j) da[n+j]*w[2-j] where w: 3; r = dh[0]", "r = da[0]*w[2] + da[1]*w[1] + da[2]*w[0] where w: 3"),
+            Prove("dh[n] = sum(j) da[n+j]*w[2-j] where w: 3; r = dh[0]",
+                  "r = da[0]*w[2] + da[1]*w[1] + da[2]*w[0] where w: 3"),
         ),
     ),
     Entry(
         "A5.6b", "WRONG", "Row 2 of the second matrix is g2*w_k + g3*w_{k-1} + ... (from 1)",
         has="g2*w_{k-1} + g3*w_k.",
         checks=(
-            Prove("dh[n] = sum(j) da[n+j]*w[1-j] where da: A, w: 2; r = dh[1]", "r = da[1]*w[1] + da[2]*w[0] where da: A, w: 2"),
+            Prove("dh[n] = sum(j) da[n+j]*w[1-j] where da: A, w: 2; r = dh[1]",
+                  "r = da[1]*w[1] + da[2]*w[0] where da: A, w: 2"),
             Refute("r = da[1]*w[0] + da[2]*w[1] where da: A, w: 2", "r = da[1]*w[1] + da[2]*w[0] where da: A, w: 2",
                    {"da": [0, 1, 10], "w": [1, 2]}, (21, 12)),
         ),
@@ -273,7 +291,7 @@ ENTRIES = (
             Exact(FULL_BACK, {"da": [1, 2, -1, 1, 0, 3, -2, 1, 2, 1], "w": [1, -1, 3]}, [0, 8, -4, 6, -5, 12, -5, 2]),
         ),
     ),
-    # ------------------------------------------------------------------------------------------------------ what is needed
+    # -------------------------------------------------------------------------------------------- what is needed
     Entry(
         "A5.7", "IMPLIED", "The gradients by the weights, and through the ReLU",
         says="Valid: dL/dw = corr_valid(h, g). Full: flip(corr_valid(g, h)). dL/da1 = dL/dh*relu'(a1).",
@@ -281,7 +299,7 @@ ENTRIES = (
             Vjp(VALID, "w", "dw[j] = sum(i) da[i]*h[i+j] where h: N, w: k, da: (N-k+1)"),
             Vjp(FULL, "w", "dw[j] = sum(n) h[n]*da[n+k-1-j] where h: N, w: k, da: (N+k-1), j < k"),
             Exact(vjp(RELU_NET, "a"), G7, [0, 1, 0, 8, 0, 3]),
-            Exact(Derived(RELU_NET, ("a",), "vjp", Conventions(relu_at_zero=1 / 2)), G7, [0, 1, 0, 8, -2, 3]),
+            Exact(Derived(RELU_NET, ("a",), "vjp", Conventions(Fraction(1, 2))), G7, [0, 1, 0, 8, -2, 3]),
             Exact(vjp(LAYERS, "w"), G7, [9, 6, 18]),
             Exact(vjp(LAYERS, "v"), G7, [-5, 31]),
             Exact(vjp(LAYERS, "x"), G7, [0, 1, 2, 8, 16, 3, 6]),

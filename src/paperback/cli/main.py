@@ -11,6 +11,7 @@ import click
 from paperback import __version__
 from paperback.cli import quietly
 from paperback.cli.apply import evaluate, predict, summary
+from paperback.cli.claims import claims
 from paperback.cli.derive import derive
 from paperback.cli.report import report
 from paperback.cli.rewrite import diff, rewrite
@@ -26,7 +27,7 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, predict, report, summary, derive, rewrite, diff):
+for _command in (train, evaluate, predict, report, summary, derive, rewrite, diff, claims):
     main.add_command(_command)
 if sys.excepthook is quietly:
     sys.excepthook = sys.__excepthook__

@@ -1,0 +1,98 @@
+"""The book for people and for programs: a table, one entry whole, and plain values for JSON."""
+
+from __future__ import annotations
+
+__all__ = ["as_json", "page", "row", "summary"]
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from paperback.claims.checks import made, written
+from paperback.claims.record import Finding
+
+_INDENT = "    "
+
+
+def row(finding: Finding, wide: int = 56) -> str:
+    """One line of the table: id, title, the catalogue's verdict, how it was decided, the verdict now, the time."""
+    entry = finding.entry
+    title = entry.title if len(entry.title) <= wide else entry.title[: wide - 3] + "..."
+    mark = "" if finding.agrees else "  <-- not as in the catalogue"
+    return (
+        f"{entry.id:<6} {title:<{wide}}  {entry.verdict:<8} {finding.verdict:<8} {finding.seconds:6.2f} s  "
+        f"{finding.how}{mark}"
+    )
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many, by verdict, and whether all are as in the catalogue."""
+    counts = Counter(own.verdict for own in findings)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    agree = sum(own.agrees for own in findings)
+    time = sum(own.seconds for own in findings)
+    return f"{agree} of {len(findings)} claims as in the catalogue: {told}; {time:.1f} s"
+
+
+def page(finding: Finding) -> str:
+    """One entry whole."""
+    return "\n".join(_lines(finding))
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    entry = finding.entry
+    yield f"{entry.id}  {entry.title}"
+    yield f"from {entry.source}; in the catalogue {entry.verdict}"
+    if entry.says or entry.formulas:
+        yield ""
+        yield "the statement"
+        if entry.says:
+            yield _INDENT + entry.says
+        for side in entry.formulas:
+            yield _INDENT + written(side)
+        yield "in LaTeX"
+        for side in entry.formulas:
+            if isinstance(side, str):
+                yield from (_INDENT + line for line in made(side).latex(where=False).splitlines())
+    if entry.has:
+        yield ""
+        yield "the document has"
+        yield _INDENT + entry.has
+    yield ""
+    yield "decided now"
+    for number, own in enumerate(finding.steps, 1):
+        step = own.step
+        whose = "the document's version: " if own.document else ""
+        yield f"{number:>3} {whose}{step.what}"
+        yield f"{_INDENT}{'' if step.holds else 'NOT AS NEEDED: '}{step.status}{': ' if step.found else ''}{step.found}"
+    yield ""
+    yield f"verdict  {finding.verdict}: {finding.found} ({finding.seconds:.2f} s)"
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """Plain values; the keys are stable."""
+    entry = finding.entry
+    return {
+        "id": entry.id,
+        "title": entry.title,
+        "source": entry.source,
+        "statement": entry.says,
+        "formulas": [written(side) for side in entry.formulas],
+        "document": entry.has,
+        "expected": entry.verdict,
+        "verdict": finding.verdict,
+        "found": finding.found,
+        "agrees": finding.agrees,
+        "seconds": round(finding.seconds, 3),
+        "steps": [
+            {
+                "what": own.step.what,
+                "of": "document" if own.document else "statement",
+                "status": own.step.status,
+                "holds": own.step.holds,
+                "found": own.step.found,
+                "counterexample": own.step.counterexample,
+            }
+            for own in finding.steps
+        ],
+    }
