@@ -14,7 +14,7 @@ A file for each section: open one, and read the mathematics. `checks` is the voc
 
 from __future__ import annotations
 
-__all__ = ["Entry", "Finding", "book", "check", "decide", "entry", "select"]
+__all__ = ["Entry", "Finding", "book", "check", "decide", "entry", "page", "select"]
 
 import re
 from collections.abc import Mapping
@@ -31,6 +31,7 @@ from paperback.claims import (
     stacked,
 )
 from paperback.claims.record import Entry, Finding, decide
+from paperback.claims.show import page
 from paperback.errors import ArgumentError
 
 

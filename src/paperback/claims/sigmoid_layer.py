@@ -166,7 +166,7 @@ ENTRIES = (
     ),
     Entry(
         "D4e", "WRONG", "A skip adds a term, and mitigates vanishing gradients",
-        says="The identity goes past f3 only: with f3(y) = -y, dF/dy = -I, dG/dy = 0; and with df2/du = 0, dG/dth1 = 0.",
+        says="The identity goes past f3 only: with f3(y) = -y, dF/dy = -I, dG/dy = 0; with df2/du = 0, dG/dth1 = 0.",
         has="that it prevents them.",
         checks=(
             Prove(derivative("F[i] = -y[i] where y: l", "y"), "d[i,j] = -[i == j] where y: l, i < l, j < l"),
