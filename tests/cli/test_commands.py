@@ -109,6 +109,8 @@ def test_derive_prints_formulas() -> None:
     ran = run("derive", "y[o] = sum(i) x[i]*w[i,o] + b[o]", "--wrt", "x")
     assert ran.exit_code == 0
     assert "vjp by x\ndx[" in ran.stdout
+    ran = run("derive", r"y_n = \sum_{j=1}^{K} x_{n+j-1} w_j", "--base", "1", "--axes", "w=K")
+    assert ran.output.startswith("y[n] = sum(j) x[n+j]*w[j] where x: x0, w: K\n")
     found = result(run("derive", "y[i] = sum(p) x[s*i+p]*w[p]", "--axes", "x=H", "--size", "s=2", "--json"))
     assert set(found["wrt"]) == {"x", "w"} and set(found["wrt"]["x"]) == {"derivative", "vjp", "jvp"}
 

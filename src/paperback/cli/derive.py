@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from paperback.cli.job import Say, job
-from paperback.cli.options import Command, refuse
+from paperback.cli.options import Command, OneOf, refuse
 from paperback.formulas import formula
 
 
@@ -18,11 +18,12 @@ from paperback.formulas import formula
 @click.option("--wrt", multiple=True, help="The input to differentiate by; may be repeated. Default: every input.")
 @click.option("--axes", multiple=True, metavar='"x=H W R"', help="The axes of a tensor; may be repeated.")
 @click.option("--size", multiple=True, metavar="s=2", help="A size that is known; may be repeated.")
+@click.option("--base", type=OneOf(("0", "1")), help="Where the indices of a formula in LaTeX begin. Default: 0.")
 @job
 def derive(
-    say: Say, text: str, wrt: tuple[str, ...], axes: tuple[str, ...], size: tuple[str, ...]
+    say: Say, text: str, wrt: tuple[str, ...], axes: tuple[str, ...], size: tuple[str, ...], base: str | None
 ) -> tuple[dict[str, Any], int]:
-    """The derivative, the VJP and the JVP of a FORMULA, as formulas.
+    """The derivative, the VJP and the JVP of a FORMULA, in plain text or LaTeX, as formulas.
 
     Example: paperback derive "y[o] = sum(i) x[i]*w[i,o] + b[o]" --wrt x
     """
@@ -31,7 +32,7 @@ def derive(
         if not value.isdecimal():
             refuse("--size", f"{name} needs a whole number, found {value}; write for example --size {name}=2")
         declared[name] = int(value)
-    given = formula(text, **declared)
+    given = formula(text, base=None if base is None else int(base), **declared)
     found: dict[str, dict[str, str]] = {}
     for name in wrt or given.inputs:
         found[name] = {
