@@ -28,7 +28,7 @@ def test_what_is_proved_is_true_at_random_sizes(identity: Identity) -> None:
     sizes = {name: value for name, value in declared.items() if isinstance(value, int)}
     both = pair(identity.left, identity.truth, axes, sizes, scalars=scalars)
     seen = 0
-    for point in small_points(both, Random(99), 3, range(2)):
+    for point in small_points(both, Random(99)):
         left, right = evaluate_both(both, point)
         assert exact.agree(left, right), point
         seen += 1

@@ -20,6 +20,7 @@ from paperback.calculus.derive import live
 from paperback.errors import FormulaError, Problem
 from paperback.formulas import Axes, Formula
 from paperback.notation.block import Block, Fact
+from paperback.notation.expr import Call, Scalar
 from paperback.notation.parse import parse
 from paperback.notation.read import read
 from paperback.notation.size import Size
@@ -98,6 +99,7 @@ def pair(
     blocks = [side.block if isinstance(side, Formula) else None for side in (left, right)]
     order = (0, 1) if blocks[0] is not None or blocks[1] is None else (1, 0)
     for this, other in (order, order[::-1]):
+        blocks[other] = _renamed(blocks[other], texts[this], declared)
         if blocks[this] is None:
             try:
                 blocks[this] = _read(texts[this], declared, blocks[other], texts[other])
@@ -194,6 +196,25 @@ def _deep(node: Syntax) -> Iterable[Syntax]:
         yield from _deep(part)
 
 
+def _renamed(block: Block | None, text: str, declared: _Declared) -> Block | None:
+    """The block with other names for its sizes, where the other side uses them for tensors."""
+    if block is None:
+        return None
+    parsed = parse(text).statements
+    used = {s.target for s in parsed} | {tensor for s in parsed for tensor in _tensors(s.value)}
+    names = sorted(block.size_names & used)
+    taken = block.size_names | used | set(declared.axes)
+    new = {name: next(f"{name}{n}" for n in range(1, 99) if f"{name}{n}" not in taken) for name in names}
+    return block.at(new) if new else block
+
+
+def _tensors(node: Syntax) -> Iterable[str]:
+    if isinstance(node, ReadSyntax):
+        yield node.tensor
+    for part in parts(node):
+        yield from _tensors(part)
+
+
 def _read(text: str, declared: _Declared, other: Block | None, other_text: str) -> Block:
     """One side, with what the other side has found out."""
     parsed = parse(text).statements
@@ -221,7 +242,8 @@ def _read(text: str, declared: _Declared, other: Block | None, other_text: str) 
                 axes[name] = tensor.axes
                 integers |= {name} if tensor.integer else set()
     scalars -= computed | set(axes)
-    functions = {name: kind for name, kind in functions.items() if not name.endswith("'")}
+    for name in [name for name in functions if not name.endswith("'")]:
+        functions.update({name + "'" * primes: False for primes in (1, 2)})
     block = read(
         text,
         axes=axes,
@@ -297,7 +319,13 @@ def _pruned(block: Block) -> Block:
         if name not in kept and own & (needed - given):
             kept[name] = tensor
             given |= own
-    used = {n.name for s in block.statements for n in nodes(s.expr) if hasattr(n, "name")}
-    order = {name: block.inputs[name] for name in block.inputs if name in kept}
-    return replace(block, inputs=order, scalars=tuple(n for n in block.scalars if n in used))
+    everything = [n for s in block.statements for n in nodes(s.expr)]
+    scalars = {n.name for n in everything if isinstance(n, Scalar)}
+    called = {n.function for n in everything if isinstance(n, Call)}
+    return replace(
+        block,
+        inputs={name: block.inputs[name] for name in block.inputs if name in kept},
+        scalars=tuple(name for name in block.scalars if name in scalars),
+        functions={name: kind for name, kind in block.functions.items() if name in called},
+    )
 

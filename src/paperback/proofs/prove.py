@@ -27,8 +27,6 @@ from paperback.proofs.pair import Pair, Side, pair
 from paperback.proofs.search import Difference, Point, differs, small_points
 from paperback.proofs.verdict import Counterexample, Verdict
 
-_PLACES = 3  # sizes, besides the two smallest, at which a claim is evaluated
-
 
 class UnsoundProofError(PaperbackError, AssertionError):
     """A claim was proved and is false: a defect of the prover, never of the claim."""
@@ -72,7 +70,7 @@ def judge(both: Pair, conventions: Conventions, seed: int, given: tuple[Side, Si
     formulas = Formula(both.left, conventions), Formula(both.right, conventions)
     random = Random(seed)
     tested = _Tested(both)
-    found = tested.search(random, _PLACES)
+    found = tested.search(random, 2)
     if found is not None:
         return _refuted(both, found, random, formulas)
     if decide(both.left, both.right, both.facts, both.lower):
@@ -93,9 +91,9 @@ class _Tested:
     def __init__(self, both: Pair) -> None:
         self.both, self.agreed, self.reason = both, 0, ""
 
-    def search(self, random: Random, places: int) -> Point | None:
+    def search(self, random: Random, effort: int) -> Point | None:
         """A point at which the sides differ, among a few."""
-        for point in small_points(self.both, random, places):
+        for point in small_points(self.both, random, effort):
             try:
                 if differs(self.both, point) is not None:
                     return point

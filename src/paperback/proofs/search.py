@@ -35,7 +35,7 @@ from paperback.proofs.pair import Pair
 
 Objects = np.ndarray[Any, np.dtype[np.object_]]
 LARGEST = 5  # of a size in the search
-WORK = 30_000  # additions and multiplications, about, of one evaluation
+WORK = 20_000  # additions and multiplications, about, of one evaluation
 
 
 @dataclass(frozen=True)
@@ -244,10 +244,42 @@ def _may_fail(node: Any) -> bool:
     return getattr(node, "exponent", 1) < 0
 
 
-def small_points(pair: Pair, random: Random, count: int, styles: range = range(4)) -> Iterator[Point]:
-    """Points at the smallest sizes and at a few that are less equal, all of them quick to evaluate."""
-    cheap = [sizes for sizes in sizes_in_order(pair) if sum(work(block, sizes) for block in pair.sides) <= WORK]
-    chosen = cheap[:2] + random.sample(cheap[2:], min(count, len(cheap[2:])))
-    for sizes in chosen:
-        yield from islice(points(pair, sizes, random, styles), len(styles))
+def small_points(pair: Pair, random: Random, effort: int = 1) -> Iterator[Point]:
+    """Points at the two smallest sizes, in every style, and at some that are less equal, as many as `effort` affords."""
+    smallest = [sizes for sizes in islice(sizes_in_order(pair), 2) if _is_quick(pair, sizes)]
+    for sizes in smallest:
+        yield from points(pair, sizes, random)
+    drawn = [sizes for _ in range(100) if (sizes := _drawn(pair, random)) is not None] if pair.size_names else smallest
+    drawn.sort(key=lambda sizes: -_variety(pair, sizes))
+    slow = 30 if _is_irrational(pair) else 1
+    spent = 0
+    for place in range(16):
+        for sizes in drawn[place : place + 1] or smallest[-1:]:
+            for style in (2, place, place + 1):
+                if spent <= effort * WORK:
+                    spent += slow * sum(work(block, sizes) for block in pair.sides)
+                    yield from points(pair, sizes, random, range(style, style + 1))
 
+
+def _is_irrational(pair: Pair) -> bool:
+    """Has it functions whose values are intervals, which are slow?"""
+    everything = (n for block in pair.sides for s in block.statements for n in nodes(s.expr))
+    plain = ("relu", "abs", "sign", "step", "max", "min")
+    return any(isinstance(n, Call) and n.function not in plain for n in everything)
+
+
+def _is_quick(pair: Pair, sizes: Mapping[str, int]) -> bool:
+    return sum(work(block, sizes) for block in pair.sides) <= WORK
+
+
+def _drawn(pair: Pair, random: Random) -> dict[str, int] | None:
+    """Random sizes, if they meet the facts and are quick to evaluate."""
+    lower = pair.lower
+    sizes = {name: lower.get(name, 1) + random.choice((0, 0, 1, 1, 2, 3, 4)) for name in pair.size_names}
+    return sizes if all(_meets(fact, sizes) for fact in pair.facts) and _is_quick(pair, sizes) else None
+
+
+def _variety(pair: Pair, sizes: Mapping[str, int]) -> int:
+    """How many indices run, and how many sizes are different."""
+    extents = [evaluate(b.extent, sizes) for block in pair.sides for s in block.statements for b in binders_of(s)]
+    return 2 * sum(extent > 1 for extent in extents) + len(set(sizes.values()))

@@ -9,11 +9,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Expander", "UnknownFormError", "inside", "value_of"]
+__all__ = ["Expander", "UnknownFormError", "inside", "is_short", "value_of"]
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import reduce as reduce_
 from math import isinf
 
 from paperback.calculus.proof.laws import call as call_law
@@ -52,11 +53,14 @@ from paperback.notation.expr import (
     Reduce,
     Scalar,
     Statement,
+    bracket,
+    mul,
 )
 from paperback.notation.size import Size
-from paperback.notation.walk import fresh, substitute
+from paperback.notation.walk import free_letters, fresh, map_children, map_guard, reads, substitute
 
 ONE = constant(1)
+LONGEST = 4  # the longest range that is written out
 INCREASING = frozenset("exp expm1 log log1p tanh sigmoid softplus relu step sqrt erf sinh sign".split())
 
 
@@ -70,10 +74,10 @@ def inside(form: Affine, extent: Size) -> tuple[Affine, Affine]:
 
 
 class Expander:
-    """Expands the expressions of one block."""
+    """Expands the expressions of one block; with `unroll`, reducers over a few places are written out."""
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, block: Block, unroll: bool = False) -> None:
+        self.block, self.unroll = block, unroll
         self.statements = {s.target: s for s in block.statements}
         self.functions = block.functions
         self._known: dict[Node, Polynomial] = {}
@@ -105,6 +109,8 @@ class Expander:
         return found
 
     def _of(self, node: Node) -> Polynomial:
+        if not isinstance(node, Add | Mul | Bracket) and (gather := _gather(node)) is not None:
+            return self.lifted(node, *gather)
         match node:
             case Const():
                 return constant(node.value)
@@ -151,26 +157,18 @@ class Expander:
         axes = statement.axes if statement else self.block.inputs[read.tensor].axes
         indices: list[Affine] = []
         domain = Domain()
-        parts: list[Polynomial] = []
         for index, axis in zip(read.indices, axes, strict=True):
             if isinstance(index, Affine):
                 indices.append(index)
                 if read.pad is not None and index.bare is None:
                     domain = domain.and_(Domain((), inside(index, axis)))
-            elif isinstance(index, Quotient):
+            else:
+                assert isinstance(index, Quotient)  # gathers are lifted before
                 letter = Letter.fresh("q")
                 tie = _tie(letter, index.divisor, index.affine)
                 domain = domain.and_(Domain((letter,), inside(Affine.of(letter), axis), (tie,)))
                 indices.append(Affine.of(letter))
-            else:
-                parts.append(numbered(self.of(index)))
-                indices.append(Affine.of(-1 - len(parts)))  # the place of a gather: its value is a part
-        if statement is not None:
-            if parts:
-                raise UnknownFormError(f"{read.tensor} is computed, and read at indices that are data")
-            value = self.target(statement, indices)
-        else:
-            value = atom(Atom("read", read.tensor, tuple(indices), tuple(parts)))
+        value = self.target(statement, indices) if statement else atom(Atom("read", read.tensor, tuple(indices)))
         return self._padded(read, domain, value)
 
     def _padded(self, read: Read, domain: Domain, value: Polynomial) -> Polynomial:
@@ -183,12 +181,24 @@ class Expander:
             raise UnknownFormError(f"{read.tensor} pads {read.pad} outside a maximum")
         return plus(there, scaled(minus(ONE, (Summand(Fraction(1), (), domain),)), Fraction(read.pad)))
 
+    def lifted(self, node: Node, read: Read, axis: int) -> Polynomial:
+        """`f(E[id[t]]) = sum(v) [id[t] == v] f(E[v])`: a gather picks exactly one."""
+        letter, index = Letter.fresh("v"), read.indices[axis]
+        assert isinstance(index, Read)
+        new = Read(read.tensor, (*read.indices[:axis], Affine.of(letter), *read.indices[axis + 1 :]), read.pad)
+        extent = self.block.tensor(read.tensor).axes[axis]
+        picked = compared("==", minus(self.of(index), value_of(Affine.of(letter))))
+        return _over(_ranges([Binder(letter, extent)]), product(picked, self.of(_replaced(node, read, new))))
+
     # ------------------------------------------------------------------------------------------------ reducers
 
     def reduce(self, node: Reduce) -> Polynomial:
         moved = fresh(node)
         assert isinstance(moved, Reduce)
         node = moved
+        short = next((b for b in node.binders if self.unroll and is_short(b.extent)), None)
+        if short is not None and not node.is_position:
+            return self._unrolled(node, short)
         match node.op:
             case "sum":
                 return self._summed(node.binders, node.guards, self.of(node.body))
@@ -198,6 +208,26 @@ class Expander:
                 return self._position(node)
         outer = self._through(node)
         return self._extreme(node) if outer is None else outer
+
+    def _unrolled(self, node: Reduce, short: Binder) -> Polynomial:
+        """The places of one binder, one by one."""
+        rest = tuple(b for b in node.binders if b is not short)
+        places = [self._at(node, rest, {short.letter: Affine.of(k)}) for k in range(short.extent.value)]
+        match node.op:
+            case "sum":
+                return plus(*places)
+            case "logsumexp":
+                return logarithm(plus(*map(exponential, places)))
+        if node.guards:
+            raise UnknownFormError("a maximum with a guard, written out")
+        return reduce_(lambda a, b: call_law(node.op, [a, b]), places)
+
+    def _at(self, node: Reduce, rest: tuple[Binder, ...], put: dict[Letter, Affine]) -> Polynomial:
+        guards = tuple(map_guard(g, lambda n: substitute(n, put), lambda a: a.substitute(put)) for g in node.guards)
+        body = substitute(node.body, put)
+        if rest:
+            return self.of(fresh(Reduce(node.op, rest, guards, body)))
+        return self.of(mul(bracket(*guards), body))
 
     def _summed(self, binders: Sequence[Binder], guards: Iterable[Guard], body: Polynomial) -> Polynomial:
         return _over(_ranges(binders), product(self.guards(guards), body))
@@ -249,6 +279,24 @@ class Expander:
                     domain = domain.and_(Domain((), inside(index, axis)))
             body = Read(body.tensor, body.indices, None)
         return domain, scaled(self.of(body), sign)
+
+
+def is_short(extent: Size) -> bool:
+    return extent.is_int and 0 < extent.value <= LONGEST
+
+
+def _gather(node: Node) -> tuple[Read, int] | None:
+    """A read at an index that is data and depends on nothing that is bound inside the node."""
+    free = set(free_letters(node))
+    for read in reads(node):
+        for axis, index in enumerate(read.indices):
+            if isinstance(index, Read) and set(free_letters(index)) <= free and _gather(index) is None:
+                return read, axis
+    return None
+
+
+def _replaced(node: Node, old: Node, new: Node) -> Node:
+    return new if node is old else map_children(node, lambda child: _replaced(child, old, new))
 
 
 def value_of(affine: Affine) -> Polynomial:

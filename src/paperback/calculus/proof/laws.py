@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
-__all__ = ["call", "compared", "exponential", "logarithm", "numbered", "opened", "part", "power", "product"]
+__all__ = ["call", "compared", "exponential", "logarithm", "numbered", "opened", "part", "power", "product",
+    "rebuilt",
+]
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -175,12 +177,12 @@ def _content(base: Polynomial, whole: bool) -> tuple[Summand, Polynomial]:
             continue
         powers = {a: min(powers.get(a, Fraction(0)), own.get(a, Fraction(0))) for a in {**powers, **own}}
     kept = {a: e for a, e in (powers or {}).items() if e}
-    inverse = summand(Fraction(1), ((a, -e) for a, e in kept.items()))
-    rest = opened(times(base, (inverse,))) if kept else base
-    scale = _scale(rest)
-    if not whole:
-        scale = abs(scale)
-    return summand(scale, kept.items()), scaled(rest, 1 / scale)
+    if kept:
+        inverse = summand(Fraction(1), ((a, -e) for a, e in kept.items()))
+        inner, rest = _content(opened(times(base, (inverse,))), whole)
+        return summand(inner.coefficient, (*inner.factors, *kept.items())), rest
+    scale = _scale(base) if whole else abs(_scale(base))
+    return summand(scale, ()), scaled(base, 1 / scale)
 
 
 def _scale(polynomial: Polynomial) -> Fraction:
@@ -366,6 +368,41 @@ _UNARY: dict[str, Callable[[Polynomial], Polynomial]] = {
     "sign": lambda x: minus(_positive(x), _positive(scaled(x, -1))),
     "step": lambda x: minus(ONE, _positive(scaled(x, -1))),
 }
+
+
+def rebuilt(polynomial: Polynomial, image: Callable[[Atom], Polynomial | None]) -> Polynomial:
+    """The polynomial with atoms replaced, inside other atoms too; None keeps an atom."""
+    found: list[Polynomial] = []
+    for one in polynomial:
+        factors = [_rebuilt_factor(inner, exponent, image) for inner, exponent in one.factors]
+        whole = product((replace(one, factors=(), domain=EVERYWHERE),), *factors)
+        found.append(tuple(replace(s, domain=one.domain.and_(s.domain)) for s in whole))
+    return plus(*found)
+
+
+def _rebuilt_factor(inner: Atom, exponent: Fraction, image: Callable[[Atom], Polynomial | None]) -> Polynomial:
+    new = image(inner)
+    if new is not None:
+        return power(new, exponent)
+    if not inner.parts:
+        return atom(inner, exponent)
+    parts = [rebuilt(part(inner, number), image) for number in range(len(inner.parts))]
+    if all(numbered(new) == old for new, old in zip(parts, inner.parts, strict=True)):
+        return atom(inner, exponent)
+    match inner.head:
+        case "exp":
+            return exponential(scaled(parts[0], exponent))
+        case "log":
+            return power(logarithm(parts[0]), exponent)
+        case "sum":
+            return power(parts[0], exponent)
+        case "positive":
+            return _positive(parts[0])
+        case "zero":
+            return _zero(parts[0])
+        case "call":
+            return power(call(inner.name, parts), exponent)
+    return atom(replace(inner, parts=tuple(numbered(p) for p in parts)), exponent)
 
 
 def call(name: str, arguments: list[Polynomial]) -> Polynomial:

@@ -15,6 +15,7 @@ from math import gcd
 
 from paperback.calculus.proof.expand import value_of
 from paperback.calculus.proof.laws import product
+from paperback.calculus.proof.linear import divided
 from paperback.calculus.proof.positive import Known
 from paperback.calculus.proof.sums import NOTHING, Domain, Polynomial, Summand, plus, summand, times
 from paperback.notation.affine import Affine, Letter
@@ -29,7 +30,7 @@ def simplified(polynomial: Iterable[Summand], known: Known) -> Polynomial:
 
 
 def _simplified(one: Summand, known: Known) -> Polynomial:
-    for rule in (_constant_forms, _determined, _values, _slots, _floors, _counted):
+    for rule in (_constant_forms, _digits, _determined, _values, _slots, _floors, _counted):
         found = rule(one, known)
         if found is not None:
             return simplified(found, known)
@@ -91,11 +92,44 @@ def _determined(one: Summand, known: Known) -> Polynomial | None:
                 if best is None or cost < best[0]:
                     best = cost, form, letter
     if best is None:
-        return None
+        return _tied(one)
     _, form, letter = best
     value = form.without(letter) * (-1 if form.coefficient(letter) == _ONE else 1)
     rest = replace(one.domain, zero=tuple(z for z in one.domain.zero if z is not form))
     return (_put(replace(one, domain=rest), letter, value),)
+
+
+def _tied(one: Summand) -> Polynomial | None:
+    """Free letters that an equation ties: the last is put in terms of the others in factors and inequalities."""
+    own = set(one.domain.letters)
+    for form in one.domain.zero:
+        units = [l for l, c in form if c in (_ONE, -_ONE)]
+        if not own.isdisjoint(form.letters) or not units:
+            continue
+        letter = max(units, key=lambda l: l.uid)
+        value = form.without(letter) * (-1 if form.coefficient(letter) == _ONE else 1)
+        moved = _put(one, letter, value)
+        zero = tuple(dict.fromkeys((form, *moved.domain.zero)))
+        found = replace(moved, domain=replace(moved.domain, zero=tuple(z for z in zero if z.terms or z.const)))
+        if found != one:
+            return (found,)
+    return None
+
+
+def _digits(one: Summand, known: Known) -> Polynomial | None:
+    """`c*a + b == 0` with |b| < c says that a == 0 and b == 0: positions of a mixed radix are equal digit by digit."""
+    for form in one.domain.zero:
+        for c in dict.fromkeys(c for _, c in form if c not in (_ONE, -_ONE)):
+            parts = [(letter, divided(slope, c)) for letter, slope in form]
+            multiple = Affine(tuple((letter, slope) for letter, slope in parts if slope is not None))
+            rest = form - multiple * c
+            if not rest.terms or not multiple.terms or not known.is_positive(c):
+                continue
+            inside = known.extended(one.domain.at_least)
+            if inside.implies(Affine.of(c - 1) - rest) and inside.implies(rest + (c - 1)):
+                others = tuple(z for z in one.domain.zero if z is not form)
+                return (replace(one, domain=replace(one.domain, zero=(*others, multiple, rest))),)
+    return None
 
 
 def _values(one: Summand, known: Known) -> Polynomial | None:
