@@ -245,11 +245,12 @@ def _may_fail(node: Any) -> bool:
 
 
 def small_points(pair: Pair, random: Random, effort: int = 1) -> Iterator[Point]:
-    """Points at the two smallest sizes, in every style, and at some that are less equal, as many as `effort` affords."""
+    """Points at the two smallest sizes, in every style, and at less equal ones, as many as `effort` affords."""
     smallest = [sizes for sizes in islice(sizes_in_order(pair), 2) if _is_quick(pair, sizes)]
     for sizes in smallest:
         yield from points(pair, sizes, random)
-    drawn = [sizes for _ in range(100) if (sizes := _drawn(pair, random)) is not None] if pair.size_names else smallest
+    found = (_drawn(pair, random) for _ in range(100 if pair.size_names else 0))
+    drawn = [sizes for sizes in found if sizes is not None]
     drawn.sort(key=lambda sizes: -_variety(pair, sizes))
     slow = 30 if _is_irrational(pair) else 1
     spent = 0

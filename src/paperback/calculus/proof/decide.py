@@ -15,14 +15,28 @@ from fractions import Fraction
 from itertools import product as product_of
 
 from paperback.calculus.proof.expand import Expander, UnknownFormError, inside, is_short
-from paperback.calculus.proof.laws import part, product, rebuilt
+from paperback.calculus.proof.functions import rebuilt
+from paperback.calculus.proof.laws import lead_of, part, product, rest_of
 from paperback.calculus.proof.match import Matcher
-from paperback.calculus.proof.positive import Known
+from paperback.calculus.proof.positive import Known, Monomials, combination
 from paperback.calculus.proof.simplify import simplified
-from paperback.calculus.proof.sums import NOTHING, Atom, Polynomial, Summand, atom, constant, minus, single
+from paperback.calculus.proof.split import by_remainder, cut, moduli
+from paperback.calculus.proof.sums import (
+    EVERYWHERE,
+    Atom,
+    Polynomial,
+    Summand,
+    atom,
+    collected,
+    constant,
+    minus,
+    scaled,
+)
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.block import Block, Fact
+from paperback.notation.expr import Read
 from paperback.notation.size import Size
+from paperback.notation.walk import reads
 
 MOST_SUMMANDS = 400
 
@@ -33,6 +47,8 @@ class Decision:
     def __init__(self, axes: Mapping[str, tuple[Size, ...]]) -> None:
         self.matcher = Matcher(axes, self.is_zero)
         self._depth = self._signs = 0
+        self._assumed: list[tuple[Polynomial, bool]] = []  # what is > 0 (True) or == 0 in the case at hand
+        self._residues = False
 
     def is_zero(self, polynomial: Polynomial, known: Known) -> bool:
         """Proved to be 0 wherever everything known holds? False says nothing."""
@@ -53,7 +69,12 @@ class Decision:
         cleared = self._cleared(left, known)
         if cleared is not None:
             return self._is_zero(cleared, known)
-        return self._cut(left, known) or self._by_sign(left, known)
+        if self._fibres(left, known) or self._by_residue(left, known):
+            return True
+        pieces = cut(left, self.matcher, known)
+        if pieces is not None:
+            return self._is_zero(pieces, known)
+        return self._by_sign(left, known)
 
     def cancelled(self, polynomial: Polynomial, known: Known) -> Polynomial:
         """What is left after equal summands are put together."""
@@ -98,12 +119,36 @@ class Decision:
             found.extend(base)
         return simplified(found, known)
 
-    # ---------------------------------------------------------------------------------------------------- cuts
+    # ------------------------------------------------------------------------------------- domains in parts
 
-    def _cut(self, polynomial: Polynomial, known: Known) -> bool:
-        """Summands of equal factors on domains that overlap: cut along each other's constraints, and cancel."""
+    def _fibres(self, polynomial: Polynomial, known: Known) -> bool:
+        """Sums over one domain are equal if what is summed is: there, denominators can be cleared."""
+        first = polynomial[0]
+        if not first.domain.letters or not any(a.head == "sum" and e < 0 for s in polynomial for a, e in s.factors):
+            return False
+        first = first.renewed()
+        summed: list[Summand] = []
+        for one in polynomial:
+            moved = self.matcher.aligned(first, one, known)
+            if moved is None:
+                return False
+            summed.append(replace(moved, domain=EVERYWHERE))
+        inner = known.extended(first.domain.at_least, first.domain.zero)
+        return self.is_zero(collected(summed), inner)
+
+    def _by_residue(self, polynomial: Polynomial, known: Known) -> bool:
+        """Some summands read at 2*q + r: the others' letters are split by their remainders, i = 2*q, i = 2*q + 1."""
+        if self._residues:
+            return False
+        self._residues = True
+        try:
+            for modulus in moduli(polynomial):
+                pieces = by_remainder(polynomial, modulus)
+                if pieces is not None and self._is_zero(pieces, known):
+                    return True
+        finally:
+            self._residues = False
         return False
-
 
     # --------------------------------------------------------------------------------------------------- signs
 
@@ -113,10 +158,34 @@ class Decision:
         if selector is None or not _free_of(polynomial, selector) or self._signs > 5:
             return False
         self._signs += 1
+        asked = selector.parts[0]
         try:
-            return all(self._is_zero(_in_case(polynomial, selector, sign), known) for sign in (1, -1, 0))
+            for sign in (1, -1, 0):
+                self._assumed.append((scaled(asked, sign or 1), sign != 0))
+                try:
+                    impossible = contradictory(self._assumed)
+                    if not impossible and not self._is_zero(_in_case(polynomial, selector, sign), known):
+                        return False
+                finally:
+                    self._assumed.pop()
+            return True
         finally:
             self._signs -= 1
+
+
+def contradictory(assumed: Sequence[tuple[Polynomial, bool]]) -> bool:
+    """Can these not be > 0, or == 0, together? a > b, b > c and c >= a cannot, as linear forms of their products."""
+    zero = [_as_linear(p) for p, strict in assumed if not strict]
+    above = [_as_linear(p) for p, strict in assumed if strict]
+    return any(
+        combination({m: -c for m, c in form.items()}, [other for other in above if other is not form], zero)
+        for form in above
+    )
+
+
+def _as_linear(polynomial: Polynomial) -> Monomials:
+    """Products count as independent unknowns."""
+    return {(s.factors, s.domain) if s.factors or s.domain != EVERYWHERE else (): s.coefficient for s in polynomial}
 
 
 def _atoms(polynomial: Polynomial) -> Iterator[Atom]:
@@ -136,24 +205,37 @@ def _free_of(polynomial: Polynomial, selector: Atom) -> bool:
 
 def _in_case(polynomial: Polynomial, selector: Atom, sign: int) -> Polynomial:
     """The polynomial where what the selector asks about is positive, negative or 0."""
-    base = single(selector.parts[0])
-    nothing = base.factors[0][0] if base and len(base.factors) == 1 and base.factors[0][1] == 1 else None
+    lead = lead_of(selector.parts[0]) if sign == 0 else None
+    nothing = lead.factors[0][0] if lead is not None and len(lead.factors) == 1 and lead.factors[0][1] == 1 else None
 
     def image(inner: Atom) -> Polynomial | None:
         if inner.parts == selector.parts and inner.head in ("positive", "zero"):
             return constant(int(sign > 0 if inner.head == "positive" else sign == 0))
-        return NOTHING if sign == 0 and inner == nothing else None
+        if lead is None or inner != nothing:
+            return None
+        return scaled(rest_of(selector, lead), -1 / lead.coefficient)
 
     return rebuilt(polynomial, image)
 
 
 def decide(left: Block, right: Block, facts: Sequence[Fact], lower: Mapping[str, int]) -> bool:
     """Are the results of two blocks equal for all sizes that meet the facts? False says nothing."""
-    known = Known(lower, facts)
+    known = Known(lower, facts, picks=_picks(left, right))
     for a, b in zip(left.result.axes, right.result.axes, strict=True):
         if a != b and not known.implies_zero(Affine.of(a - b)):
             return False
     return _decided(left, right, known, unroll=False) or _decided(left, right, known, unroll=True)
+
+
+def _picks(*blocks: Block) -> dict[str, frozenset[Size]]:
+    """Which axes tensors of whole numbers select from."""
+    found: dict[str, set[Size]] = {}
+    for block in blocks:
+        for read in (r for s in block.statements for r in reads(s.expr)):
+            for index, axis in zip(read.indices, block.tensor(read.tensor).axes, strict=True):
+                if isinstance(index, Read) and index.tensor in block.inputs:
+                    found.setdefault(index.tensor, set()).add(axis)
+    return {name: frozenset(axes) for name, axes in found.items()}
 
 
 def _decided(left: Block, right: Block, known: Known, unroll: bool) -> bool:
@@ -164,7 +246,8 @@ def _decided(left: Block, right: Block, known: Known, unroll: bool) -> bool:
     known = known.extended(ranges)
     short = {l: range(a.value) for l, a in zip(letters, left.result.axes, strict=True) if unroll and is_short(a)}
     try:
-        difference = minus(Expander(left, unroll).result(letters), Expander(right, unroll).result(letters))
+        sides = [Expander(block, known.lower, unroll).result(letters) for block in (left, right)]
+        difference = minus(*sides)
         for values in product_of(*short.values()):
             put = dict(zip(short, map(Affine.of, values), strict=True))
             if not Decision(axes).is_zero(rebuilt(tuple(s.put(put) for s in difference), lambda _: None), known):

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 __all__ = ["Expander", "UnknownFormError", "inside", "is_short", "value_of"]
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce as reduce_
 from math import isinf
 
-from paperback.calculus.proof.laws import call as call_law
-from paperback.calculus.proof.laws import compared, exponential, logarithm, numbered, part, power, product
+from paperback.calculus.proof.functions import call as call_law
+from paperback.calculus.proof.functions import compared, root
+from paperback.calculus.proof.laws import exponential, logarithm, numbered, part, product, scale_of
 from paperback.calculus.proof.sums import (
     Atom,
     Domain,
@@ -76,8 +77,8 @@ def inside(form: Affine, extent: Size) -> tuple[Affine, Affine]:
 class Expander:
     """Expands the expressions of one block; with `unroll`, reducers over a few places are written out."""
 
-    def __init__(self, block: Block, unroll: bool = False) -> None:
-        self.block, self.unroll = block, unroll
+    def __init__(self, block: Block, lower: Mapping[str, int], unroll: bool = False) -> None:
+        self.block, self.lower, self.unroll = block, lower, unroll
         self.statements = {s.target: s for s in block.statements}
         self.functions = block.functions
         self._known: dict[Node, Polynomial] = {}
@@ -117,13 +118,13 @@ class Expander:
             case Scalar():
                 return atom(Atom("scalar", node.name))
             case Index():
-                return value_of(node.affine)
+                return value_of(node.affine, self.lower)
             case Add():
                 return plus(*(self.of(term) for term in node.terms))
             case Mul():
                 return product(*(self.of(factor) for factor in node.factors))
             case Pow():
-                return power(self.of(node.base), node.exponent)
+                return root(self.of(node.base), node.exponent)
             case Call():
                 return call_law(node.function, [self.of(a) for a in node.arguments])
             case Bracket():
@@ -187,7 +188,7 @@ class Expander:
         assert isinstance(index, Read)
         new = Read(read.tensor, (*read.indices[:axis], Affine.of(letter), *read.indices[axis + 1 :]), read.pad)
         extent = self.block.tensor(read.tensor).axes[axis]
-        picked = compared("==", minus(self.of(index), value_of(Affine.of(letter))))
+        picked = compared("==", minus(self.of(index), value_of(Affine.of(letter), self.lower)))
         return _over(_ranges([Binder(letter, extent)]), product(picked, self.of(_replaced(node, read, new))))
 
     # ------------------------------------------------------------------------------------------------ reducers
@@ -247,17 +248,22 @@ class Expander:
         own = frozenset(domain.letters)
         outside = tuple(s for s in body if own.isdisjoint(s.free) and not s.domain.letters)
         rest = tuple(s for s in body if s not in outside)
-        if not rest and not node.guards:
+        if not rest:
+            if node.guards:
+                raise UnknownFormError("a maximum of what does not change, under a guard")
             return scaled(outside, sign)
+        scale = abs(scale_of(rest))
+        rest = scaled(rest, 1 / scale)
         inner = single_maximum(rest)
         if inner is not None:
             rest, domain = part(inner), domain.and_(inner.domain)
-        return scaled(plus(outside, atom(_bound("max", domain, rest))), sign)
+        return scaled(plus(outside, scaled(atom(_bound("max", domain, rest)), scale)), sign)
 
     def _position(self, node: Reduce) -> Polynomial:
         domain, body = self._over_which(node, 1 if node.op == "argmax" else -1)
         own = frozenset(domain.letters)
         rest = tuple(s for s in body if not (own.isdisjoint(s.free) and not s.domain.letters))
+        rest = scaled(rest, 1 / abs(scale_of(rest))) if rest else rest
         extents = ",".join(str(b.extent) for b in node.binders)
         return atom(replace(_bound("argmax", domain, rest), name=extents))
 
@@ -299,10 +305,10 @@ def _replaced(node: Node, old: Node, new: Node) -> Node:
     return new if node is old else map_children(node, lambda child: _replaced(child, old, new))
 
 
-def value_of(affine: Affine) -> Polynomial:
+def value_of(affine: Affine, lower: Mapping[str, int]) -> Polynomial:
     """An affine form as a value."""
-    terms = (times(of_size(c), atom(Atom("index", indices=(Affine.of(letter),)))) for letter, c in affine)
-    return plus(of_size(affine.const), *terms)
+    terms = (times(of_size(c, lower), atom(Atom("index", indices=(Affine.of(letter),)))) for letter, c in affine)
+    return plus(of_size(affine.const, lower), *terms)
 
 
 def single_maximum(polynomial: Polynomial) -> Atom | None:

@@ -1,28 +1,26 @@
-"""The laws of functions that proofs know; whatever else is called is an atom, equal where its arguments are.
+"""The laws of powers, exponentials and logarithms.
 
     exp(a + b) = exp(a) exp(b)          exp(c*a) = exp(a)^c          exp(log a) = a
     log(a*b) = log a + log b            where b is surely positive
-    sigmoid, tanh, softplus, sinh ...   through exp and log
-    relu, abs, max, min, sign, step     through [p > 0] and [p == 0]
     (a*b)^n = a^n b^n                   n whole, or b surely positive
     1/(E^-1 + 1) = E/(E + 1)            common factors leave a sum before it is raised to a power
 """
 
 from __future__ import annotations
 
-__all__ = ["call", "compared", "exponential", "logarithm", "numbered", "opened", "part", "power", "product",
-    "rebuilt",
-]
+__all__ = [
+    "content_of", "exponential", "lead_of", "logarithm", "numbered", "opened", "part", "power", "product", "rest_of",
+    "scale_of",    "surely_positive",
+]  # fmt: skip
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
 from paperback.calculus.proof.sums import (
     EVERYWHERE,
     NOTHING,
+    POSITIVE,
     Atom,
-    Domain,
     Polynomial,
     Summand,
     atom,
@@ -49,7 +47,7 @@ def product(*factors: Polynomial) -> Polynomial:
 
 def opened(polynomial: Polynomial) -> Polynomial:
     """Sums to a power of 1 or more are multiplied out, and what a sum below divides is divided."""
-    if not any(inner.head in ("sum", "zero") for one in polynomial for inner, _ in one.factors):
+    if not any(inner.head in ("sum", "zero", "call") for one in polynomial for inner, _ in one.factors):
         return polynomial
     found: list[Polynomial] = []
     for one in polynomial:
@@ -67,10 +65,14 @@ def _opening(one: Summand) -> Polynomial | None:
             divided = _divided(one, inner, exponent)
             if divided is not None:
                 return divided
+        if inner.name == "cos" and exponent >= 2:
+            sine = replace(inner, name="sin")
+            rest = _with_power(one, inner, exponent - 2)
+            return times((rest,), minus(ONE, atom(sine, 2)))
         if inner.head == "zero":
-            base = single(inner.parts[0])
-            if base is not None and _contains(one, base):
-                return NOTHING
+            lead = lead_of(inner.parts[0])
+            if lead is not None and _contains(one, lead):  # where p is 0, its lead is what is left of it
+                return scaled(times((_without(one, lead),), rest_of(inner, lead)), -1)
     return None
 
 
@@ -86,23 +88,32 @@ def _contains(one: Summand, part: Summand) -> bool:
 
 def _divided(one: Summand, inner: Atom, exponent: Fraction) -> Polynomial | None:
     """`lead * D^-b = D^(1-b) - (D - lead) * D^-b` where the leading term of D divides the product."""
-    lead = _lead(inner.parts[0])
+    lead = lead_of(inner.parts[0]) if len(inner.parts[0]) > 1 else None
     if lead is None or not _contains(one, lead):
         return None
+    quotient = _without(one, lead)
+    return plus((_with_power(quotient, inner, exponent + 1),), scaled(times((quotient,), rest_of(inner, lead)), -1))
+
+
+def _without(one: Summand, part: Summand) -> Summand:
+    """The quotient by a product of atoms that it contains."""
     powers = dict(one.factors)
-    for a, e in lead.factors:
+    for a, e in part.factors:
         powers[a] -= e
-    quotient = summand(one.coefficient / lead.coefficient, powers.items(), one.domain)
-    rest = tuple(s.renewed() for s in inner.parts[0] if s is not lead)
-    return plus((_with_power(quotient, inner, exponent + 1),), scaled(times((quotient,), rest), -1))
+    return summand(one.coefficient / part.coefficient, powers.items(), one.domain)
 
 
-def _lead(polynomial: Polynomial) -> Summand | None:
+def rest_of(inner: Atom, lead: Summand) -> Polynomial:
+    """What is inside an atom but for its leading term."""
+    return tuple(s.renewed() for s in inner.parts[0] if s is not lead)
+
+
+def lead_of(polynomial: Polynomial) -> Summand | None:
     """The term of highest degree, the first of its name, if it is a plain product of atoms to whole powers."""
     def rank(one: Summand) -> tuple[Fraction, str]:
         return sum((abs(e) for _, e in one.factors), Fraction(0)), one.key
 
-    if len(polynomial) < 2:
+    if not polynomial:
         return None
     best = max(polynomial, key=rank)
     tied = [one for one in polynomial if rank(one) == rank(best)]
@@ -120,7 +131,7 @@ def power(base: Polynomial, exponent: Fraction) -> Polynomial:
         return product(*[base] * int(exponent))
     if not base:
         return atom(Atom("sum", parts=(NOTHING,)), exponent)
-    content, rest = _content(base, whole=exponent.denominator == 1)
+    content, rest = content_of(base, whole=exponent.denominator == 1)
     found = _scaled_power(content, exponent)
     one = single(rest)
     if one is not None and not one.factors and one.coefficient == 1:
@@ -164,7 +175,7 @@ def part(inner: Atom, number: int = 0) -> Polynomial:
     return tuple(s.renewed() for s in inner.parts[number])
 
 
-def _content(base: Polynomial, whole: bool) -> tuple[Summand, Polynomial]:
+def content_of(base: Polynomial, whole: bool) -> tuple[Summand, Polynomial]:
     """A factor common to all summands, and what is left: with `whole` any atom and sign, else what is positive."""
     powers: dict[Atom, Fraction] | None = None
     bound = {letter for one in base for letter in one.domain.letters}
@@ -179,20 +190,20 @@ def _content(base: Polynomial, whole: bool) -> tuple[Summand, Polynomial]:
     kept = {a: e for a, e in (powers or {}).items() if e}
     if kept:
         inverse = summand(Fraction(1), ((a, -e) for a, e in kept.items()))
-        inner, rest = _content(opened(times(base, (inverse,))), whole)
+        inner, rest = content_of(opened(times(base, (inverse,))), whole)
         return summand(inner.coefficient, (*inner.factors, *kept.items())), rest
-    scale = _scale(base) if whole else abs(_scale(base))
+    scale = scale_of(base) if whole else abs(scale_of(base))
     return summand(scale, ()), scaled(base, 1 / scale)
 
 
-def _scale(polynomial: Polynomial) -> Fraction:
+def scale_of(polynomial: Polynomial) -> Fraction:
     """The coefficient that is made 1: of the first summand by key; of several with that key, their sum decides."""
     first = min(one.key for one in polynomial)
     tied = sorted((one.coefficient for one in polynomial if one.key == first), key=lambda c: (abs(c), c))
     return tied[-1] if sum(tied) >= 0 or len(tied) == 1 else tied[0]
 
 
-# ------------------------------------------------------------------------------------------- exp, log, selectors
+# --------------------------------------------------------------------------------------------- exp and log
 
 
 def exponential(argument: Polynomial) -> Polynomial:
@@ -208,7 +219,7 @@ def exponential(argument: Polynomial) -> Polynomial:
 
 
 def logarithm(argument: Polynomial) -> Polynomial:
-    content, rest = _content(argument, whole=False) if argument else (summand(Fraction(1), ()), argument)
+    content, rest = content_of(argument, whole=False) if argument else (summand(Fraction(1), ()), argument)
     found: list[Polynomial] = []
     for inner, exponent in content.factors:
         if inner.head == "exp":
@@ -238,7 +249,7 @@ def _log_of_number(value: Fraction) -> Polynomial:
 
 
 def _is_positive(inner: Atom) -> bool:
-    return inner.head in ("exp", "size") or (inner.head == "sum" and surely_positive(inner.parts[0]))
+    return inner.head == "exp" or inner.name == POSITIVE or (inner.head == "sum" and surely_positive(inner.parts[0]))
 
 
 def surely_positive(polynomial: Polynomial) -> bool:
@@ -255,162 +266,3 @@ def surely_positive(polynomial: Polynomial) -> bool:
     loose = all(fine(one, strict=False) for one in polynomial)
     boxed = len(polynomial) == 1 and fine(polynomial[0], strict=True) and not polynomial[0].domain.zero
     return loose and (bool(strict) or boxed)
-
-
-def compared(relation: str, difference: Polynomial) -> Polynomial:
-    """`[difference relation 0]` as a polynomial of selectors."""
-    match relation:
-        case ">":
-            return _positive(difference)
-        case "<":
-            return _positive(scaled(difference, -1))
-        case ">=":
-            return minus(ONE, _positive(scaled(difference, -1)))
-        case "<=":
-            return minus(ONE, _positive(difference))
-        case "==":
-            return _zero(difference)
-    return minus(ONE, _zero(difference))
-
-
-def _positive(p: Polynomial) -> Polynomial:
-    """[p > 0]."""
-    if not p or (len(p) == 1 and not p[0].factors and p[0].domain == EVERYWHERE):
-        return ONE if p and p[0].coefficient > 0 else NOTHING
-    split = _guarded(p)
-    if split is not None:
-        return product(split[0], _positive(split[1]))
-    if surely_positive(p) and p[0].domain == EVERYWHERE:
-        return ONE
-    _, rest = _content(p, whole=False)
-    if _scale(rest) < 0:
-        flipped = scaled(rest, -1)
-        return minus(ONE, plus(_positive(flipped), _zero(flipped)))
-    return ONE if single(rest) and rest == ONE else atom(Atom("positive", parts=(numbered(rest),)))
-
-
-def _zero(p: Polynomial) -> Polynomial:
-    """[p == 0]."""
-    if not p:
-        return ONE
-    if len(p) == 1 and not p[0].factors and p[0].domain == EVERYWHERE:
-        return NOTHING
-    split = _guarded(p)
-    if split is not None:
-        return plus(minus(ONE, split[0]), product(split[0], _zero(split[1])))
-    _, rest = _content(p, whole=False)
-    rest = scaled(rest, -1) if _scale(rest) < 0 else rest
-    return NOTHING if rest == ONE else atom(Atom("zero", parts=(numbered(rest),)))
-
-
-def _guarded(p: Polynomial) -> tuple[Polynomial, Polynomial] | None:
-    """`guard * rest` where p is one product with guards or selectors in it and no letters of its own."""
-    if len(p) != 1 or p[0].domain.letters:
-        return None
-    one = p[0]
-    selectors = [(a, e) for a, e in one.factors if a.head in ("positive", "zero")]
-    if not selectors and one.domain == EVERYWHERE:
-        return None
-    guard = summand(Fraction(1), selectors, one.domain)
-    rest = summand(one.coefficient, [pair for pair in one.factors if pair not in selectors], Domain())
-    return (guard,), (rest,)
-
-
-# --------------------------------------------------------------------------------------------------- functions
-
-
-def _relu(x: Polynomial) -> Polynomial:
-    return product(x, _positive(x))
-
-
-def _maximum(a: Polynomial, b: Polynomial) -> Polynomial:
-    return plus(b, _relu(minus(a, b)))
-
-
-def _odd(name: str) -> Callable[[Polynomial], Polynomial]:
-    def of(x: Polynomial) -> Polynomial:
-        if not x:
-            return NOTHING
-        sign = 1 if _scale(x) > 0 else -1
-        return scaled(atom(Atom("call", name, parts=(numbered(scaled(x, sign)),))), sign)
-
-    return of
-
-
-def _cosine(x: Polynomial) -> Polynomial:
-    if not x:
-        return ONE
-    return atom(Atom("call", "cos", parts=(numbered(scaled(x, 1 if _scale(x) > 0 else -1)),)))
-
-
-def _sigmoid(x: Polynomial) -> Polynomial:
-    return minus(ONE, power(plus(ONE, exponential(x)), Fraction(-1)))
-
-
-_HALF = Fraction(1, 2)
-_UNARY: dict[str, Callable[[Polynomial], Polynomial]] = {
-    "exp": exponential,
-    "log": logarithm,
-    "log1p": lambda x: logarithm(plus(ONE, x)),
-    "expm1": lambda x: minus(exponential(x), ONE),
-    "sqrt": lambda x: power(x, _HALF),
-    "sigmoid": _sigmoid,
-    "tanh": lambda x: minus(scaled(_sigmoid(scaled(x, 2)), 2), ONE),
-    "softplus": lambda x: logarithm(plus(ONE, exponential(x))),
-    "sinh": lambda x: scaled(minus(exponential(x), exponential(scaled(x, -1))), _HALF),
-    "cosh": lambda x: scaled(plus(exponential(x), exponential(scaled(x, -1))), _HALF),
-    "sin": _odd("sin"),
-    "erf": _odd("erf"),
-    "cos": _cosine,
-    "tan": lambda x: product(_odd("sin")(x), power(_cosine(x), Fraction(-1))),
-    "relu": _relu,
-    "abs": lambda x: minus(scaled(_relu(x), 2), x),
-    "sign": lambda x: minus(_positive(x), _positive(scaled(x, -1))),
-    "step": lambda x: minus(ONE, _positive(scaled(x, -1))),
-}
-
-
-def rebuilt(polynomial: Polynomial, image: Callable[[Atom], Polynomial | None]) -> Polynomial:
-    """The polynomial with atoms replaced, inside other atoms too; None keeps an atom."""
-    found: list[Polynomial] = []
-    for one in polynomial:
-        factors = [_rebuilt_factor(inner, exponent, image) for inner, exponent in one.factors]
-        whole = product((replace(one, factors=(), domain=EVERYWHERE),), *factors)
-        found.append(tuple(replace(s, domain=one.domain.and_(s.domain)) for s in whole))
-    return plus(*found)
-
-
-def _rebuilt_factor(inner: Atom, exponent: Fraction, image: Callable[[Atom], Polynomial | None]) -> Polynomial:
-    new = image(inner)
-    if new is not None:
-        return power(new, exponent)
-    if not inner.parts:
-        return atom(inner, exponent)
-    parts = [rebuilt(part(inner, number), image) for number in range(len(inner.parts))]
-    if all(numbered(new) == old for new, old in zip(parts, inner.parts, strict=True)):
-        return atom(inner, exponent)
-    match inner.head:
-        case "exp":
-            return exponential(scaled(parts[0], exponent))
-        case "log":
-            return power(logarithm(parts[0]), exponent)
-        case "sum":
-            return power(parts[0], exponent)
-        case "positive":
-            return _positive(parts[0])
-        case "zero":
-            return _zero(parts[0])
-        case "call":
-            return power(call(inner.name, parts), exponent)
-    return atom(replace(inner, parts=tuple(numbered(p) for p in parts)), exponent)
-
-
-def call(name: str, arguments: list[Polynomial]) -> Polynomial:
-    """A function of polynomials."""
-    if name == "max":
-        return _maximum(*arguments)
-    if name == "min":
-        return scaled(_maximum(*(scaled(a, -1) for a in arguments)), -1)
-    if name in _UNARY:
-        return _UNARY[name](arguments[0])
-    return atom(Atom("call", name, parts=tuple(numbered(a) for a in arguments)))

@@ -42,6 +42,14 @@ class Matcher:
         a, b = a.renewed(), b.renewed()
         return any(self._maps(a, b, guess, known) for guess in islice(self._guesses(a, b, known), _GUESSES))
 
+    def aligned(self, a: Summand, b: Summand, known: Known) -> Summand | None:
+        """b over the letters of a, if its domain is that of a under some guess."""
+        b = b.renewed()
+        for guess in islice(self._guesses(a, b, known), _GUESSES):
+            if self._same_domain(a, b, guess, known):
+                return replace(b.put(guess), domain=a.domain)
+        return None
+
     def facts(self, one: Summand) -> list[Affine]:
         """Reads are in range."""
         found: list[Affine] = []
@@ -50,6 +58,9 @@ class Matcher:
                 for form, axis in zip(inner.indices, self.axes.get(inner.name, ()), strict=False):
                     found += inside(form, axis)
         return found
+
+    def pairings(self, a: Summand, b: Summand) -> Iterator[list[tuple[Atom, Atom]]]:
+        return islice(_pairings(a.factors, b.factors), _GUESSES)
 
     # ------------------------------------------------------------------------------------------------- guesses
 
@@ -85,6 +96,13 @@ class Matcher:
     # -------------------------------------------------------------------------------------------- verification
 
     def _maps(self, a: Summand, b: Summand, guess: Mapping[Letter, Affine], known: Known) -> bool:
+        if not self._same_domain(a, b, guess, known):
+            return False
+        inner = known.extended((*a.domain.at_least, *self.facts(a)), a.domain.zero)
+        return self.factors_equal(a.factors, b.put(guess).factors, inner)
+
+    def _same_domain(self, a: Summand, b: Summand, guess: Mapping[Letter, Affine], known: Known) -> bool:
+        """Is the guess a bijection of one domain onto the other?"""
         ours, theirs = set(a.domain.letters), set(b.domain.letters)
         if any(not theirs.isdisjoint(value.letters) for value in guess.values()):
             return False
@@ -94,17 +112,15 @@ class Matcher:
         if any(letter not in back for letter in ours):
             return False
         inner = known.extended((*a.domain.at_least, *self.facts(a)), a.domain.zero)
-        if not self._covers(inner, moved.domain):
+        if not self.covers(inner, moved.domain):
             return False
         outer = known.extended((*b.domain.at_least, *self.facts(b)), b.domain.zero)
-        if not self._covers(outer, a.domain.substitute(back)):
-            return False
-        return self._factors(a.factors, moved.factors, inner)
+        return self.covers(outer, a.domain.substitute(back))
 
-    def _covers(self, known: Known, domain: Domain) -> bool:
+    def covers(self, known: Known, domain: Domain) -> bool:
         return all(known.implies(f) for f in domain.at_least) and all(known.implies_zero(f) for f in domain.zero)
 
-    def _factors(self, ours: Factors, theirs: Factors, known: Known) -> bool:
+    def factors_equal(self, ours: Factors, theirs: Factors, known: Known) -> bool:
         left = list(theirs)
         for pair in [p for p in ours if p in theirs]:
             left.remove(pair)
@@ -155,9 +171,9 @@ class Matcher:
                 continue
             inner = known.extended(a.domain.at_least, a.domain.zero)
             outer = known.extended(b.domain.at_least, b.domain.zero)
-            if not self._covers(inner, b.domain.substitute(guess)):
+            if not self.covers(inner, b.domain.substitute(guess)):
                 continue
-            if not self._covers(outer, a.domain.substitute(back)):
+            if not self.covers(outer, a.domain.substitute(back)):
                 continue
             p = tuple(s.renewed() for s in a.parts[0])
             q = tuple(s.put(guess).renewed() for s in b.parts[0])
@@ -180,7 +196,7 @@ def _pairings(ours: Factors, theirs: Factors) -> Iterator[list[tuple[Atom, Atom]
         for inner, exponent in factors:
             if inner.indices or inner.parts:
                 groups.setdefault((inner.key, exponent), ([], []))[side].append(inner)
-    choices = [[list(zip(a, order, strict=True)) for order in permutations(b)] for a, b in groups.values()]
+    choices = [[list(zip(a, order, strict=False)) for order in permutations(b)] for a, b in groups.values()]
     for choice in product(*choices):
         yield [pair for group in choice for pair in group]
 

@@ -37,6 +37,7 @@ class Known:
 
     lower     least values of names of sizes (1 where not given)
     facts     of the sizes
+    picks     tensors of whole numbers -> the axes that they select from: they are in range
     """
 
     def __init__(
@@ -45,9 +46,11 @@ class Known:
         facts: Iterable[Fact] = (),
         at_least: Iterable[Affine] = (),
         zero: Iterable[Affine] = (),
+        picks: Mapping[str, frozenset[Size]] | None = None,
     ) -> None:
         self.lower = dict(lower or {})
         self.facts = tuple(facts)
+        self.picks = picks or {}
         self.at_least = tuple(dict.fromkeys(at_least))
         self.zero = tuple(dict.fromkeys(zero))
         self._answers: dict[Affine, bool] = {}
@@ -56,7 +59,7 @@ class Known:
         at_least, zero = tuple(at_least), tuple(zero)
         if not at_least and not zero:
             return self
-        return Known(self.lower, self.facts, (*self.at_least, *at_least), (*self.zero, *zero))
+        return Known(self.lower, self.facts, (*self.at_least, *at_least), (*self.zero, *zero), self.picks)
 
     @cached_property
     def _sizes(self) -> tuple[list[Affine], list[Affine]]:

@@ -17,7 +17,7 @@ from paperback.calculus.proof.expand import value_of
 from paperback.calculus.proof.laws import product
 from paperback.calculus.proof.linear import divided
 from paperback.calculus.proof.positive import Known
-from paperback.calculus.proof.sums import NOTHING, Domain, Polynomial, Summand, plus, summand, times
+from paperback.calculus.proof.sums import NOTHING, Atom, Domain, Polynomial, Summand, plus, summand, times
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.size import Size
 
@@ -30,7 +30,7 @@ def simplified(polynomial: Iterable[Summand], known: Known) -> Polynomial:
 
 
 def _simplified(one: Summand, known: Known) -> Polynomial:
-    for rule in (_constant_forms, _digits, _determined, _values, _slots, _floors, _counted):
+    for rule in (_constant_forms, _digits, _determined, _paired, _values, _slots, _floors, _counted, _picked):
         found = rule(one, known)
         if found is not None:
             return simplified(found, known)
@@ -50,6 +50,7 @@ def _constant_forms(one: Summand, known: Known) -> Polynomial | None:
             reduced = _reduced(form, is_equation)
             if reduced is None:
                 return NOTHING
+            reduced = _without_factor(reduced, known) if is_equation else reduced
             if reduced.is_size:
                 size = reduced.const
                 if is_equation and not size:
@@ -79,6 +80,33 @@ def _reduced(form: Affine, is_equation: bool) -> Affine | None:
         return None
     terms = tuple((letter, c.divided_by(divisor) or c) for letter, c in form)
     return Affine(terms, (rest.divided_by(divisor) or Size()) + form.const.constant // divisor)
+
+
+def _without_factor(form: Affine, known: Known) -> Affine:
+    """An equation without a size that all its terms have: s*i - s*j == 0 says i == j."""
+    for c in (c for _, c in form.terms[:1] if not c.is_int):
+        terms = [(letter, divided(slope, c)) for letter, slope in form]
+        const = divided(form.const, c)
+        if const is not None and all(slope is not None for _, slope in terms) and known.is_positive(c):
+            return Affine(tuple((letter, slope) for letter, slope in terms if slope is not None), const)
+    return form
+
+
+def _paired(one: Summand, known: Known) -> Polynomial | None:
+    """2*q == e and 2*r == e say that q == r."""
+    own = one.domain.letters
+    for place, f in enumerate(one.domain.zero):
+        for g in one.domain.zero[:place]:
+            for difference in (f - g, f + g):
+                if len(difference.terms) != 2 or not set(difference.letters) <= set(own):
+                    continue
+                reduced = _reduced(difference, True)
+                if reduced is not None:
+                    reduced = _without_factor(reduced, known)
+                    if all(c in (_ONE, -_ONE) for _, c in reduced):
+                        zero = tuple(z for z in one.domain.zero if z is not f)
+                        return (replace(one, domain=replace(one.domain, zero=(*zero, reduced))),)
+    return None
 
 
 def _determined(one: Summand, known: Known) -> Polynomial | None:
@@ -139,7 +167,7 @@ def _values(one: Summand, known: Known) -> Polynomial | None:
             if exponent.denominator != 1 or exponent < 0:
                 return None
             rest = summand(one.coefficient, [(a, e) for a, e in one.factors if a != inner])
-            found = product((rest,), *[value_of(inner.indices[0])] * int(exponent))
+            found = product((rest,), *[value_of(inner.indices[0], known.lower)] * int(exponent))
             return tuple(s.where(one.domain) for s in found)
     return None
 
@@ -226,8 +254,41 @@ def _counted(one: Summand, known: Known) -> Polynomial | None:
             kept = (*kept, count - 1)
         letters = tuple(l for l in one.domain.letters if l != letter)
         rest = replace(one, domain=Domain(letters, kept, one.domain.zero))
-        return times((rest,), value_of(count))
+        return times((rest,), value_of(count, known.lower))
     return None
+
+
+def _picked(one: Summand, known: Known) -> Polynomial | None:
+    """sum(v) [id[t] == v] is 1 where id selects from an axis that v runs over."""
+    for inner, exponent in one.factors:
+        if inner.head != "zero" or exponent != 1:
+            continue
+        others = [a for a, _ in one.factors if a != inner]
+        for letter in one.domain.letters:
+            forms = [form for form in one.domain.constraints if form.coefficient(letter)]
+            if any(letter in a.letters for a in others) or not (tensor := _selects(inner, letter)):
+                continue
+            for axis in known.picks.get(tensor, ()):
+                if set(forms) == {Affine.of(letter), Affine.of(axis - 1) - letter}:
+                    domain = Domain(
+                        tuple(l for l in one.domain.letters if l != letter),
+                        tuple(f for f in one.domain.at_least if f not in forms),
+                        one.domain.zero,
+                    )
+                    return (summand(one.coefficient, [(a, e) for a, e in one.factors if a != inner], domain),)
+    return None
+
+
+def _selects(selector: Atom, letter: Letter) -> str:
+    """The tensor id of a selector [id[t] == letter], "" for another selector."""
+    terms = selector.parts[0]
+    if len(terms) != 2 or terms[0].coefficient != -terms[1].coefficient:
+        return ""
+    plain = [one for one in terms if len(one.factors) == 1 and one.factors[0][1] == 1 and one.domain == Domain()]
+    atoms = [one.factors[0][0] for one in plain]
+    index = [a for a in atoms if a.head == "index" and a.indices[0] == Affine.of(letter)]
+    read = [a for a in atoms if a.head == "read" and letter not in a.letters]
+    return read[0].name if index and read else ""
 
 
 def _tightest(bounds: list[Affine], sign: int, known: Known) -> Affine | None:

@@ -12,8 +12,8 @@ whatever their letters were called; letters of a summand are its own.
 from __future__ import annotations
 
 __all__ = [
-    "NOTHING", "Atom", "Domain", "Polynomial", "Summand", "atom", "collected", "constant", "minus", "of_size", "plus",
-    "scaled", "single", "times",
+    "EVERYWHERE", "NOTHING", "POSITIVE", "Atom", "Domain", "Polynomial", "Summand", "atom", "collected", "constant",
+    "minus", "of_size", "plus", "scaled", "single", "summand", "times",
 ]  # fmt: skip
 
 from collections.abc import Iterable, Mapping
@@ -28,6 +28,7 @@ from paperback.notation.size import Size
 
 Polynomial: TypeAlias = "tuple[Summand, ...]"
 NOTHING: Polynomial = ()
+POSITIVE = "> 0"  # the name of a size that is never 0
 
 
 @dataclass(frozen=True)
@@ -219,11 +220,12 @@ def atom(inner: Atom, exponent: int | Fraction = 1) -> Polynomial:
     return (Summand(Fraction(1), ((inner, Fraction(exponent)),)),)
 
 
-def of_size(size: Size) -> Polynomial:
-    """A size as a polynomial whose atoms are its names and quotients."""
+def of_size(size: Size, lower: Mapping[str, int]) -> Polynomial:
+    """A size as a polynomial whose atoms are its names and quotients; names are positive but for those `lower` says."""
     found = []
     for monomial, coefficient in size.terms:
-        factors = ((Atom("size", name=str(a), size=a), Fraction(1)) for a in monomial)
+        names = (POSITIVE if isinstance(a, str) and lower.get(a, 1) > 0 else "" for a in monomial)
+        factors = ((Atom("size", name, size=a), Fraction(1)) for a, name in zip(monomial, names, strict=True))
         found.append(summand(Fraction(coefficient), factors))
     return tuple(found)
 
@@ -278,5 +280,3 @@ def collected(summands: Iterable[Summand]) -> Polynomial:
         found[key] = one if known is None else replace(known, coefficient=known.coefficient + one.coefficient)
     return tuple(one for one in found.values() if one.coefficient)
 
-
-__all__ += ["EVERYWHERE", "summand"]
