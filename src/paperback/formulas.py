@@ -162,7 +162,7 @@ class Formula:
     def source(
         self,
         target: str = "numpy",
-        what: str = "forward",
+        what: str | Sequence[str] = "forward",
         wrt: str | Sequence[str] | None = None,
         *,
         name: str | None = None,
@@ -172,7 +172,8 @@ class Formula:
 
         target    "numpy", "torch" or "jax"; the text imports nothing else
         what      "forward"; "vjp", from the inputs and the cotangent to the gradients by `wrt`; "jvp", from the inputs
-                  and tangents of `wrt`; "derivative", the Jacobian by the one input `wrt`
+                  and tangents of `wrt`; "derivative", the Jacobian by the one input `wrt`; "autograd" (torch) and
+                  "custom_vjp" (jax), forward and VJP as one differentiable function; or several of the first four
         wrt       inputs that hold floats; all of them where None
         name      what the function is called; a vjp of f is f_vjp
         finite    whether masks may become factors, so that a masked sum stays a matrix product: equal where arrays hold
@@ -213,6 +214,14 @@ class Formula:
         if layout == "denominator":
             jacobian = derive.rotated(jacobian, len(over.inputs[wrt].axes))
         return self._derived(jacobian)
+
+    def hessian(self, wrt: str, wrt2: str | None = None) -> Formula:
+        """The derivative by `wrt` of which the derivative by `wrt2` (`wrt` again where None) is taken.
+
+        `d2[o, s, t]`: axes of the output, of `wrt`, of `wrt2`; of a scalar result the Hessian matrix.
+        """
+        second = self.derivative(wrt).derivative(wrt2 or wrt)
+        return self.derivative(wrt)._derived(derive.without_copies(second.block))
 
     def vjp(self, wrt: str) -> Formula:
         """The gradient of `sum(dy * y)` by one input, as a Formula over the inputs and the cotangent dy."""

@@ -115,6 +115,19 @@ def test_derive_prints_formulas() -> None:
     assert set(found["wrt"]) == {"x", "w"} and set(found["wrt"]["x"]) == {"derivative", "vjp", "jvp"}
 
 
+def test_derive_prints_one_derivative_in_the_form_that_is_asked_for() -> None:
+    cube = "y = sum(i) x[i]^3"
+    assert "hessian by x\nddy_dx_dx[t,u] = 6*[u == t]*x[t]" in run("derive", cube, "--what", "hessian").stdout
+    assert r"\sum_{i} x_{i}^{3}" in run("derive", cube, "--what", "forward", "--as", "latex").stdout
+    for form in ("numpy", "torch", "jax"):
+        found = result(run("derive", cube, "--as", form, "--name", "cube", "--json"))
+        assert all(f"def {name}(x" in found["source"] for name in ("cube", "cube_vjp", "cube_jvp"))
+        compile(found["source"], form, "exec")
+    by_w = run("derive", "y[i] = sum(p) x[s*i+p]*w[p]", "--sizes", "s=2, P=3", "--axes", "w=P", "--what", "vjp",
+               "--wrt", "w", "--as", "numpy").stdout  # fmt: skip
+    assert "def vjp(x, w, dy):" in by_w and "return dw" in by_w
+
+
 def test_training_on_files(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for part, count in (("train", 60), ("t10k", 20)):

@@ -9,7 +9,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Backward", "backward", "derivative", "jvp", "live", "reverse", "rotated", "vjp", "vjps"]
+__all__ = [
+    "Backward", "backward", "derivative", "jvp", "live", "reverse", "rotated", "vjp", "vjps",
+    "without_copies",
+]  # fmt: skip
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +29,7 @@ from paperback.notation.affine import Affine, Letter
 from paperback.notation.block import Block
 from paperback.notation.expr import Add, Binder, Call, Node, Read, Reduce, Statement, Tensor, add
 from paperback.notation.size import Size
-from paperback.notation.walk import map_children, nodes, reads, substitute
+from paperback.notation.walk import map_children, nodes, reads, rename_tensors, substitute
 
 
 def _active(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
@@ -263,6 +266,22 @@ def rotated(block: Block, count: int) -> Block:
     binders = (*result.binders[-count:], *result.binders[:-count]) if count else result.binders
     turned = replace(result, left=tuple(left), axes=tuple(axes), binders=binders)
     return replace(block, statements=(*block.statements[:-1], turned))
+
+
+def without_copies(block: Block) -> Block:
+    """The block without statements that copy a tensor, `b[i] = a[i]`, but for the result: a is read in their place."""
+    names: dict[str, str] = {}
+    kept = []
+    for statement in block.statements:
+        statement = replace(statement, expr=rename_tensors(statement.expr, names))
+        expr = statement.expr
+        copies = isinstance(expr, Read) and expr.indices == statement.left and expr.pad is None and statement.is_plain
+        whole = isinstance(expr, Read) and copies and block.tensor(expr.tensor).axes == statement.axes
+        if isinstance(expr, Read) and whole and statement.target != block.result.target:
+            names[statement.target] = expr.tensor
+        else:
+            kept.append(statement)
+    return replace(block, statements=tuple(kept))
 
 
 def _derived(statement: Statement, name: str, terms: Iterable[Term], more: tuple[Binder, ...]) -> Statement:

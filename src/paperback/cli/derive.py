@@ -1,55 +1,114 @@
-"""`paperback derive`: a formula in, its derivative out."""
+"""`paperback derive`: a formula in; its derivatives out, as formulas, LaTeX or source text."""
 
 from __future__ import annotations
 
 __all__ = ["derive"]
 
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from paperback.cli.job import Say, job
-from paperback.cli.options import Command, OneOf, refuse
-from paperback.formulas import formula
+from paperback.cli.options import Command, OneOf, needs, refuse
+from paperback.engines.emit import TARGETS
+from paperback.formulas import Formula, formula
+
+_DERIVATIVES: Mapping[str, Callable[[Formula, str], Formula]] = {
+    "jacobian": lambda given, name: given.derivative(name),
+    "vjp": lambda given, name: given.vjp(name),
+    "jvp": lambda given, name: given.jvp(name),
+    "hessian": lambda given, name: given.hessian(name),
+}
+_USUAL = {"derivative": "jacobian", "vjp": "vjp", "jvp": "jvp"}
+FORMS = ("text", "latex", *TARGETS)
 
 
 @click.command(cls=Command)
 @click.argument("text", metavar="FORMULA")
 @click.option("--wrt", multiple=True, help="The input to differentiate by; may be repeated. Default: every input.")
+@click.option("--what", type=OneOf(("forward", *_DERIVATIVES)),
+              help="One derivative, or the formula itself. Default: jacobian, VJP and JVP.")
+@click.option("--as", "form", type=OneOf(FORMS), default="text", show_default=True,
+              help="How it is written; numpy, torch and jax are source text.")
+@click.option("--name", metavar="NAME", help="With --as numpy, torch or jax: the name of the function.")
 @click.option("--axes", multiple=True, metavar='"x=H W R"', help="The axes of a tensor; may be repeated.")
 @click.option("--size", multiple=True, metavar="s=2", help="A size that is known; may be repeated.")
+@click.option("--sizes", metavar='"H=28 W=28"', help="Several sizes that are known.")
 @click.option("--base", type=OneOf(("0", "1")), help="Where the indices of a formula in LaTeX begin. Default: 0.")
 @job
 def derive(
-    say: Say, text: str, wrt: tuple[str, ...], axes: tuple[str, ...], size: tuple[str, ...], base: str | None
+    say: Say,
+    text: str,
+    wrt: tuple[str, ...],
+    what: str | None,
+    form: str,
+    name: str | None,
+    axes: tuple[str, ...],
+    size: tuple[str, ...],
+    sizes: str | None,
+    base: str | None,
 ) -> tuple[dict[str, Any], int]:
-    """The derivative, the VJP and the JVP of a FORMULA, in plain text or LaTeX, as formulas.
+    """The derivatives of a FORMULA, in plain text or LaTeX: its Jacobian, VJP and JVP.
 
     Example: paperback derive "y[o] = sum(i) x[i]*w[i,o] + b[o]" --wrt x
+
+    Example: paperback derive "y[i] = sum(p) x[2*i+p]*w[p]" --what vjp --as torch
     """
+    needs("--wrt", wrt or None, what != "forward", "a matter of derivatives, and --what forward is none")
+    needs("--name", name, form in TARGETS, "the name of a function, which --as numpy, torch and jax write")
+    given = formula(text, base=None if base is None else int(base), **_declared(axes, size, sizes))
+    by = wrt or _floats(given)
+    report: dict[str, Any] = {"command": "derive", "formula": str(given), "as": form}
+    if form in TARGETS:
+        report["source"] = _source(given, form, what, by, name)
+        say(report["source"].rstrip())
+        return {**report, "wrt": list(by)}, 0
+    write = Formula.latex if form == "latex" else str
+    if what == "forward":
+        say(write(given))
+        return {**report, "wrt": {}}, 0
+    asked = {what: what} if what else _USUAL
+    found = {n: {label: write(_DERIVATIVES[kind](given, n)) for label, kind in asked.items()} for n in by}
+    say(write(given))
+    for name_, formulas in found.items():
+        for label, shown in formulas.items():
+            say(f"\n{label} by {name_}\n{shown}")
+    return {**report, "wrt": found}, 0
+
+
+def _source(given: Formula, form: str, what: str | None, by: Sequence[str], name: str | None) -> str:
+    """Source text: one function for each derivative, a vjp or jvp by all inputs at once."""
+    if what == "jacobian":
+        return "\n\n".join(given.source(form, "derivative", n, name=name) for n in by)
+    if what == "hessian":
+        return "\n\n".join(given.hessian(n).source(form, name=name and f"{name}_hessian") for n in by)
+    if what == "forward":
+        return given.source(form, name=name)
+    return given.source(form, what or ("forward", "vjp", "jvp"), by, name=name)
+
+
+def _floats(given: Formula) -> list[str]:
+    return [name for name, tensor in given.block.inputs.items() if not tensor.integer]
+
+
+def _declared(axes: tuple[str, ...], size: tuple[str, ...], sizes: str | None) -> dict[str, Any]:
+    """What the options say of axes and sizes."""
     declared: dict[str, Any] = dict(_pair("--axes", item) for item in axes)
-    for name, value in (_pair("--size", item) for item in size):
+    numbers = [("--size", item) for item in size]
+    numbers += [("--sizes", item) for item in re.split(r"[,\s]+", sizes or "") if item]
+    for option, item in numbers:
+        name, value = _pair(option, item)
         if not value.isdecimal():
-            refuse("--size", f"{name} needs a whole number, found {value}; write for example --size {name}=2")
+            refuse(option, f"{name} needs a whole number, found {value}; write for example {option} {name}=2")
         declared[name] = int(value)
-    given = formula(text, base=None if base is None else int(base), **declared)
-    found: dict[str, dict[str, str]] = {}
-    for name in wrt or given.inputs:
-        found[name] = {
-            "derivative": str(given.derivative(name)),
-            "vjp": str(given.vjp(name)),
-            "jvp": str(given.jvp(name)),
-        }
-    say(str(given))
-    for name, formulas in found.items():
-        for what, shown in formulas.items():
-            say(f"\n{what} by {name}\n{shown}")
-    return {"command": "derive", "formula": str(given), "wrt": found}, 0
+    return declared
 
 
 def _pair(option: str, item: str) -> tuple[str, str]:
     name, equals, value = item.partition("=")
     if not equals or not name.strip():
-        example = '"x=H W"' if option == "--axes" else "s=2"
+        example = {"--axes": '"x=H W"', "--sizes": '"H=28 W=28"'}.get(option, "s=2")
         refuse(option, f"needs a name, = and its value, found {item}; write for example {option} {example}")
     return name.strip(), value.strip()

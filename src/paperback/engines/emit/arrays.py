@@ -113,6 +113,8 @@ class Arrays(Scope):
                 coefficient *= factor.value
             elif isinstance(factor, Pow) and factor.exponent == -1:
                 below.append(self.value(factor.base))
+            elif isinstance(factor, Pow) and factor.exponent == Fraction(-1, 2) and self._divides_by_roots(factor):
+                below.append(self.value(Pow(factor.base, Fraction(1, 2))))
             else:
                 above.append(self.value(factor))
         return self.multiplied(coefficient, above, below)
@@ -125,9 +127,10 @@ class Arrays(Scope):
         below = [self.short("divisor", v) for v in below]
         values = [*above, *below]
         letters = self.union(values)
-        texts = [self.align(v, letters).at(PRODUCT if k == 0 else UNARY) for k, v in enumerate(above)]
         negative = coefficient < 0
         numerator, denominator = abs(coefficient.numerator), coefficient.denominator
+        first = PRODUCT if numerator == 1 else UNARY
+        texts = [self.align(v, letters).at(UNARY if k else first) for k, v in enumerate(above)]
         if numerator != 1 or not texts:
             if not texts and not below:
                 return number(coefficient)
@@ -138,13 +141,16 @@ class Arrays(Scope):
         if denominator != 1:
             text += f" / {denominator}"
         if negative:
-            first = above[0].binds >= PRODUCT if above and numerator == 1 else True
-            text = f"-{text}" if first else f"-({text})"
+            text = f"-{text}"
         single = len(values) == 1 and coefficient == 1 and not below
         binds = values[0].binds if single else PRODUCT
         if single:
             text = self.align(values[0], letters).text
         return Value(text, letters, binds, "int" if whole else "float", all(v.plain for v in values))
+
+    def _divides_by_roots(self, factor: Pow) -> bool:
+        """NumPy has no reciprocal root, so that 1/sqrt(v) is a divisor where it is not used again."""
+        return self.dialect.name == "numpy" and self.uses[factor] < 2
 
     def _power(self, node: Pow) -> Value:
         base = self.floats(self.value(node.base))
@@ -172,8 +178,8 @@ class Arrays(Scope):
             return Value(f"{plain_name(name)}({', '.join(texts)})", letters)
         if name in ("max", "min") and self.dialect.name == "torch" and any(a.plain for a in arguments):
             moved, bound = (texts[1], texts[0]) if arguments[0].plain else texts
-            return Value(f"torch.clamp({moved}, {name}={bound})".replace("max=", "<").replace("min=", "max=")
-                         .replace("<", "min="), letters)  # fmt: skip
+            side = {"max": "min", "min": "max"}[name]  # at least, at most
+            return Value(f"torch.clamp({moved}, {side}={bound})", letters)
         if name == "softplus" and self.dialect.name == "torch":
             texts = [self.align(arguments[0], letters).at(ATOM)]
         text = self.dialect.call(name, *texts)

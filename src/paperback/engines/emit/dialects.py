@@ -54,7 +54,7 @@ class Dialect:
         return f"{text}.{op}(axis=-1)"
 
     def logsumexp(self, text: str, axes: Sequence[int]) -> str:
-        return f"logsumexp({text}, axis={_axes(axes)})"
+        return f"_logsumexp({text}, axis={_axes(axes)})"
 
     def einsum(self, spec: str, operands: Sequence[str]) -> str:
         return f'{self.np}.einsum("{spec}", {", ".join(operands)}, optimize=True)'
@@ -106,23 +106,23 @@ class NumPy(Dialect):
     }
     functions = {
         **{name: f"np.{name}({{}})" for name in _SHARED},
-        "rsqrt": "1 / np.sqrt({})", "sigmoid": "sigmoid({})", "softplus": "np.logaddexp({}, 0)",
-        "relu": "np.maximum({}, 0)", "erf": "erf({})", "max": "np.maximum({}, {})", "min": "np.minimum({}, {})",
+        "rsqrt": "1 / np.sqrt({})", "sigmoid": "_sigmoid({})", "softplus": "np.logaddexp({}, 0)",
+        "relu": "np.maximum({}, 0)", "erf": "_erf({})", "max": "np.maximum({}, {})", "min": "np.minimum({}, {})",
         "pi": "np.pi", "inf": "np.inf",
     }  # fmt: skip
     helpers = {
-        "sigmoid": '''def sigmoid(x):
+        "_sigmoid": '''def _sigmoid(x):
     """1 / (1 + exp(-x)), without overflow."""
     e = np.exp(-np.abs(x))
     return np.where(x < 0, e, 1) / (1 + e)''',
-        "logsumexp": '''def logsumexp(x, axis):
+        "_logsumexp": '''def _logsumexp(x, axis):
     """log(sum(exp(x))), without overflow; -inf where every x is."""
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
         return np.log(np.exp(x - top).sum(axis=axis)) + top.squeeze(axis=axis)''',
-        "erf": '''def erf(x):
-    """2/sqrt(pi) * exp(-x^2) * sum(n) x * (2 x^2)^n / (1 * 3 * ... * (2 n + 1)): no term is negative."""
+        "_erf": '''def _erf(x):
+    """2/sqrt(pi) * exp(-x^2) * sum(n) x * (2 x^2)^n / (1*3*...*(2n+1)), no term of it negative."""
     x = np.clip(x, -6, 6)
     total = term = x
     for n in range(1, 120):

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-__all__ = ["TARGETS", "Part", "emit"]
+__all__ = ["TARGETS", "Function", "Part", "emit", "module"]
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,6 +59,7 @@ class Part:
     finite    may it assume that its arrays hold finite numbers? (masks then go into one factor of a product)
     title     the first line of its docstring
     of        the formula in its docstring, where that is not its own statements
+    of_inputs the arguments whose gradients the results are
     """
 
     name: str
@@ -68,12 +69,13 @@ class Part:
     title: str
     finite: bool = False
     of: Block | None = None
+    of_inputs: tuple[str, ...] = ()
 
 
 def emit(parts: Sequence[Part], target: str) -> str:
     """The source of one function or several, with imports and helper functions above."""
     dialect = DIALECTS[target]
-    functions = [_Function(part, dialect).text() for part in parts]
+    functions = [Function(part, dialect).text for part in parts]
     return module(dialect, functions)
 
 
@@ -85,7 +87,9 @@ def module(dialect: Dialect, functions: Sequence[str]) -> str:
     return "\n".join(imports) + ("\n\n\n" if imports else "") + whole + "\n"
 
 
-class _Function:
+class Function:
+    """One function: its text, and what it takes (`keywords` by name: sizes that no array gives, open functions)."""
+
     def __init__(self, part: Part, dialect: Dialect) -> None:
         self.part, self.dialect = part, dialect
         block = part.block
@@ -102,8 +106,11 @@ class _Function:
         self.sizes = {n for t in part.inputs.values() for axis in t.axes for n in axis.names} | block.size_names
         self.scope.taken |= {size_name(n) for n in self.sizes} | {"like"}
         self.scope.taken |= {plain_name(n) for n in (*block.scalars, *block.functions)}
+        self.arguments = [names[name] for name in part.inputs] + [plain_name(s) for s in block.scalars]
+        self.keywords: list[str] = []
+        self.text = self._text()
 
-    def text(self) -> str:
+    def _text(self) -> str:
         scope, part = self.scope, self.part
         for statement in part.block.statements:
             scope.name_extents(binders_of(statement))
@@ -113,10 +120,8 @@ class _Function:
         returned = ", ".join(scope.tensors[name] for name in part.results)
         body.append(f"    return {returned}")
         head, free = self._head(body)
-        arguments = [scope.tensors[name] for name in part.inputs] + [plain_name(s) for s in part.block.scalars]
-        keywords = [*free, *(plain_name(f) for f in part.block.functions)]
-        if keywords:
-            arguments += ["*", *keywords]
+        self.keywords = [*free, *(plain_name(f) for f in part.block.functions)]
+        arguments = [*self.arguments, *(["*", *self.keywords] if self.keywords else [])]
         define = wrapped(f"def {part.name}({', '.join(arguments)}):", "")
         if len(define) == 1 and len(define[0]) > WIDTH:
             inside = wrapped(f"def {part.name}({', '.join(arguments)})", "")
@@ -127,9 +132,9 @@ class _Function:
         part = self.part
         shapes = [f"{self.scope.tensors[n]} {_shape(t.axes)}" for n, t in part.inputs.items()]
         results = {s.target: s.axes for s in part.block.statements}
-        given = ", ".join(f"{self.scope.tensors[n]} {_shape(results[n])}" for n in part.results)
+        given = [f"{self.scope.tensors[n]} {_shape(results[n])}" for n in part.results]
         said = [part.title, "", *_folded(equations(part.of or part.block), "    "), ""]
-        said += wrap(f"{', '.join(shapes) or 'nothing'} -> {given}", WIDTH - 4, break_long_words=False)
+        said += _signature(shapes, given)
         quoted = [line.replace("\\", "\\\\").replace('"""', "'''") for line in said]
         yield f'    """{quoted[0]}'
         yield from (f"    {line}" if line else "" for line in quoted[1:])
@@ -274,6 +279,21 @@ def _fact(fact: Fact) -> str:
     if fact.relation == "|":
         return f"{size_text(fact.size, UNARY)} % {size_text(fact.modulus, ATOM)} == 0"
     return relation_text(fact.relation, fact.size)
+
+
+def _signature(given: Sequence[str], results: Sequence[str]) -> list[str]:
+    """What comes in and what goes out, on one line or on several."""
+    line = f"{', '.join(given) or 'nothing'} -> {', '.join(results)}"
+    if len(line) <= WIDTH - 4:
+        return [line]
+    found: list[str] = []
+    for words, last in ((given, " ->"), (results, "")):
+        found.append("")
+        for word in [*(f"{word}," for word in words[:-1]), f"{words[-1]}{last}"]:
+            if len(found[-1]) + len(word) + 1 > WIDTH - 4:
+                found.append("")
+            found[-1] = f"{found[-1]} {word}".strip()
+    return found
 
 
 def _shape(axes: Sequence[Size]) -> str:

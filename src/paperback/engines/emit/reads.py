@@ -18,7 +18,7 @@ __all__ = ["read"]
 from dataclasses import dataclass
 from fractions import Fraction
 
-from paperback.engines.emit.scope import Scope
+from paperback.engines.emit.scope import LONG, Scope
 from paperback.engines.emit.values import ATOM, COMPARE, PRODUCT, SUM, Value, size_text
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import IndexExpr, Quotient, Read
@@ -151,7 +151,7 @@ def _walk(scope: Scope, tensor: str, value: Value, axes: list[_Axis]) -> Value:
     for letter in flips:
         text = scope.dialect.flip(text, letters.index(letter))
     result = Value(text, tuple(letters), ATOM, value.kind)
-    return scope.assign(f"{tensor}_windows", result) if windows else result
+    return scope.assign(f"{tensor}_windows", result) if windows or len(text) > LONG else result
 
 
 def _weight(scope: Scope, term: tuple[Letter, Size]) -> tuple[int, int, int]:
@@ -194,9 +194,10 @@ def mixed_radix(scope: Scope, index: Affine, length: Size) -> tuple[Letter, ...]
     letters: list[Letter] = []
     unit = _ONE
     while rest:
-        letter = next((l for l, c in rest.items() if c == unit), None)
-        if letter is None:
+        fits = [l for l, c in rest.items() if c == unit]
+        if not fits:
             return None
+        letter = next((l for l in fits if scope.box.extents[l] == _ONE), fits[0])
         del rest[letter]
         letters.insert(0, letter)
         unit = unit * scope.box.extents[letter]
@@ -231,7 +232,6 @@ def _gathered(scope: Scope, node: Read, name: str, kind: str) -> Value:
                 inside.append(Value(text, place.letters, COMPARE - 1, "bool", place.plain))
             if place.plain:
                 clipped = f"min(max({place.text}, 0), {scope.text(extent - 1)})"
-                scope.taken.add("min")
             else:
                 clipped = scope.dialect.clip(place.text, scope.text(extent - 1))
             place = Value(clipped, place.letters, ATOM, "int", place.plain)

@@ -50,7 +50,7 @@ def _position(scope: Scope, node: Reduce, body: Value, mask: Value | None, own: 
     def flat(value: Value) -> Value:
         """The letters of the reducer as one last axis."""
         whole = scope.align(value, letters) if set(value.letters) == set(letters) else _full(scope, value, letters)
-        return scope.reshaped(whole, shape, letters) if shape else whole
+        return scope.reshaped(scope.short("candidates", whole), shape, letters) if shape else whole
 
     dialect = scope.dialect
     if mask is None:

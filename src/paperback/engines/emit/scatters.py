@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from paperback.calculus.term import Term
 from paperback.engines.emit.scope import Scope
-from paperback.engines.emit.values import Value
+from paperback.engines.emit.values import WIDTH, Value
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     AffineGuard,
@@ -167,7 +167,7 @@ def store_places(
     with scope.within(term.binders, guarded=True):
         walking = {_walker(scope, [l for l in form.letters if l in binders]) for form in forms}
         looped = [l for l in dict.fromkeys(moving) if l not in walking]
-        for letter, form in zip(letters, forms, strict=True):  # what walks along an axis takes its place
+        for letter, form in zip(letters, forms, strict=add):  # what walks along an axis takes its place
             scope.rank.update((l, scope.rank[letter]) for l in form.letters if l in walking)
         reversed_ = {
             l: Affine.of(scope.box.extents[l] - 1) - Affine.of(l)
@@ -209,8 +209,13 @@ def store_places(
                     slices.append(scope.slice(form.const, step, scope.box.extents[letter], width))
             while slices and slices[-1] == ":":
                 slices.pop()
+            index = ", ".join(slices) or "..."
             text = scope.align(scope.short("part", value), order).text
-            scope.line(scope.dialect.store(name, ", ".join(slices) or "...", text, add))
+            line = scope.dialect.store(name, index, text, add)
+            if len(scope.indent) + len(line) > WIDTH:
+                named = scope.assign("part", Value(text, order))
+                line = scope.dialect.store(name, index, named.text, add)
+            scope.line(line)
     if all(width == extent for width, extent in zip(widths, extents, strict=True)):
         return Value(name, letters)
     crops = [

@@ -33,8 +33,9 @@ from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import AffineGuard, Binder, Compare, Divides, Guard, Node
 from paperback.notation.size import Rounded, Size
 
-RESERVED = {"np", "torch", "jnp", "jax", "F", "range", "max", "sigmoid", "logsumexp", "erf", "sliding_window_view"}
+RESERVED = {"np", "torch", "jnp", "jax", "F", "range", "max", "min", "sliding_window_view"}
 LONG = 60
+_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 Letters = tuple[Letter, ...]
 
@@ -245,7 +246,8 @@ class Scope:
         """An affine form as integers."""
         if affine.is_size:
             text = self.text(affine.const)
-            return Value(text, (), ATOM if text.isalnum() else SUM, "int", plain=True)
+            atom = text.isidentifier() or text.isdecimal()
+            return Value(text, (), ATOM if atom else SUM, "int", plain=True)
         own = letters or self.sorted(affine.letters)
         text = ""
         parts = [(c, self.align(Value(self.grid(l), (l,)), own).text) for l, c in affine]
@@ -308,6 +310,8 @@ class Scope:
     def _related(self, left: Value, relation: str, right: Value) -> Value:
         letters = self.union([left, right])
         left, right = self.short("left", left), self.short("right", right)
+        if left.plain and not right.plain:
+            left, right, relation = right, left, _TURNED[relation]
         text = f"{self.align(left, letters).at(SUM)} {relation} {self.align(right, letters).at(SUM)}"
         return Value(text, letters, COMPARE, "bool", left.plain and right.plain)
 

@@ -21,7 +21,7 @@ from paperback.calculus.term import Term
 from paperback.engines.emit.scatters import find_places, routed, scattered
 from paperback.engines.emit.scope import Scope
 from paperback.engines.emit.values import ATOM, PRODUCT, UNARY, Value
-from paperback.notation.affine import Letter
+from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     AffineGuard,
     Binder,
@@ -140,8 +140,7 @@ def _contracted(scope: Scope, binders: Sequence[Binder], coefficient: Fraction, 
     used = {l for f in arrays for l in f.letters}
     for letter in own:
         if letter not in used:
-            text = scope.text(scope.box.extents[letter])
-            numbers.append(Value(text, (), ATOM if text.isalnum() else 0, "int", plain=True))
+            numbers.append(scope.affine(Affine.of(scope.box.extents[letter])))
     loose = [f for f in arrays if not set(f.letters) & set(own)]
     if len(loose) == len(arrays):
         loose = []

@@ -23,7 +23,7 @@ from paperback.notation.size import Rounded, Size
 
 AND, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = range(7)
 WIDTH = 96
-AMBIGUOUS = ("l", "I", "O")
+TAKEN = {"l", "I", "O", "F", "np", "torch", "jax", "jnp", "range"}  # look like digits, or mean something
 
 Letters = tuple[Letter, ...]
 
@@ -95,14 +95,14 @@ def _rounded(atom: Rounded) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A name of the notation as one of Python's: primes and dots are spelled; l, I and O look like digits."""
+    """A name of the notation as one of Python's: primes and dots are spelled, what is taken gets a stroke."""
     name = name.replace("'", "_prime").replace(".", "_")
-    return f"{name}_" if keyword.iskeyword(name) or name in AMBIGUOUS else name
+    return f"{name}_" if keyword.iskeyword(name) or name in TAKEN else name
 
 
 def size_name(name: str) -> str:
     """The name of a size."""
-    return f"n_{name.lower()}" if name in AMBIGUOUS else plain_name(name)
+    return f"n_{name.lower()}" if name in TAKEN else plain_name(name)
 
 
 def call_arguments(parts: Sequence[str]) -> str:
@@ -111,46 +111,40 @@ def call_arguments(parts: Sequence[str]) -> str:
 
 
 def wrapped(line: str, indent: str) -> list[str]:
-    """One statement as lines of at most `WIDTH` columns, broken as formatters break them."""
+    """One statement, or one of its parts, as lines of at most `WIDTH` columns, broken as formatters break them."""
     if len(indent) + len(line) <= WIDTH:
         return [indent + line]
-    head, opening, rest = _outermost(line)
-    if opening and rest.endswith(_CLOSING[opening]):
-        items = _split(rest[:-1], r", ")
-        if len(items) == 1:
-            items = _terms(items[0])
-            lines = [wrapped(item, indent + "    ") for item in items]
-        else:
-            lines = [wrapped(item.rstrip(",") + ",", indent + "    ") for item in items]
-        if len(items) > 1 or not line.endswith(f"({rest}"):
-            return [indent + head + opening, *(l for part in lines for l in part), indent + _CLOSING[opening]]
-    name, equals, value = line.partition(" = ")
-    if not equals and line.startswith("return "):
-        name, equals, value = "return", " ", line[7:]
-    terms = _terms(value) if equals else [line]
-    if len(terms) < 2:
+    inner = indent + "    "
+    assigned = re.match(r"(?:[^=\[\]()]|\[[^=]*\])* [-+]?= |return ", line)
+    head, value = (assigned.group(), line[assigned.end() :]) if assigned else ("", line)
+    terms = _terms(value)
+    if len(terms) > 1:
+        parts = [part for term in terms for part in wrapped(term, inner if head else indent)]
+        return [f"{indent}{head}(", *parts, f"{indent})"] if head else parts
+    start, end = _greatest_bracket(value)
+    if end <= start + 1:
         return [indent + line]
-    inner = [l for term in terms for l in wrapped(term, indent + "    ")]
-    return [f"{indent}{name}{equals}(", *inner, f"{indent})"]
+    inside = value[start + 1 : end]
+    items = _split(inside, r", ")
+    if len(items) > 1 or inside.endswith(","):
+        parts = [part for item in items for part in wrapped(item.rstrip(",") + ",", inner)]
+    else:
+        parts = wrapped(inside, inner)
+    return [f"{indent}{head}{value[: start + 1]}", *parts, *wrapped(value[end:], indent)]
 
 
-_CLOSING = {"(": ")", "[": "]"}
-
-
-def _outermost(line: str) -> tuple[str, str, str]:
-    """The line cut at the bracket that its last character closes."""
-    depth = 0
-    for place in range(len(line) - 1, -1, -1):
-        character = line[place]
-        if character in ")]":
+def _greatest_bracket(text: str) -> tuple[int, int]:
+    """Where the longest of the outermost brackets opens and closes."""
+    best, depth, start = (0, 0), 0, 0
+    for match in re.finditer(r"[\[\]()]", text):
+        if match.group() in "([":
+            start = start if depth else match.start()
             depth += 1
-        elif character in "([":
+        else:
             depth -= 1
-            if depth == 0:
-                return line[:place], character, line[place + 1 :]
-        elif depth == 0:
-            break
-    return line, "", ""
+            if depth == 0 and match.start() - start > best[1] - best[0]:
+                best = (start, match.start())
+    return best
 
 
 def _split(text: str, separator: str) -> list[str]:
@@ -169,8 +163,10 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _terms(text: str) -> list[str]:
-    """A sum cut before its signs; else a product before its factors."""
-    for signs in (r" [-+&] ", r" [*/] "):
+    """A sum cut before its signs; else a product before its factors; nothing where there is an outer comma."""
+    if len(_split(text, ", ")) > 1:
+        return [text]
+    for signs in (r" [-+&|] ", r" [*/@] "):
         cut, depth = [0], 0
         for match in re.finditer(rf"[\[\]()]|{signs}", text):
             found = match.group()
