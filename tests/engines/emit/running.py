@@ -41,11 +41,21 @@ def given_to(target: str, value: Any) -> Any:
     return jnp.asarray(value)
 
 
+def spelled(arrays: Mapping[str, Any]) -> Arrays:
+    """Arrays and sizes by all the names that they may have in the text."""
+    every = {**arrays, **{f"{name}_": value for name, value in arrays.items()}}
+    return {**every, **{f"n_{name.lower()}": value for name, value in arrays.items() if name in "lIO"}}
+
+
+def wanted(function: Any, arrays: Mapping[str, Any]) -> Arrays:
+    """Those of the arrays (and sizes) that the function takes."""
+    every = spelled(arrays)
+    return {name: every[name] for name in inspect.signature(function).parameters if name in every}
+
+
 def call(target: str, function: Any, arrays: Mapping[str, Any]) -> list[Any]:
-    """The results for those of the arrays (and sizes) that the function takes."""
-    spelled = dict(arrays)
-    spelled |= {f"{name}_": value for name, value in arrays.items()}
-    spelled |= {f"n_{name.lower()}": value for name, value in arrays.items() if name in "lIO"}
-    wanted = [name for name in inspect.signature(function).parameters if name in spelled]
-    result = function(**{name: given_to(target, spelled[name]) for name in wanted})
+    """The function's results as NumPy arrays."""
+    given = {name: given_to(target, value) for name, value in wanted(function, arrays).items()}
+    with np.errstate(all="ignore"):
+        result = function(**given)
     return [np.asarray(part) for part in (result if isinstance(result, tuple) else (result,))]

@@ -123,12 +123,12 @@ class NumPy(Dialect):
         return np.log(np.exp(x - top).sum(axis=axis)) + top.squeeze(axis=axis)''',
         "_erf": '''def _erf(x):
     """2/sqrt(pi) * exp(-x^2) * sum(n) x * (2 x^2)^n / (1*3*...*(2n+1)), no term of it negative."""
-    x = np.clip(x, -6, 6)
-    total = term = x
+    z = np.clip(x, -6, 6)
+    total = term = z
     for n in range(1, 120):
-        term = term * (2 * x * x / (2 * n + 1))
+        term = term * (2 * z * z / (2 * n + 1))
         total = total + term
-    return 2 / np.pi**0.5 * np.exp(-x * x) * total''',
+    return np.where(np.abs(x) >= 6, np.sign(x), 2 / np.pi**0.5 * np.exp(-z * z) * total)''',
     }
 
 

@@ -151,7 +151,8 @@ def _walk(scope: Scope, tensor: str, value: Value, axes: list[_Axis]) -> Value:
     for letter in flips:
         text = scope.dialect.flip(text, letters.index(letter))
     result = Value(text, tuple(letters), ATOM, value.kind)
-    return scope.assign(f"{tensor}_windows", result) if windows or len(text) > LONG else result
+    named = windows or text.count("[") > 3 or len(text) > LONG
+    return scope.assign(f"{tensor}_windows", result) if named else result
 
 
 def _weight(scope: Scope, term: tuple[Letter, Size]) -> tuple[int, int, int]:

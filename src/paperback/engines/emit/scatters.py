@@ -7,6 +7,7 @@ __all__ = ["Place", "find_places", "routed", "scattered", "store_places"]
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from paperback.calculus.guards import simplify
 from paperback.calculus.term import Term
 from paperback.engines.emit.scope import Scope
 from paperback.engines.emit.values import WIDTH, Value
@@ -16,8 +17,6 @@ from paperback.notation.expr import (
     Binder,
     Compare,
     Index,
-    IndexExpr,
-    Node,
     Quotient,
     Read,
 )  # fmt: skip
@@ -43,7 +42,7 @@ def find_places(scope: Scope, term: Term) -> tuple[list[Place], Term]:
     while True:
         for place, rest in _candidates(scope, term):
             busy = {l for p in places for l in p.form.letters}
-            if busy.isdisjoint(place.form.letters) and _is_better(scope, term, rest):
+            if rest is not None and busy.isdisjoint(place.form.letters) and _is_better(term, rest):
                 places.append(place)
                 term = rest
                 break
@@ -51,7 +50,7 @@ def find_places(scope: Scope, term: Term) -> tuple[list[Place], Term]:
             return places, term
 
 
-def _is_better(scope: Scope, before: Term, after: Term) -> bool:
+def _is_better(before: Term, after: Term) -> bool:
     def tied(term: Term) -> int:
         own = {b.letter for b in term.binders}
         return sum(not isinstance(g, Compare) and not own.isdisjoint(guard_letters(g)) for g in term.guards)
@@ -59,7 +58,7 @@ def _is_better(scope: Scope, before: Term, after: Term) -> bool:
     return tied(after) < tied(before)
 
 
-def _candidates(scope: Scope, term: Term) -> Iterator[tuple[Place, Term]]:
+def _candidates(scope: Scope, term: Term) -> Iterator[tuple[Place, Term | None]]:
     """Ways to write a free letter through the summed ones."""
     own = {b.letter for b in term.binders}
     inside = scope.box.with_binders(term.binders)
@@ -92,34 +91,10 @@ def _letter_for(extent: Size, term: Term) -> str:
     return next((c for c in choices if c not in used), "p")
 
 
-def _put(scope: Scope, term: Term, place: Place, more: Sequence[Binder]) -> Term:
-    """The term at the place, without the guards that hold there."""
+def _put(scope: Scope, term: Term, place: Place, more: Sequence[Binder]) -> Term | None:
+    """The term at the place, without the guards that hold there; None where nothing is left."""
     moved = replace(term, binders=(*term.binders, *more)).substitute({place.letter: place.form})
-    inside = scope.box.with_binders(moved.binders)
-    guards = tuple(g for g in moved.guards if not inside.implies(g))
-    whole = tuple(_whole(f) for f in moved.factors)
-    return Term(moved.binders, guards, whole)
-
-
-def _whole(node: Node) -> Node:
-    """Quotients that divide out are affine again."""
-    indices: list[IndexExpr] = []
-    if not isinstance(node, Read) or not any(isinstance(i, Quotient) for i in node.indices):
-        return node
-    for index in node.indices:
-        if isinstance(index, Quotient):
-            divided = _divided(index)
-            indices.append(index if divided is None else divided)
-        else:
-            indices.append(index)
-    result: Node = Read(node.tensor, tuple(indices), node.pad)
-    return result
-
-
-def _divided(index: Quotient) -> Affine | None:
-    if index.affine.const or any(c != index.divisor for _, c in index.affine):
-        return None
-    return Affine(tuple((l, _ONE) for l, _ in index.affine))
+    return simplify(moved, scope.box)
 
 
 def _ranges(scope: Scope, term: Term) -> Iterator[tuple[Affine, Size, Size]]:

@@ -139,7 +139,7 @@ def _contracted(scope: Scope, binders: Sequence[Binder], coefficient: Fraction, 
     numbers = [f for f in factors if not f.letters]
     used = {l for f in arrays for l in f.letters}
     for letter in own:
-        if letter not in used:
+        if letter not in used and scope.box.extents[letter] != Size.of(1):
             numbers.append(scope.affine(Affine.of(scope.box.extents[letter])))
     loose = [f for f in arrays if not set(f.letters) & set(own)]
     if len(loose) == len(arrays):
@@ -162,6 +162,8 @@ def _einsum(scope: Scope, arrays: list[Value], own: Sequence[Letter]) -> Value:
     if not bound:
         return scope.multiplied(Fraction(1), arrays, [])
     arrays = [scope.short("factor", f) for f in arrays]
+    if len({f.letters for f in arrays}) == 1:
+        return _einsum(scope, [scope.multiplied(Fraction(1), arrays, [])], own)
     if len(arrays) == 2 and len(bound) == 1:
         product = _matmul(arrays, bound[0], letters)
         if product is not None:
