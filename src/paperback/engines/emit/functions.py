@@ -272,7 +272,9 @@ def _rename(scope: Scope, start: int, old: str, new: str) -> None:
 
 
 def _words(lines: Iterable[str]) -> set[str]:
-    return {word for line in lines if not line.strip().startswith("#") for word in re.findall(r"(?<![\w.])[^\W\d]\w*", line)}
+    """The names that lines of code use."""
+    code = (line for line in lines if not line.lstrip().startswith("#"))
+    return {word for line in code for word in re.findall(r"(?<![\w.])[^\W\d]\w*", line)}
 
 
 def _fact(fact: Fact) -> str:
