@@ -44,12 +44,16 @@ class Expressions(Cursor):
             hint = "write \\frac{a}{b} c or \\frac{a}{b c}, or parentheses"
             self.complain(f"does {self.written(mark)} stand above or below the {slash}?", self.slash, hint)
             self.slash = None
+        self.check_argument(mark)
+        self.out.append(Token("op", "*", mark.start, mark.start))
+
+    def check_argument(self, mark: Mark) -> None:
+        r"""The product goes on behind `\log x`."""
         if self.argument is not None:
-            name, inside = self.written(self.argument), self.source[self.argument.end : last.end].strip()
+            name, inside = self.written(self.argument), self.source[self.argument.end : self.out[-1].end].strip()
             hint = f"write {name}({inside}) {self.written(mark)}... or {name}({inside} {self.written(mark)}...)"
             self.complain(f"where does the argument of {name} end?", self.argument, hint)
             self.argument = None
-        self.out.append(Token("op", "*", mark.start, mark.start))
 
     # ------------------------------------------------------------------------------------------- expressions
 
@@ -87,8 +91,8 @@ class Expressions(Cursor):
             equal = mark.text == "=" and self.in_condition
             self.emit("==" if equal else mark.text, mark)
         elif mark.text in ("*", "/"):
+            self.check_argument(mark)
             self.place += 1
-            self.argument = None
             self.slash = mark if mark.text == "/" else None
             self.emit(mark.text, mark)
         elif mark.text == "and":

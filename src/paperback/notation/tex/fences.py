@@ -60,6 +60,7 @@ def _side(before: Sequence[Mark], opened: Sequence[int]) -> str:
     last = before[-1] if before else None
     ended = last is not None and (last.kind in _AFTER_VALUES or (last.kind == "sign" and last.text in _CLOSING))
     around = before[opened[-1]].text if opened else ""
-    if not ended or around not in ("lvert", "[", "{"):
+    limits = around == "{" and opened[-1] > 0 and before[opened[-1] - 1].is_sign("_")
+    if not ended or not (limits or around in ("lvert", "[")):
         return "lvert"
     return "rvert" if around == "lvert" else "|"

@@ -32,6 +32,9 @@ def in_latex(problem: Problem, source: str, base: int = 0) -> Problem:
     elif "is not declared" in problem.message and source[problem.end or 0 :].lstrip().startswith(("(", r"\left(")):
         name = problem.message.split(" ")[0]
         hint = f"a function is declared by `where {name} function`, a scalar by `where {name} scalar`"
+    elif "is not declared" in problem.message and re.match(r"[a-z]{2}", source[problem.start or 0 :]):
+        word = re.match(r"[a-z]+", source[problem.start or 0 :])
+        hint += f"; a name of several letters is \\mathit{{{word and word[0]}}}"
     if base:
         hint = re.sub(r"(read at|start at 0: write) (\w+)-1-(\w+)", r"\1 \2+1-\3", hint)
         hint = hint.replace("start at 0", "start at 1")

@@ -143,6 +143,9 @@ class _Scanner:
         if name.look == "upright" and text.lower() in FUNCTIONS:
             self.add("function", FUNCTIONS[text.lower()], name.end)
             return
+        if text == "1" and name.look:
+            self.add("sign", "one", name.end)
+            return
         if not _IDENTIFIER.fullmatch(text):
             self.wrong(f"{text.strip() or 'nothing'} is no name", name.end, "a name is letters, digits and _")
             return

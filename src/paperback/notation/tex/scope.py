@@ -18,13 +18,18 @@ from paperback.notation.tex.marks import Mark
 
 @dataclass
 class Scope:
-    """Names by what they are. `indexed` are read with indices; functions have the alphabet they are declared in."""
+    """Names by what they are; functions have the alphabet they are declared in.
+
+    indexed    are read with indices
+    below      stand in a subscript by themselves: they are meant as indices
+    """
 
     declared: set[str] = field(default_factory=set)
     sizes: set[str] = field(default_factory=set)
     functions: dict[str, str] = field(default_factory=dict)
     letters: set[str] = field(default_factory=set)
     indexed: set[str] = field(default_factory=set)
+    below: set[str] = field(default_factory=set)
 
     def knows(self, name: str) -> bool:
         return name in self.declared or name in self.sizes or name in self.functions or name in self.letters
@@ -47,6 +52,7 @@ def survey(
                 clauses = False
             if after.is_sign("_"):
                 scope.indexed.add(mark.text)
+                scope.below |= _alone(marks, partner, place + 2)
                 if begins:
                     scope.letters |= _names(marks, partner, place + 2)
             if after.is_sign(":") and clauses:
@@ -68,6 +74,13 @@ def _names(marks: Sequence[Mark], partner: Mapping[int, int], place: int) -> set
     """The names in a group, or the one that stands there."""
     end = partner.get(place, place)
     return {mark.text for mark in marks[place : end + 1] if mark.kind == "name"}
+
+
+def _alone(marks: Sequence[Mark], partner: Mapping[int, int], place: int) -> set[str]:
+    """The names that are an index of a subscript, or the only name of one."""
+    end = partner.get(place, place)
+    signs = any(mark.is_sign("+", "-", "(", "/") for mark in marks[place : end + 1])
+    return set() if signs else _names(marks, partner, place)
 
 
 def _bound(marks: Sequence[Mark], partner: Mapping[int, int], place: int) -> set[str]:

@@ -76,7 +76,12 @@ class Statements:
         if first.kind != "name":
             hint = "on the left stands the name of what is computed: y_{i} = ..."
             raise translator.wrong(f"a statement begins with {translator.written(first)}", first, hint)
-        if low + 1 < high and self.marks[low + 1].is_sign("("):
+        second = self.marks[low + 1]
+        if second.kind == "name" and second.close:
+            word = re.match(r"\w+", translator.source[first.start :])
+            hint = f"write \\mathit{{{word[0]}}} = ..." if word else ""
+            raise translator.wrong("a name of several letters is written as one word", first, hint, second)
+        if second.is_sign("("):
             hint = "name what it gives: y_{i} = ..., or y = ... for one number"
             raise translator.wrong("a statement computes an array, not a function", first, hint)
         equals = next((p for p in places if self.marks[p].is_sign("=")), low)

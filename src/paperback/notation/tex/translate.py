@@ -242,7 +242,7 @@ class Translator(Expressions):
     def size(self, part: Part, plus_one: bool, mark: Mark) -> None:
         """A bound; one more where it is reached. A name in it can be nothing but a size."""
         for inside in self.marks[slice(*part)]:
-            if inside.kind == "name" and not self.scope.knows(inside.text):
+            if inside.kind == "name" and not (self.scope.knows(inside.text) or inside.text in self.scope.below):
                 self.sizes.setdefault(inside.text, inside)
         self.part(*part)
         if plus_one:
