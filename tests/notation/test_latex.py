@@ -17,17 +17,21 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.notation.formulas import GOOD
+from tests.notation.paper import evaluate
 from tests.notation.test_errors import cases
 
 import paperback as pb
 from paperback import engines
 from paperback.errors import FormulaError, FormulaWarning
 from paperback.notation import counting
+from paperback.notation.expr import Reduce
 from paperback.notation.latex import latex
 from paperback.notation.read import read
+from paperback.notation.show import Line
 from paperback.notation.tex import cursor, expressions, marks, statements, translate
 from paperback.notation.tex.parse import is_latex
 from paperback.notation.tokens import Token
+from paperback.notation.walk import nodes
 
 SHEET = r"C_{ijk} = \sum_{p,q,r} x_{(s_1 i+p)(s_2 j+q)r} w_{(P-p)(Q-q)rk}"
 GEOMETRY: dict[str, Any] = {"x": "H W R", "w": "P Q R K"}
@@ -165,6 +169,44 @@ def value_on_paper(name: str) -> bool:
 @pytest.mark.parametrize("name", ON_PAPER)
 def test_formulas_that_count_from_1(name: str) -> None:
     assert value_on_paper(name)
+
+
+def seen_by_another_reader(name: str) -> bool | None:
+    """Has what is read the value that `paper`, a reader of its own, computes from the same LaTeX? None: it cannot.
+
+    It needs braces around every script, and bounds below every reducer.
+    """
+    declared, written, _ = READ[name]
+    line = written.partition(r"\text{ where }")[0].strip("$ ")
+    if "base" in declared or line.count("=") != 1:
+        return None
+    block = read(written, **declared)
+    block = block.at({size: 9 if size[-1].isdigit() else 3 for size in block.size_names})
+    rng = np.random.default_rng(0)
+    arrays = {n: rng.uniform(0.2, 1.5, [axis.value for axis in tensor.axes]) for n, tensor in block.inputs.items()}
+    arrays |= {scalar: np.float64(rng.uniform()) for scalar in block.scalars}
+    reduced = [b for node in nodes(block.result.expr) if isinstance(node, Reduce) for b in node.binders]
+    extents = {b.letter.name: b.extent.value for b in reduced}
+
+    def bounded(match: re.Match[str]) -> str:
+        letters = match[2].split(",")
+        return match[1] + ",".join(rf"0 \le {letter} < {extents.get(letter, 0)}" for letter in letters) + "}"
+
+    line = re.sub(r"([_^])(\\[A-Za-z]+|\w)", r"\1{\2}", line)
+    line = re.sub(r"(\\(?:sum|max|min)_\{)([a-z](?:,[a-z])*)\}", bounded, line)
+    left, _, right = line.partition("=")
+    bounds = [rf"0 \le {b.letter.name} < {b.extent.value}" for b in block.result.binders]
+    try:
+        (value,) = evaluate(block, arrays, {}, lambda _: Line(left.strip(), right.strip(), bounds)).values()
+    except (AssertionError, ValueError, KeyError, IndexError, TypeError):
+        return None
+    (expected,) = engines.run(block, arrays, {}).values()
+    return np.allclose(value, expected, rtol=1e-12)
+
+
+def test_another_reader_sees_the_same() -> None:
+    found = [seen_by_another_reader(name) for name in READ]
+    assert False not in found and found.count(True) >= 10
 
 
 def test_a_sum_from_1_in_a_formula_from_0_is_warned_of() -> None:
