@@ -29,6 +29,15 @@ class Right:
     declined: tuple[str, ...] = ()
     why: str = ""
 
+    @property
+    def plain(self) -> bool:
+        """An operation of the corpus as it is."""
+        return self.id in OPERATIONS
+
+    @property
+    def narrow(self) -> bool:
+        return "float32" in self.id or "float16" in self.id
+
 
 RIGHT: list[Right] = []
 
