@@ -17,7 +17,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from paperback.diagnosis import doctor
 from tests.diagnosis.corpus.bug import Bug
 from tests.diagnosis.corpus.bugs import BUGS
 from tests.diagnosis.corpus.exam import Verdict, alarms, examined, share
@@ -27,6 +26,7 @@ from tests.diagnosis.corpus.windows import conv2d
 
 from benchmarks import harness, holes
 from benchmarks.checkers import CHECKERS
+from paperback.diagnosis import doctor
 
 OTHERS = [name for name, checker in CHECKERS.items() if checker.installed]
 HEAD = ["bugs", "found", "cause first", "in the top three", *(CHECKERS[name].title for name in OTHERS)]

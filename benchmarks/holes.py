@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+
 from paperback.diagnosis import doctor
 
 Array = np.ndarray[Any, Any]
