@@ -22,6 +22,8 @@ ELSEWHERE: dict[str, str] = {
     "gelu": "write the formula: x[i]*(1 + erf(x[i]/sqrt(2)))/2",
     "silu": "write the formula: x[i]*sigmoid(x[i])",
     "swish": "write the formula: x[i]*sigmoid(x[i])",
+    "clip": "of a between 0 and 1: min(max(a, 0), 1)",
+    "clamp": "of a between 0 and 1: min(max(a, 0), 1)",
     "softmax": "write the formula: exp(x[i]) / sum(k) exp(x[k])",
 }
 LOGIC: dict[str, str] = {

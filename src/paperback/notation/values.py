@@ -12,6 +12,7 @@ from __future__ import annotations
 
 __all__ = ["Span", "ValueReader", "hole"]
 
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fractions import Fraction
@@ -227,6 +228,8 @@ class ValueReader:
         near = get_close_matches(name, known, 1)
         if near:
             return f"did you mean {near[0]}?"
+        if re.fullmatch(r"[^\W_]_[^\W_]", name):  # as in LaTeX, where nothing else shows that it is
+            return f"LaTeX stands between dollars, $...$; here an index stands in brackets: {name.replace('_', '[')}]"
         return f"a scalar input is declared by `where {name} scalar`, a tensor is read with its indices: {name}[i]"
 
     def call(self, syntax: CallSyntax) -> Node:

@@ -63,6 +63,8 @@ def _no_exponent(cursor: Cursor, base: Mark, sign: Mark, low: int, high: int) ->
         return cursor.wrong(f"{shown}^{written} has no indices", sign, hint, last)
     if inside[0].is_sign("star") and base.kind == "name":
         return cursor.wrong(f"* above {shown} is no power", sign, f"write \\mathit{{{base.text}\\_star}}", last)
+    if inside[0].kind == "sign" and not inside[0].is_sign("-", "frac"):
+        return cursor.wrong(f"{written} above {shown} is no power", sign, "a power is a number: 2, -1 or 1/2", last)
     inner = shown[1:-1].strip() if base.is_sign("(") else shown
     hint = f"of a positive base write \\exp({written} \\log({inner}))"
     if base.kind == "name" and len(inside) == 1:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from paperback.notation.tex.cursor import RELATIONS, Cursor
 from paperback.notation.tex.exponents import exponent
 from paperback.notation.tex.marks import Mark
+from paperback.notation.tex.words import REFUSED
 from paperback.notation.tokens import Token
 from paperback.notation.words import RESERVED
 
@@ -115,14 +116,15 @@ class Expressions(Cursor):
         elif mark.text == "in":
             raise self.wrong("\\in belongs behind \\text{where}", mark, "an index runs over its bounds: 0 \\le i < N")
         elif mark.text in (",", ";", "row"):
-            raise self.wrong("a list has no value", mark, "write one statement for each")
+            raise self.wrong("a list has no value", mark, "indices stand without parentheses, x_{i,j}")
         else:
             raise self.wrong(f"{self.written(mark)} is not expected here", mark)
 
     def word(self) -> None:
         mark = self.take()
         if mark.text != "and":
-            raise self.wrong(f"{self.written(mark)} is not expected here", mark)
+            hint = "multiply by a bracket, [x_{i} > 0], or write cases" if mark.text in ("if", "otherwise") else ""
+            raise self.wrong(f"{self.written(mark)} is not expected here", mark, hint)
         self.emit("and", mark, "name")
 
     def number(self) -> None:
@@ -294,6 +296,8 @@ class Expressions(Cursor):
         mark = self.here
         self.begin(mark)
         low, high = self.group()
+        if self.marks[low].is_sign("lvert") and self.partner[low] == high - 1:
+            raise self.wrong("a norm is not part of the notation", mark, REFUSED["|"], self.marks[high])
         self.emit("abs", mark, "name")
         self.emit("(", mark)
         self.part(low, high)

@@ -51,6 +51,10 @@ def _label(problem: Problem, source: str) -> str:
     strangers = ("is no index here and no size", "does not occur on the right")
     if not problem.message.endswith(strangers) or problem.start is None or " reaches to " in problem.hint:
         return ""
+    group = re.search(r"\\?([A-Za-z]+)_\{([A-Z]*)$", source[: problem.start])
+    capitals = re.match(r"([A-Z]+)\}", source[problem.start :])
+    if group and capitals and len(group[2] + capitals[1]) > 1:
+        return rf"\mathit{{{group[1]}\_{group[2]}{capitals[1]}}}"
     name = re.search(r"\\?([A-Za-z]+|[^\W\d_])_\{?$", source[: problem.start])
     after = source[problem.end :].lstrip()[:1]
     alone = not source[: problem.start].endswith("{") or after == "}"
@@ -107,7 +111,8 @@ _RULES = (
     (re.compile(rf"\b({'|'.join(REDUCERS)})\(([A-Za-z]\d?(?:<\w+)?(?:,[A-Za-z]\d?(?:<\w+)?)*)\)"), _reducer),
     (re.compile(rf"({_NAME})\[([^\[\]<>=]*)\]"), _read),
     (re.compile(r"\^\(([^()]*)\)"), r"^{\1}"),
-    (re.compile(r"\b(exp|log|sqrt|tanh)\("), r"\\\1("),
+    (re.compile(r"\bsqrt\(([^()]*)\)"), r"\\sqrt{\1}"),
+    (re.compile(r"\b(exp|log|tanh|max|min)\("), r"\\\1("),
     (re.compile(r"\b(erf|sigmoid)\("), r"\\operatorname{\1}("),
     (re.compile(r"(?<=[\w})])\*(?=[\w\\(])"), " "),
     (re.compile(r"(?<= )(<=|>=|==|!=)(?= )"), lambda m: _RELATIONS[m[1]]),

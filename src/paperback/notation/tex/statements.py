@@ -62,16 +62,28 @@ class Statements:
             mark, after = self.marks[place], self.marks[place + 1]
             clauses = (clauses and not mark.is_sign("row", ";")) or (mark.kind == "word" and mark.text in _OPENING)
             ends = after.kind == "end" or not (after.is_sign(*_GOES_ON) or after.kind == "word")
+            clauses = clauses or self.counts(place)
             if (mark.is_sign("row", ";") or (mark.is_sign(",") and not clauses)) and ends:
                 cuts.append(place)
         starts = [low, *(place + 1 for place in cuts)]
         return [part for part in zip(starts, [*cuts, high], strict=True) if part[0] < part[1]]
 
+    def counts(self, place: int) -> bool:
+        r"""Does `i = 0, \dots, N-1` follow a comma here, without a word before it?"""
+        marks = self.marks[place : place + 6]
+        shape = [mark.kind if mark.kind in ("name", "number") else mark.text for mark in marks]
+        return shape == [",", "name", "=", "number", ",", "dots"]
+
+    def opens(self, place: int) -> bool:
+        """Do clauses begin behind this mark?"""
+        mark = self.marks[place]
+        return (mark.kind == "word" and mark.text in _OPENING) or self.counts(place)
+
     def statement(self, part: Part) -> None:
         low, high = part
         translator = self.translator
         places = [p for p in translator.outside(low, high) if not self.marks[p].is_sign("row")]
-        where = next((p for p in places if self.marks[p].kind == "word" and self.marks[p].text in _OPENING), high)
+        where = next(filter(self.opens, places), high)
         first = self.marks[low]
         if first.kind != "name":
             hint = "on the left stands the name of what is computed: y_{i} = ..."
@@ -185,6 +197,14 @@ class Statements:
     def member(self, names: Sequence[Mark], start: int, stop: int) -> None:
         r"""`x \in \mathbb{R}^{H \times W}`."""
         translator, domain = self.translator, self.marks[start]
+        inside = translator.split(start + 1, stop - 1, ",")
+        if domain.is_sign("lbrace") and len(inside) == 3 and self.marks[inside[1][0]].is_sign("dots"):
+            for number, name in enumerate(names):  # i \in \{0, \dots, N-1\}
+                if number:
+                    translator.emit(",", name)
+                self.check_start(name, self.marks[inside[0][0]])
+                self.bound(name, inside[2], inclusive=True)
+            return
         if start >= stop or domain.kind != "domain":
             hint = "write x \\in \\mathbb{R}^{H \\times W}, \\mathbb{Z} for whole numbers, H \\in \\mathbb{N} a size"
             first = self.marks[min(start, stop - 1)]
