@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.calculus.formulas import CASES
 
 import paperback as pb
+from paperback.cli.main import main
 from paperback.engines.emit import TARGETS
+from paperback.engines.emit.repeats import named
 from paperback.errors import FormulaError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,6 +47,30 @@ def test_what_a_reader_sees(name: str) -> None:
     """PYTHONPATH=src:. python -m tests.engines.emit.test_text writes the texts again: read them."""
     text, target, what, called = FIVE[name]
     assert pb.formula(text).source(target, what, name=called) == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_comes_out() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "source.md").read_text(encoding="utf-8")
+    for name in ("conv2d_stride_2.numpy", "softmax_cross_entropy.torch", "causal_attention.jax"):
+        assert (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").strip() in page, name
+    shown = re.search(r"```console\n\$ paperback (derive .*)\n((?:.*\n)*?)```", page)
+    assert shown is not None
+    ran = CliRunner().invoke(main, shlex.split(shown[1]))
+    assert ran.stdout == shown[2]
+
+
+def test_what_is_computed_twice_gets_a_name() -> None:
+    """But for what loops count, and what is assigned or added to in between; in a name, x.reshape is not dx.reshape."""
+    lines = [
+        "    a = np.exp(s - l) * g", "    b = np.exp(s - l) + x.reshape(2, 3)", "    c = dx.reshape(2, 3)",
+        "    total = np.zeros((3,))", "    for p in range(3):", "        total[p] += np.exp(w[p])",
+        "        total[p] += np.exp(w[p])", "    d = np.tanh(total)", "    total[0] += 1", "    e = np.tanh(total)",
+    ]  # fmt: skip
+    found = named(lines, lambda hint: hint)
+    assert found[:3] == ["    exp = np.exp(s - l)", "    a = exp * g", "    b = exp + x.reshape(2, 3)"]
+    assert found[3:] == lines[2:]
+    inside = ["    for p in range(3):", "        t[p] = np.exp(s)", "        u[p] = np.exp(s)"]
+    assert named(inside, lambda hint: hint)[:2] == ["    exp = np.exp(s)", "    for p in range(3):"]
 
 
 def test_every_text_is_narrow_and_clean(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from paperback.calculus.term import Term
 from paperback.engines.emit.arrays import Arrays
 from paperback.engines.emit.dialects import DIALECTS, Dialect
 from paperback.engines.emit.reads import mixed_radix, pad_text
+from paperback.engines.emit.repeats import named
 from paperback.engines.emit.scatters import store_places
 from paperback.engines.emit.scope import Scope, relation_text
 from paperback.engines.emit.sums import summed
@@ -116,7 +117,7 @@ class Function:
             scope.name_extents(binders_of(statement))
         for statement in part.block.statements:
             _statement(scope, statement, said=len(part.block.statements) > 1 or part.of is not None)
-        body = scope.lines
+        body = named(scope.lines, scope.fresh)
         returned = ", ".join(scope.tensors[name] for name in part.results)
         body.append(f"    return {returned}")
         head, free = self._head(body)
@@ -126,7 +127,8 @@ class Function:
         if len(define) == 1 and len(define[0]) > WIDTH:
             inside = wrapped(f"def {part.name}({', '.join(arguments)})", "")
             define = [*inside[:-1], inside[-1] + ":"]
-        return "\n".join([*define, *self._docstring(), *head, *([""] if head else []), *body])
+        lines = [part for line in body for part in _broken(line)]
+        return "\n".join([*define, *self._docstring(), *head, *([""] if head else []), *lines])
 
     def _docstring(self) -> Iterator[str]:
         part = self.part
@@ -269,6 +271,12 @@ def _rename(scope: Scope, start: int, old: str, new: str) -> None:
             scope.lines[k] = re.sub(rf"\b{old}\b", new, line)
     scope.taken.discard(old)
     scope.known = {k: v for k, v in scope.known.items() if not re.search(rf"\b{old}\b", v.text)}
+
+
+def _broken(line: str) -> list[str]:
+    """A line of code within the width."""
+    text = line.lstrip()
+    return [line] if not text or text.startswith("#") else wrapped(text, line[: len(line) - len(text)])
 
 
 def _words(lines: Iterable[str]) -> set[str]:

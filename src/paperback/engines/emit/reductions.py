@@ -72,4 +72,5 @@ def _full(scope: Scope, value: Value, letters: Letters) -> Value:
     if value.kind != "bool":
         return scope.broadcast(value, letters)
     moved, shape = scope.align(value, letters).at(SUM), call_arguments(scope.shape(letters))
-    return Value(f"{scope.dialect.np}.broadcast_to({moved}, {shape})", letters, kind="bool")
+    text = f"full({shape}, {value.text})" if value.plain else f"broadcast_to({moved}, {shape})"
+    return Value(f"{scope.dialect.np}.{text}", letters, kind="bool")

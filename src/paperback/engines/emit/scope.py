@@ -27,7 +27,6 @@ from paperback.engines.emit.values import (
     call_arguments,
     plain_name,
     size_text,
-    wrapped,
 )  # fmt: skip
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import AffineGuard, Binder, Compare, Divides, Guard, Node
@@ -72,7 +71,7 @@ class Scope:
     # ------------------------------------------------------------------------------------------------ lines, names
 
     def line(self, text: str) -> None:
-        self.lines.extend(wrapped(text, self.indent) if text else [""])
+        self.lines.append(f"{self.indent}{text}" if text else "")
 
     def fresh(self, hint: str) -> str:
         """A name that nothing has."""
