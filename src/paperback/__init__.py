@@ -33,6 +33,7 @@ _HOMES = {
     "load": "paperback.learn.model",
     "Verdict": "paperback.proofs.verdict",
     "prove": "paperback.proofs.prove",
+    "prove_derivative": "paperback.proofs.prove",
     "assert_gradient": "paperback.diagnosis.consult",
     "doctor": "paperback.diagnosis.consult",
     "equivalent": "paperback.rewrites.equivalent",
@@ -75,6 +76,7 @@ __all__ = [
     "nn",
     "optim",
     "prove",
+    "prove_derivative",
     "report",
     "rewrite",
     "use",
@@ -89,7 +91,7 @@ if TYPE_CHECKING:
     from paperback.formulas import Formula, formula
     from paperback.learn import optim
     from paperback.learn.model import Model, load
-    from paperback.proofs.prove import prove
+    from paperback.proofs.prove import prove, prove_derivative
     from paperback.proofs.verdict import Verdict
     from paperback.reports.report import report
     from paperback.rewrites.apply import rewrite

@@ -10,7 +10,7 @@ Everything here delegates: reading and printing to `notation`, derivatives to `c
 
 from __future__ import annotations
 
-__all__ = ["Formula", "formula"]
+__all__ = ["Formula", "formula", "sorted_out"]
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,16 +62,16 @@ def formula(
     """
     if not isinstance(text, str):
         raise FormulaError("", Problem(f"a formula is a text, not {text!r}", hint='write it as "y[i] = x[i]^2"'))
-    sizes: dict[str, int] = {}
-    axes: dict[str, Axes] = {}
-    for name, value in declared.items():
-        if isinstance(value, str | Sequence):
-            axes[name] = value
-        else:
-            sizes[name] = _whole(name, value)
+    axes, sizes = sorted_out(declared)
     block = read(text, axes=axes, sizes=sizes, integers=integers, scalars=scalars, base=base)
     _warn_of_idle(block, axes)
     return Formula(block, conventions)
+
+
+def sorted_out(declared: Mapping[str, Axes | int]) -> tuple[dict[str, Axes], dict[str, int]]:
+    """Keywords as axes of tensors, and sizes. Raises FormulaError for what is neither."""
+    axes = {name: value for name, value in declared.items() if isinstance(value, str | Sequence)}
+    return axes, {name: _whole(name, value) for name, value in declared.items() if name not in axes}
 
 
 def _warn_of_idle(block: Block, axes: Iterable[str]) -> None:

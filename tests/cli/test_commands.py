@@ -128,6 +128,21 @@ def test_derive_prints_one_derivative_in_the_form_that_is_asked_for() -> None:
     assert "def vjp(x, w, dy):" in by_w and "return dw" in by_w
 
 
+def test_prove_says_what_a_claim_comes_to() -> None:
+    ran = run("prove", "sigmoid(a)", "(tanh(a/2) + 1)/2", "--scalar", "a")
+    assert ran.exit_code == 0 and ran.stdout.startswith("proved for all sizes\n")
+    ran = run("prove", "sum(p) x[i+p]*w[p]", "sum(p) x[i+p]*w[P-1-p]", "--axes", "x=H", "--axes", "w=P", "--json")
+    found = result(ran)
+    assert ran.exit_code == 1 and (found["status"], found["holds"]) == ("refuted", False)
+    assert found["counterexample"]["sizes"] == {"H": 2, "P": 2}
+    formula, claim = "y[i] = sum(p) x[i+p]*w[p]", "dx[n] = sum(j) dy[n-j]*w[j] where dy pads 0"
+    assert run("prove", claim, "--derivative-of", formula, "--wrt", "x").exit_code == 0
+    axes = ["--axes", "x=H", "--axes", "w=P", "--sizes", "H=28 P=5"]
+    ran = run("prove", claim, "--derivative-of", formula, "--wrt", "x", "--what", "vjp", *axes)
+    assert ran.exit_code == 0 and ran.stdout.startswith("proved at sizes\n") and "at H = 28, P = 5" in ran.stdout
+    assert run("prove", "y[i] = x[i,j]", "z[i]").exit_code == 1
+
+
 def test_training_on_files(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for part, count in (("train", 60), ("t10k", 20)):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 __all__ = ["derive"]
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from paperback.cli.job import Say, job
-from paperback.cli.options import Command, OneOf, needs, refuse
+from paperback.cli.options import Command, OneOf, declarations, needs
 from paperback.engines.emit import TARGETS
 from paperback.formulas import Formula, formula
 
@@ -58,7 +57,7 @@ def derive(
     """
     needs("--wrt", wrt or None, what != "forward", "a matter of derivatives, and --what forward is none")
     needs("--name", name, form in TARGETS, "the name of a function, which --as numpy, torch and jax write")
-    given = formula(text, base=None if base is None else int(base), **_declared(axes, size, sizes))
+    given = formula(text, base=None if base is None else int(base), **declarations(axes, size, sizes))
     by = wrt or _floats(given)
     report: dict[str, Any] = {"command": "derive", "formula": str(given), "as": form}
     if form in TARGETS:
@@ -91,24 +90,3 @@ def _source(given: Formula, form: str, what: str | None, by: Sequence[str], name
 
 def _floats(given: Formula) -> list[str]:
     return [name for name, tensor in given.block.inputs.items() if not tensor.integer]
-
-
-def _declared(axes: tuple[str, ...], size: tuple[str, ...], sizes: str | None) -> dict[str, Any]:
-    """What the options say of axes and sizes."""
-    declared: dict[str, Any] = dict(_pair("--axes", item) for item in axes)
-    numbers = [("--size", item) for item in size]
-    numbers += [("--sizes", item) for item in re.split(r"[,\s]+", sizes or "") if item]
-    for option, item in numbers:
-        name, value = _pair(option, item)
-        if not value.isdecimal():
-            refuse(option, f"{name} needs a whole number, found {value}; write for example {option} {name}=2")
-        declared[name] = int(value)
-    return declared
-
-
-def _pair(option: str, item: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
-    if not equals or not name.strip():
-        example = {"--axes": '"x=H W"', "--sizes": '"H=28 W=28"'}.get(option, "s=2")
-        refuse(option, f"needs a name, = and its value, found {item}; write for example {option} {example}")
-    return name.strip(), value.strip()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Command", "OneOf", "Real", "Shape", "Whole", "needs", "refuse"]
+__all__ = ["Command", "OneOf", "Real", "Shape", "Whole", "declarations", "needs", "refuse"]
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -22,6 +23,27 @@ def needs(option: str, given: object, condition: bool, where: str, fix: str = "l
     """Refuse an option that was given where it would be ignored: it is `where` only."""
     if given is not None and given is not False and not condition:
         refuse(option, f"is {where}; {fix}")
+
+
+def declarations(axes: Iterable[str], size: Iterable[str], sizes: str | None) -> dict[str, Any]:
+    """What the options say of axes and sizes, as keywords of `formula`."""
+    declared: dict[str, Any] = dict(_pair("--axes", item) for item in axes)
+    numbers = [("--size", item) for item in size]
+    numbers += [("--sizes", item) for item in re.split(r"[,\s]+", sizes or "") if item]
+    for option, item in numbers:
+        name, value = _pair(option, item)
+        if not value.isdecimal():
+            refuse(option, f"{name} needs a whole number, found {value}; write for example {option} {name}=2")
+        declared[name] = int(value)
+    return declared
+
+
+def _pair(option: str, item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name.strip():
+        example = {"--axes": '"x=H W"', "--sizes": '"H=28 W=28"'}.get(option, "s=2")
+        refuse(option, f"needs a name, = and its value, found {item}; write for example {option} {example}")
+    return name.strip(), value.strip()
 
 
 class Whole(click.ParamType):  # type: ignore[type-arg]

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Pair", "Side", "pair"]
+__all__ = ["Pair", "Side", "pair", "rank_of", "target_of"]
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from paperback.calculus.derive import live
 from paperback.errors import FormulaError, Problem
 from paperback.formulas import Axes, Formula
 from paperback.notation.block import Block, Fact
-from paperback.notation.expr import Call, Scalar
+from paperback.notation.expr import Call, Scalar, Statement, Tensor
 from paperback.notation.parse import parse
 from paperback.notation.read import read
 from paperback.notation.size import Size
@@ -36,6 +36,8 @@ from paperback.notation.syntax import (
     Syntax,
     parts,
 )  # fmt: skip
+from paperback.notation.tex.parse import is_latex, parse_latex
+from paperback.notation.tex.scope import Scope
 from paperback.notation.walk import nodes, reads
 
 Side: TypeAlias = str | Formula
@@ -92,23 +94,27 @@ def pair(
     sizes: Mapping[str, int],
     integers: Iterable[str] = (),
     scalars: Iterable[str] = (),
+    context: Block | None = None,
 ) -> Pair:
-    """Both sides of a claim, read together. Raises FormulaError where one of them is no sentence."""
+    """Both sides of a claim, read together; they may read what the context computes, by its names.
+
+    Raises FormulaError where one of them is no sentence.
+    """
     declared = _Declared(axes, sizes, frozenset(integers), frozenset(scalars))
     texts = _statements(left, right, declared)
     blocks = [side.block if isinstance(side, Formula) else None for side in (left, right)]
     order = (0, 1) if blocks[0] is not None or blocks[1] is None else (1, 0)
     for this, other in (order, order[::-1]):
-        blocks[other] = _renamed(blocks[other], texts[this], declared)
         if blocks[this] is None:
+            blocks[other], context = (_renamed(block, texts[this], declared) for block in (blocks[other], context))
             try:
-                blocks[this] = _read(texts[this], declared, blocks[other], texts[other])
+                blocks[this] = _read(texts[this], declared, blocks[other], texts[other], context)
             except FormulaError:
                 if blocks[other] is not None:
                     raise
     for this, other in (order, order[::-1]):  # what could not be read before the other side was known
         if blocks[this] is None:
-            blocks[this] = _read(texts[this], declared, blocks[other], texts[other])
+            blocks[this] = _read(texts[this], declared, blocks[other], texts[other], context)
     first, second = blocks
     assert first is not None and second is not None
     return _related(first, second)
@@ -123,7 +129,7 @@ def _statements(left: Side, right: Side, declared: _Declared) -> list[str]:
         if not isinstance(side, str | Formula):
             raise FormulaError("", Problem(f"a side of a claim is a text or a Formula, not {side!r}"))
     texts = [side if isinstance(side, str) else str(side) for side in (left, right)]
-    bare = [isinstance(side, str) and not _STATEMENT.match(side) for side in (left, right)]
+    bare = [isinstance(s, str) and not (is_latex(s) or _STATEMENT.match(s)) for s in (left, right)]
     if bare[0] and bare[1]:
         trees = [parse(f"{name} = {text}") for name, text in zip(("left", "right"), texts, strict=True)]
         found = [name for tree in trees for s in tree.statements for name in _free(s, declared)]
@@ -139,13 +145,34 @@ def _statements(left: Side, right: Side, declared: _Declared) -> list[str]:
     return texts
 
 
+def _syntax(text: str) -> tuple[StatementSyntax, ...]:
+    """The statements as written; none where the text is no sentence, which reading it will say."""
+    return (parse_latex(text, Scope(set(), set(), {})) if is_latex(text) else parse(text)).statements
+
+
+def target_of(side: Side) -> str:
+    """The name of a side's result, "" for an expression."""
+    if isinstance(side, Formula):
+        return side.block.result.target
+    found = _syntax(side) if is_latex(side) or _STATEMENT.match(side) else ()
+    return found[-1].target if found else ""
+
+
+def rank_of(side: Side) -> int | None:
+    """How many indices a side's result has; None for an expression."""
+    if isinstance(side, Formula):
+        return len(side.block.result.axes)
+    found = _syntax(side) if is_latex(side) or _STATEMENT.match(side) else ()
+    return len(found[-1].left) if found else None
+
+
 def _left_side(text: str, side: Side) -> tuple[str, str]:
     """The target of the last statement and its indices, as written."""
     if isinstance(side, Formula):
         result = side.block.result
         names = ",".join(b.letter.name for b in result.binders)
         return result.target, f"[{names}]" if names else ""
-    statements = parse(text).statements
+    statements = _syntax(text)
     if not statements:
         return "value", ""
     last = statements[-1]
@@ -200,7 +227,7 @@ def _renamed(block: Block | None, text: str, declared: _Declared) -> Block | Non
     """The block with other names for its sizes, where the other side uses them for tensors."""
     if block is None:
         return None
-    parsed = parse(text).statements
+    parsed = _syntax(text)
     used = {s.target for s in parsed} | {tensor for s in parsed for tensor in _tensors(s.value)}
     names = sorted(block.size_names & used)
     taken = block.size_names | used | set(declared.axes)
@@ -215,16 +242,16 @@ def _tensors(node: Syntax) -> Iterable[str]:
         yield from _tensors(part)
 
 
-def _read(text: str, declared: _Declared, other: Block | None, other_text: str) -> Block:
+def _read(text: str, declared: _Declared, other: Block | None, other_text: str, context: Block | None) -> Block:
     """One side, with what the other side has found out."""
-    parsed = parse(text).statements
+    parsed = _syntax(text)
     computed = {s.target for s in parsed}
     own = {c.name for s in parsed for c in s.clauses if isinstance(c, AxesClause)}
     axes: dict[str, Axes | tuple[Size, ...]] = dict(declared.axes)
     functions: dict[str, bool] = {}
     integers, scalars = set(declared.integers), set(declared.scalars)
     bounds: Sequence[Size] = ()
-    clauses = [c for s in parse(other_text).statements for c in s.clauses if isinstance(c, KindClause)]
+    clauses = [c for s in _syntax(other_text) for c in s.clauses if isinstance(c, KindClause)]
     for clause in clauses:
         if clause.kind in ("function", "increasing"):
             functions[clause.name] = clause.kind == "increasing" or functions.get(clause.name, False)
@@ -237,6 +264,9 @@ def _read(text: str, declared: _Declared, other: Block | None, other_text: str) 
         functions = {**functions, **other.functions}
         scalars |= set(other.scalars)
         known = {**other.inputs, **{s.target: other.tensor(s.target) for s in other.statements[:-1]}}
+        if context is not None:
+            known = {**context.inputs, **{s.target: context.tensor(s.target) for s in context.statements}, **known}
+            scalars |= set(context.scalars)
         for name, tensor in known.items():
             if name not in computed and name not in own and name not in axes:
                 axes[name] = tensor.axes
@@ -253,21 +283,24 @@ def _read(text: str, declared: _Declared, other: Block | None, other_text: str) 
         functions=functions,
         bounds=bounds,
     )
-    return block if other is None else _shared(block, other)
+    if other is not None:
+        block = _shared(block, other.statements[:-1], other.inputs)
+    return block if context is None else _shared(block, context.statements, context.inputs)
 
 
 # ----------------------------------------------------------------------------------------------------- blocks
 
 
-def _shared(block: Block, other: Block) -> Block:
-    """The block with the other's statements before its own, where it reads what those compute."""
-    wanted = {s.target for s in other.statements[:-1]} & set(block.inputs)
+def _shared(block: Block, statements: Sequence[Statement], known: Mapping[str, Tensor]) -> Block:
+    """The block with those statements before its own that compute what it reads."""
+    wanted = {s.target for s in statements} & set(block.inputs)
     wanted &= {r.tensor for s in block.statements for r in reads(s.expr)}
     if not wanted:
         return block
-    before = live(other.statements, wanted)
+    own = {s.target for s in block.statements}
+    before = tuple(s for s in live(statements, wanted) if s.target not in own)
     computed = {s.target for s in before}
-    inputs = {**other.inputs, **block.inputs}
+    inputs = {**known, **block.inputs}
     return replace(
         block,
         statements=(*before, *block.statements),

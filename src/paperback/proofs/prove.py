@@ -12,18 +12,21 @@ raises `UnsoundProofError`. A different normal form refutes nothing.
 
 from __future__ import annotations
 
-__all__ = ["UnsoundProofError", "judge", "prove"]
+__all__ = ["UnsoundProofError", "judge", "prove", "prove_derivative"]
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from random import Random
 
+from paperback.calculus.adjoint import differentiated_name
 from paperback.calculus.conventions import DEFAULT, Conventions
 from paperback.calculus.interval import ExactError
 from paperback.calculus.proof.decide import decide
-from paperback.errors import EngineError, FormulaError, PaperbackError
-from paperback.formulas import Axes, Formula
+from paperback.errors import EngineError, FormulaError, PaperbackError, Problem
+from paperback.formulas import Axes, Formula, sorted_out
+from paperback.notation.read import read
 from paperback.proofs.minimise import minimised
-from paperback.proofs.pair import Pair, Side, pair
+from paperback.proofs.pair import Pair, Side, pair, rank_of, target_of
 from paperback.proofs.search import Difference, Point, differs, small_points
 from paperback.proofs.verdict import Counterexample, Verdict
 
@@ -51,22 +54,71 @@ def prove(
 
     Raises nothing for a claim that is wrong or no sentence: the Verdict says it.
     """
-    sizes: dict[str, int] = {}
-    axes: dict[str, Axes] = {}
     try:
-        for name, value in declared.items():
-            if isinstance(value, str | Sequence):
-                axes[name] = value
-            else:
-                sizes[name] = value
+        axes, sizes = sorted_out(declared)
         both = pair(left, right, axes, sizes, integers, scalars)
     except FormulaError as error:
         return Verdict("ill-formed", str(error), _text(left), _text(right))
-    return judge(both, conventions, seed, (left, right))
+    return judge(both, conventions, seed, sizes)
 
 
-def judge(both: Pair, conventions: Conventions, seed: int, given: tuple[Side, Side]) -> Verdict:
-    """The verdict on two blocks that were read together."""
+WHAT = ("jacobian", "vjp", "jvp")
+_NAME = re.compile(r"[^\W\d][\w.']*")
+
+
+def prove_derivative(
+    formula: Side,
+    wrt: str,
+    claim: Side,
+    /,
+    *,
+    what: str | None = None,
+    integers: Iterable[str] = (),
+    scalars: Iterable[str] = (),
+    conventions: Conventions = DEFAULT,
+    seed: int = 0,
+    **declared: Axes | int,
+) -> Verdict:
+    """Is `claim` the derivative of a formula by its input `wrt`?
+
+    what    "jacobian", "vjp" (the gradient, from the cotangent `d<result>`) or "jvp" (the change along `d<wrt>`). Where
+            None, the claim shows it: one that reads the cotangent is a VJP, one that reads the tangent a JVP, else its
+            number of indices tells
+
+    The claim may read what the formula computes, by its names. A formula given as a Formula has its own conventions.
+    """
+    axes, sizes = sorted_out(declared)
+    if isinstance(formula, str):
+        try:
+            block = read(formula, axes=axes, sizes=sizes, integers=integers, scalars=scalars)
+        except FormulaError as error:
+            return Verdict("ill-formed", str(error), _text(claim), formula)
+        formula = Formula(block, conventions)
+    kind = what or _kind(formula, wrt, claim)
+    if kind not in WHAT:
+        raise FormulaError("", Problem(f"what is {', '.join(WHAT)} or None, not {what!r}"))
+    truth = formula.vjp(wrt) if kind == "vjp" else formula.jvp(wrt) if kind == "jvp" else formula.derivative(wrt)
+    try:
+        both = pair(claim, truth, axes, sizes, integers, scalars, context=formula.block)
+    except FormulaError as error:
+        return Verdict("ill-formed", str(error), _text(claim), truth)
+    return judge(both, conventions, seed, sizes)
+
+
+def _kind(formula: Formula, wrt: str, claim: Side) -> str:
+    """Which derivative a claim is about."""
+    names = set(_NAME.findall(str(claim))) - {target_of(claim)}
+    if differentiated_name(formula.block.result.target) in names:
+        return "vjp"
+    if differentiated_name(wrt) in names:
+        return "jvp"
+    own, other = len(formula.block.result.axes), len(formula.block.tensor(wrt).axes)
+    rank = rank_of(claim)
+    return "vjp" if rank == other and rank != own + other else "jvp" if rank == own != own + other else "jacobian"
+
+
+def judge(both: Pair, conventions: Conventions, seed: int, sizes: Mapping[str, int]) -> Verdict:
+    """The verdict on two blocks that were read together; `sizes` are those that the caller gave."""
     formulas = Formula(both.left, conventions), Formula(both.right, conventions)
     random = Random(seed)
     tested = _Tested(both)
@@ -77,6 +129,8 @@ def judge(both: Pair, conventions: Conventions, seed: int, given: tuple[Side, Si
         contradiction = tested.search(Random(seed + 1), 1)
         if contradiction is not None:
             raise UnsoundProofError(f"proved, and false at {contradiction}: {formulas[0]} = {formulas[1]}")
+        if sizes and not both.size_names:
+            return Verdict("proved at sizes", f"at {_listed(sizes)}, wherever both sides are defined", *formulas)
         return Verdict("proved for all sizes", _stated(both), *formulas)
     if tested.agreed:
         why = f"no proof was found; both sides agree exactly at {tested.agreed} points of small sizes"
@@ -125,6 +179,10 @@ def _stated(both: Pair) -> str:
     parts = [f"{', '.join(ones)} >= 1"] if ones else []
     parts += [*low, *dict.fromkeys(str(fact) for fact in both.facts)]
     return f"for all {', '.join(parts)}, wherever both sides are defined"
+
+
+def _listed(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in sizes.items())
 
 
 def _text(side: Side) -> Formula | str:
