@@ -52,7 +52,7 @@ def prove(
     else:
         needs("RIGHT", right, False, "for a claim of two sides, --derivative-of takes one only")
         if wrt is None:
-            refuse("--derivative-of", "needs --wrt too, the input that LEFT is the derivative by")
+            refuse("--derivative-of", "needs the input that LEFT is the derivative by: --wrt x")
         verdict = proofs.prove_derivative(derivative_of, wrt, left, what=what, scalars=scalar, **declared)
     say(str(verdict))
     return {"command": "prove", **verdict.json()}, 0 if verdict.holds else CHECK_FAILED
