@@ -304,7 +304,7 @@ class NoSentence(Check):
             made(self.text)
         except FormulaError as error:
             said = [problem.message for problem in error.problems]
-            yield Step(self.text, "ill-formed", said == [self.says], "; ".join(said))
+            yield Step(self.text, "ill-formed", "; ".join(said) == self.says, "; ".join(said))
         else:
             yield Step(self.text, "read", False, "it is a sentence")
 
