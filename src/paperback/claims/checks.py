@@ -24,7 +24,6 @@ __all__ = [
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
 from random import Random
 from typing import Any, ClassVar, TypeAlias
 
@@ -32,9 +31,10 @@ import numpy as np
 
 from paperback.calculus import exact
 from paperback.calculus.conventions import DEFAULT, Conventions
+from paperback.calculus.interval import ExactError
 from paperback.calculus.reals import agree
 from paperback.claims.numbers import Given, Objects, number, parts_of, text, value
-from paperback.errors import FormulaError
+from paperback.errors import EngineError, FormulaError
 from paperback.formulas import Formula, formula
 from paperback.proofs.pair import Pair, pair
 from paperback.proofs.prove import prove
@@ -159,11 +159,16 @@ class Derivative(Check):
         inputs = {**whole.block.inputs, **both.left.inputs}  # a derivative may not read what its formula reads
         both = Pair(replace(both.left, inputs=inputs), both.right)
         same, ran = True, 0
-        for point in islice(small_points(both, Random(0), 1), _REFEREES):
+        for point in small_points(both, Random(0), 3):
             sizes, arrays = parts_of(whole, {**point.sizes, **point.inputs})
-            claimed = evaluate_both(both, point)[1]
-            same = same and agree(claimed, self._expected(whole, point, arrays, sizes))
+            try:
+                expected = self._expected(whole, point, arrays, sizes)
+            except (EngineError, ExactError):  # a label that is none, a maximum of numbers that cannot be told apart
+                continue
+            same = same and agree(evaluate_both(both, point)[1], expected)
             ran += 1
+            if ran == _REFEREES:
+                break
         yield Step(f"the same in dual numbers at {ran} points", "exact", same and ran > 0)
 
     def _expected(self, whole: Formula, point: Point, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Objects:

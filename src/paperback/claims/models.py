@@ -1,6 +1,7 @@
 """Checks that ask a network of layers: its shapes, its parameters, its gradients.
 
     Shapes(net, input_shape, shapes)     the output shapes of the layers
+    Kinds(net, input_shape, kinds)       the kinds of the layers, in order
     Counts(net, input_shape, counts)     how many numbers each parameter has
     Output(net, x, numbers)              the result for one example in float64
     Skips(problems, number)              a document that goes past a number
@@ -8,7 +9,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Counts", "Output", "Shapes", "Skips"]
+__all__ = ["Counts", "Kinds", "Output", "Shapes", "Skips"]
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,23 @@ class Shapes(Check):
         shown = ", ".join("x".join(map(str, shape)) for shape in found)
         what = f"the shapes of {self.net} for an input of {'x'.join(map(str, self.input_shape))}"
         yield Step(what, "read", found == self.shapes, shown)
+
+
+@dataclass(frozen=True)
+class Kinds(Check):
+    """The kinds of a network's layers, and how many of them have parameters."""
+
+    net: Layer
+    input_shape: Sizes
+    kinds: str
+    learned: int
+
+    def steps(self) -> Iterator[Step]:
+        network = build(self.net, self.input_shape)
+        kinds = " ".join(layer.kind for layer in network.layers)
+        learned = len({name.partition(".")[0] for name in network.parameters})
+        good = kinds == self.kinds and learned == self.learned
+        yield Step(f"the layers of {self.net}", "read", good, f"{kinds}; {learned} of them learn")
 
 
 @dataclass(frozen=True)

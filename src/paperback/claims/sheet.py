@@ -76,7 +76,7 @@ ENTRIES = (
             Derivative(CONV, "x", CONV_BY_X),
             Vjp(CONV, "x", CONV_BACK_X),
             Exact(vjp(PLANE, "x"), G16, [[5, 3, -5, -3], [12, 12, 1, -1], [4, 4, 1, 0]]),
-            NoSentence("d[i,t] = w[2+i-t] where w: 3, i < 3, t < 5", "i-t+2 reaches -2, but axis 0 of w starts at 0"),
+            NoSentence("d[i,t] = w[2+i-t] where w: 3, i < 3, t < 5", "i-t+2 reaches -2, but axis 0 of w starts at 0; i-t+2 reaches 4, but axis 0 of w ends at 2"),
         ),
     ),
     Entry(
