@@ -42,8 +42,8 @@ def _place(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
-_SECTIONS = (losses, networks, convolution, stacked, identities, mlp, perceptron, sigmoid_layer, sheet, backprop)
-_ENTRIES = [found for section in _SECTIONS for found in section.ENTRIES]
+SECTIONS = (losses, networks, convolution, stacked, identities, mlp, perceptron, sigmoid_layer, sheet, backprop)
+_ENTRIES = [found for section in SECTIONS for found in section.ENTRIES]
 _BOOK: dict[str, Entry] = {found.id: found for found in sorted(_ENTRIES, key=lambda own: _place(own.id))}
 
 

@@ -40,7 +40,8 @@ POOLED = "r[i,j,k] = relu(z[i,j,k]); p[i,j,k] = max(a<2,b<2) r[2*i+a,2*j+b,k]"
 LAYER_1 = f"{POOLED}; y[m] = sum(i,j,k) p[i,j,k]*w[i,j,k,m]"
 ROUTED = (
     f"{POOLED}; c[i,j,k] = argmax(a<2,b<2) r[2*i+a,2*j+b,k]; g[i,j,k] = sum(m) w[i,j,k,m]*dy[m]; "
-    "dz[t,u,k] = [z[t,u,k] > 0]*(sum(i,j) [0 <= t-2*i < 2 and 0 <= u-2*j < 2 and c[i,j,k] == 2*(t-2*i) + u-2*j]*g[i,j,k])"
+    "dz[t,u,k] = [z[t,u,k] > 0]*(sum(i,j) [0 <= t-2*i < 2 and 0 <= u-2*j < 2 and c[i,j,k] == "
+    "2*(t-2*i) + u-2*j]*g[i,j,k])"
 )
 WINDOW = "r[p,q] = relu(z[p,q]) where z: 2 2; y = max(p,q) r[p,q]"
 ORDER = "conv2d relu maxpool2d conv2d relu maxpool2d flatten dense relu dense"
@@ -61,9 +62,7 @@ ENTRIES = (
         checks=(
             Derivative("z[i,j,k] = f[i,j,k] + b[k] where f: n m l", "b",
                        "d[i,j,k,c] = [k == c] where f: n m l, i < n, j < m, k < l, c < l"),
-            Derivative("z[i,j,k] = f[i,j,k] + b[i,j,k] where f: n m l", "b",
-                       "d[i,j,k,t,u,c] = [i == t and j == u and k == c] "
-                       "where f: n m l, i < n, j < m, k < l, t < n, u < m, c < l"),
+            Derivative("z[j] = f[j] + b[j] where f: n", "b", "d[j,i] = [j == i] where f: n, j < n, i < n"),
             Counts(Conv2d(3, 3), (6, 5, 1), {"conv2d_1.b": 3}),
             Counts(Conv2d(3, 3, bias="position"), (6, 5, 1), {"conv2d_1.b": 4 * 3 * 3}),
         ),
@@ -212,7 +211,8 @@ ENTRIES = (
             Backward(1, {"conv2d_1.b": ("-1675/1024", "1405/2048")}),
             NoSentence("delta0[i,j] = [z1[i,j] > 0]*u[i,j] where z1: 4 14, u: 12 14",
                        "index i runs over 4 elsewhere, but axis 0 of u has 12"),
-            NoSentence("delta0[i,j] = [z0[i,j] > 0]*dx2[i,j] where z0: 12 14, dx2: 18", "dx2 has 1 axis (18), but is read with 2 indices"),
+            NoSentence("delta0[i,j] = [z0[i,j] > 0]*dx2[i,j] where z0: 12 14, dx2: 18",
+                       "dx2 has 1 axis (18), but is read with 2 indices"),
         ),
     ),
     Entry(

@@ -314,8 +314,9 @@ class NoSentence(Check):
             yield Step(self.text, "read", False, "it is a sentence")
 
 
+@lru_cache(maxsize=2000)
 def equal(left: Side, right: Side, at_least: str) -> Step:
-    """Are two sides equal? Decided by `prove`."""
+    """Are two sides equal? Decided by `prove`, once for a claim that several entries rest on."""
     verdict = prove(made(left), made(right))
     strong = verdict.status in STRENGTH and STRENGTH.index(verdict.status) <= STRENGTH.index(at_least)
     found = verdict.counterexample

@@ -76,7 +76,8 @@ ENTRIES = (
             Derivative(CONV, "x", CONV_BY_X),
             Vjp(CONV, "x", CONV_BACK_X),
             Exact(vjp(PLANE, "x"), G16, [[5, 3, -5, -3], [12, 12, 1, -1], [4, 4, 1, 0]]),
-            NoSentence("d[i,t] = w[2+i-t] where w: 3, i < 3, t < 5", "i-t+2 reaches -2, but axis 0 of w starts at 0; i-t+2 reaches 4, but axis 0 of w ends at 2"),
+            NoSentence("d[i,t] = w[2+i-t] where w: 3, i < 3, t < 5",
+                       "i-t+2 reaches -2, but axis 0 of w starts at 0; i-t+2 reaches 4, but axis 0 of w ends at 2"),
         ),
     ),
     Entry(
@@ -105,8 +106,8 @@ ENTRIES = (
         has="iJK + iK + k, which has no j: of 24 places 8 are met.",
         checks=(
             Exact("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K", {"x": CODES}, list(range(24))),
-            Prove("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K; y[i,j,k] = F[J*K*i + K*j + k] where i < I, j < J, k < K",
-                  "y[i,j,k] = x[i,j,k] where x: I J K"),
+            Prove("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K; "
+                  "y[i,j,k] = F[J*K*i + K*j + k] where i < I, j < J, k < K", "y[i,j,k] = x[i,j,k] where x: I J K"),
             NoSentence("F[i*J*K + i*K + k] = x[i,j,k] where x: I J K", "the left index i appears twice"),
             Refute("n = sum(m<24) max(i<2,j<3,k<4) [m == 12*i + 4*i + k]",
                    "n = sum(m<24) max(i<2,j<3,k<4) [m == 12*i + 4*j + k]", {"": 0}, (8, 24)),
@@ -126,7 +127,7 @@ ENTRIES = (
     ),
     Entry(
         "E10", "CONV", "The slope of the ReLU: 1, 0, and 1/2 at 0",
-        says="Any number in [0, 1] at 0 is a subgradient; 1/2 is the symmetric difference quotient, 0 the default here.",
+        says="Any number in [0, 1] at 0 is a subgradient; 1/2 is the symmetric quotient, 0 the default here.",
         checks=(
             Derivative(RELU, "z", "d[i,j] = [i == j]*([z[i] > 0] + 1/2*[z[i] == 0]) where z: n, j < n",
                        conventions=Conventions(relu_at_zero=Fraction(1, 2))),
