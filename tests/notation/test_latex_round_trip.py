@@ -34,6 +34,41 @@ def test_what_the_printer_is_tested_with_reads_back(text: str) -> None:
     assert pb.formula(formula.latex()) == formula
 
 
+AWKWARD = [
+    "e[i] = e'[i]^2 + x[i]*e''[]",
+    "y[i] = e[]^2*x[i]",
+    "y[i,e] = x[i]*z[e]^2 + e^2",
+    "delta[i,j] = x[i]*[i == j] where j < 4, x: 4",
+    "y[i,j] = [i == j]*delta*x[i] where delta scalar, j < 4, x: 4",
+    "y[i] = sigma[i]*sigmoid(x[i])",
+    "y[i] = sigma*(x[i] + 1)*sigmoid(x[i]) where sigma scalar",
+    "y[i] = x[i]*x1*(x2 + 1) where x1 scalar, x2 scalar",
+    "x[x1] = z[x1]*x1 + x1 where x1 < 4, z: 4",
+    "y_hat[i] = x_bar[i]*mu_tilde'[i] + a_b_bar[i]",
+    "y[i] = x_1[i]*x_i[i]",
+    "y[theta1] = x[theta1]",
+    "y[row] = x[row,col2] where col2 size",
+    "y[i] = phi_1(x[i]) + f(x[i]) where phi_1 function, f increasing",
+    "y[i] = abs(x[i] - abs(x[i]))*abs(x[i])",
+    "y[i] = [2 | i]*abs(x[i]) + [abs(x[i]) < 1 and 2 | i+1]",
+    "y[i] = (x[i]^(1/2))^3 - (-x[i])^(1/3)",
+    "y[i] = x[i]/(z[i]/u[i]) + x[i]/z[i]/u[i] + x[i]/(z[i]*u[i]) + 1/(2*x[i])",
+    "y[i] = x[i]/(sum(j) z[j])/u[i]",
+    "y[i,j] = i*x[j] - j where i < H, H size",
+    "k = argmax(i) x[i]; y = z[k]",
+    "y[n] = z[n,l[m[n]]] where l int, m int",
+    "y[i] = sum(j) x[i,j] where x: (H-1) (2*H+1), H size",
+    "y[i] = x[i+1] where x: N, x pads -2.5e-7, i < N",
+    "ö[i] = größe[i]*x[i]",
+]
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_names_and_products_that_could_be_mistaken_read_back(text: str) -> None:
+    formula = pb.formula(text)
+    assert pb.formula(formula.latex()) == formula == pb.formula(str(formula))
+
+
 READ: list[int] = []
 
 

@@ -90,7 +90,10 @@ PRINTED = {
     "y[i] = step(x[i])*N/i*D where x: N, u: D": r"y_{i} = \frac{\operatorname{step}(x_{i}) N}{i} D",
     "delta[i] = [i == k[]]*x[i] where k int": r"\delta_{i} = [\,i = k\,] x_{i}",
     "y[alpha,i] = x[alpha,2*i]*omega where omega scalar": r"y_{\alpha i} = x_{\alpha(2i)} \omega",
-    "y[i] = sigma(x[i])*sigmoid(x[i]) where sigma function": r"y_{i} = \operatorname{sigma}(x_{i}) \sigma(x_{i})",
+    "y[i] = sigma(x[i])*sigmoid(x[i]) where sigma function":
+        r"y_{i} = \operatorname{sigma}(x_{i}) \operatorname{sigmoid}(x_{i})",
+    "y_hat[i] = mu_bar'[i]*sigmoid(x_low[i])":
+        r"\hat{y}_{i} = {\bar{\mu}'}_{i} \sigma(\mathit{x\_low}_{i})",
     "y = (1e-5)^(1/3)*a where a scalar": "y = (10^{-5})^{1/3} a",
 }  # fmt: skip
 

@@ -31,6 +31,7 @@ _FENCES = {
 }  # fmt: skip
 _COMMANDS = {name: "\\" + name for name in "exp log sin cos tan sinh cosh tanh max min".split()}
 _COMMANDS["sigmoid"] = r"\sigma"
+_ACCENTS = ("bar", "hat", "tilde", "dot", "ddot", "check", "breve")
 _LIMITS = ("argmax", "argmin", "logsumexp")  # without a command; their indices stand below, as those of max
 _COMMAND = re.compile(r"\\[A-Za-z]+$")
 _WORD = re.compile(r"\\mathit\{[^}]*\}$")
@@ -70,17 +71,20 @@ class Latex:
     """The marks of `typeset` in LaTeX."""
 
     def name(self, name: str) -> str:
-        """Letters as they are, Greek ones by their commands, longer names in italics as one word."""
+        r"""Letters as they are, Greek ones by their commands, x_bar as \bar{x}, longer names in italics as one word."""
         stem = name.rstrip("'")
         primes = name[len(stem) :]
-        if stem in GREEK:
+        base, _, accent = stem.rpartition("_")
+        if accent in _ACCENTS and (len(base) == 1 or base in GREEK):
+            stem = rf"\{accent}{{{self.name(base)}}}"
+        elif stem in GREEK:
             stem = "\\" + stem
         elif len(stem) > 1:
             stem = r"\mathit{" + stem.replace("_", r"\_") + "}"
         return f"{{{stem}{primes}}}" if primes else stem
 
-    def function(self, name: str) -> str:
-        if name in _COMMANDS:
+    def function(self, name: str, spelled: bool = False) -> str:
+        if name in _COMMANDS and not spelled:
             return _COMMANDS[name]
         return rf"\operatorname{'*' if name in _LIMITS else ''}{{{name}}}"
 

@@ -61,8 +61,8 @@ class MathML:
         slant = " style='font-style:italic'" if primes and len(letter) == 1 else ""
         return f"<mi{slant}>{letter}{primes}</mi>"
 
-    def function(self, name: str) -> str:
-        return f"<mi>{_FUNCTIONS.get(name, name)}</mi>{_APPLY}"
+    def function(self, name: str, spelled: bool = False) -> str:
+        return f"<mi>{name if spelled else _FUNCTIONS.get(name, name)}</mi>{_APPLY}"
 
     def numeral(self, digits: str) -> str:
         return f"<mn>{digits}</mn>"

@@ -74,7 +74,7 @@ def read(
         if ordered:
             raise FormulaError(text, [in_latex(p, text, base or 0) for p in ordered] if latex else ordered)
 
-    given = Scope({*axes, *sizes, *integers, *scalars}, _size_names(axes, sizes), dict.fromkeys(functions or {}, ""))
+    given = Scope({*axes, *sizes, *integers, *scalars}, _size_names(axes, sizes), set(functions or ()))
     parsed = parse_latex(text, given, base) if latex else parse(text)
     tell(parsed.problems)
     for message in parsed.warnings:

@@ -52,7 +52,7 @@ class Marks(Protocol):
     """
 
     def name(self, name: str) -> str: ...
-    def function(self, name: str) -> str: ...
+    def function(self, name: str, spelled: bool = False) -> str: ...
     def numeral(self, digits: str) -> str: ...
     def sign(self, sign: str) -> str: ...
     def words(self, words: str) -> str: ...
@@ -215,9 +215,10 @@ class Typesetter(Speller):
         return self.marks.row([self.function_name(node.function), self.parens(arguments)])
 
     def function_name(self, name: str) -> str:
-        """A sigma of one's own is spelled out: the letter is the sigmoid's."""
-        spelled = name in FUNCTIONS or name.rstrip("'") == "sigma"
-        return self.marks.function(name) if spelled else self.named(name)
+        """The sigmoid's letter is sigma, but where that is a name; a function sigma of one's own is spelled out too."""
+        if name in FUNCTIONS or name.rstrip("'") == "sigma":
+            return self.marks.function(name, spelled=name == "sigmoid" and "sigma" in self.taken)
+        return self.named(name)
 
     def bracket(self, guards: Sequence[Guard]) -> str:
         """A delta where two letters are equal, else Iverson's bracket."""

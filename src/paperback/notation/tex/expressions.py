@@ -160,8 +160,8 @@ class Expressions(Cursor):
             self.exponential()
         elif mark.text == "delta" and after is not None and after.is_sign("_") and not known:
             self.delta()
-        elif mark.text == "sigma" and opens and not mark.look and (not known or self.scope.functions.get("sigma")):
-            self.function("sigmoid")  # a function sigma of one's own is \\operatorname{sigma} beside it
+        elif mark.text == "sigma" and opens and (not known or mark.text in self.scope.indexed):
+            self.function("sigmoid")
         elif opens and (mark.text in self.scope.functions or mark.look == "upright"):
             self.function(mark.text)
         else:

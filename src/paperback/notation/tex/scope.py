@@ -18,7 +18,7 @@ from paperback.notation.tex.marks import Mark
 
 @dataclass
 class Scope:
-    """Names by what they are; functions have the alphabet they are declared in.
+    """Names by what they are.
 
     indexed    are read with indices
     below      stand in a subscript by themselves: they are meant as indices
@@ -26,7 +26,7 @@ class Scope:
 
     declared: set[str] = field(default_factory=set)
     sizes: set[str] = field(default_factory=set)
-    functions: dict[str, str] = field(default_factory=dict)
+    functions: set[str] = field(default_factory=set)
     letters: set[str] = field(default_factory=set)
     indexed: set[str] = field(default_factory=set)
     below: set[str] = field(default_factory=set)
@@ -39,7 +39,7 @@ def survey(
     source: str, marks: Sequence[Mark], partner: Mapping[int, int], given: Scope
 ) -> tuple[Scope, list[Problem]]:
     """The scope of a formula, which adds to what the caller declares."""
-    scope = Scope(set(given.declared), set(given.sizes), dict(given.functions))
+    scope = Scope(set(given.declared), set(given.sizes), set(given.functions))
     begins = True
     clauses = False
     for place, mark in enumerate(marks):
@@ -56,9 +56,9 @@ def survey(
                 if begins:
                     scope.letters |= _names(marks, partner, place + 2)
             if after.is_sign(":") and clauses:
-                scope.functions[mark.text] = mark.look
+                scope.functions.add(mark.text)
             if clauses and after.kind == "word" and after.text in ("function", "increasing"):
-                scope.functions[mark.text] = mark.look
+                scope.functions.add(mark.text)
             elif clauses and (after.kind == "word" or after.is_sign("in", ",")):
                 scope.declared.add(mark.text)
         if mark.kind == "domain" and after.is_sign("^"):
