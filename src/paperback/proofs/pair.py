@@ -147,7 +147,7 @@ def _statements(left: Side, right: Side, declared: _Declared) -> list[str]:
 
 def _syntax(text: str) -> tuple[StatementSyntax, ...]:
     """The statements as written; none where the text is no sentence, which reading it will say."""
-    return (parse_latex(text, Scope(set(), set(), {})) if is_latex(text) else parse(text)).statements
+    return (parse_latex(text, Scope()) if is_latex(text) else parse(text)).statements
 
 
 def target_of(side: Side) -> str:
