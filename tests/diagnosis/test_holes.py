@@ -1,7 +1,7 @@
 """What other checkers let through, measured on jax 0.10.2 and torch 2.13.0: the doctor must not.
 
-a tangent of zeros, x2 or x0.5, and of the opposite sign, in float32 at 500 and 1,001 outputs, in float64 at 200,000
-a cotangent of strides 0 that is misread; one that is written into; one entry of 1,000 or 10,000 wrong by 2
+    a tangent of zeros, x2 or x0.5, and of the opposite sign, in float32 at 500 and 1,001 outputs, in float64 at 200,000
+    a cotangent of strides 0 that is misread; one that is written into; one entry of 1,000 or 10,000 wrong by 2
 """
 
 from __future__ import annotations
