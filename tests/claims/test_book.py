@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
+from dataclasses import replace
 from functools import cache
+from itertools import islice
 
 import pytest
 from click.testing import CliRunner
+from tests.claims import mutants
 from tests.claims.catalogue import VERDICTS
 
 import paperback as pb
 from paperback.claims import SECTIONS
-from paperback.claims.record import Finding, decide
+from paperback.claims.checks import Check, NoSentence
+from paperback.claims.record import Entry, Finding, decide
 from paperback.cli.main import main
 
 BOOK = pb.claims.book()
@@ -66,3 +71,61 @@ def test_the_command() -> None:
     assert (result["agree"], result["total"], result["verdicts"]) == (2, 2, {"WRONG": 2})
     shown = CliRunner().invoke(main, ["claims", "A1.7c"])
     assert "verdict  WRONG" in shown.stdout
+
+
+# ------------------------------------------------------------------------------------------------- planted errors
+
+
+def planted(entry: Entry, seed: int) -> Entry:
+    """The entry with one error."""
+    return next(mutants.of_entry(entry, random.Random(f"{entry.id} {seed}")))
+
+
+@pytest.mark.parametrize("name", random.Random(0).sample(list(BOOK), 30))
+def test_a_planted_error_turns_an_entry_red(name: str) -> None:
+    assert found()[name].agrees or name in OPEN
+    entry = planted(BOOK[name], 0)
+    assert not decide(entry).agrees, entry.checks
+
+
+@pytest.mark.parametrize("kind", mutants.KINDS, ids=lambda kind: kind.__name__)
+def test_an_error_of_every_kind_of_check_is_seen(kind: type[Check]) -> None:
+    """Three errors in each of three checks of a kind."""
+    dice, ran = random.Random(kind.__name__), 0
+    own = [(entry, check) for entry in BOOK.values() for check in entry.checks if type(check) is kind]
+    for entry, check in dice.sample(own, min(3, len(own))):
+        alone = replace(entry, checks=(check,), verdict="RIGHT")
+        for changed in islice(mutants.of_check(check, dice), 3):
+            assert not all(step.step.holds for step in decide(replace(alone, checks=(changed,))).steps), changed
+            ran += 1
+    assert ran >= 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", BOOK)
+def test_errors_in_every_check_are_seen(name: str) -> None:
+    ran = 0
+    for seed in range(3):
+        for entry in mutants.of_entry(BOOK[name], random.Random(f"{name} {seed}")):
+            assert not decide(entry).agrees, entry.checks
+            ran += 1
+    assert ran >= 3
+
+
+def test_every_kind_of_check_has_its_mutants() -> None:
+    assert {type(check) for entry in BOOK.values() for check in entry.checks} == set(mutants.KINDS)
+
+
+@pytest.mark.parametrize("name", [own.id for own in BOOK.values() if own.versions])
+def test_the_truth_of_a_refutation_is_what_the_entry_states(name: str) -> None:
+    """Where no numbers say what the truth is there, it is a formula that another check of the entry decides."""
+    entry = BOOK[name]
+    for check in entry.versions:
+        assert isinstance(check, NoSentence) or check.numbers is not None or check.other in entry.formulas, check
+
+
+def test_entries_have_what_their_verdict_needs() -> None:
+    for entry in BOOK.values():
+        assert any(not check.document for check in entry.checks), entry.id
+        assert bool(entry.versions) >= (entry.verdict == "WRONG") and bool(entry.has) >= (entry.verdict == "WRONG")
+        assert not entry.versions or entry.verdict in ("WRONG", "OCR")

@@ -59,7 +59,7 @@ ENTRIES = (
         checks=(
             LAST_BY_WEIGHTS,
             Shape(derivative("u = sum(j) A[0,j]*y[j] + b[] where A: 1 n", "A"), "1 n"),
-            Refute("d[j,k] = y[j] where y: 3, k < 1", "d[k,j] = y[j] where y: 3, k < 1"),
+            Refute("d[j,k] = y[j] where y: n, k < 1", LAST_BY_WEIGHTS.claim),
         ),
     ),
     Entry(
@@ -73,7 +73,7 @@ ENTRIES = (
         checks=(
             BY_WEIGHTS,
             COMPONENT,
-            Refute(Z + "d[i,j] = phi'(z[i])*y[j] where du: n", Z + "d[i,j] = phi'(z[i])*du[i]*y[j]"),
+            Refute(Z + "dA[i,j] = phi'(z[i])*y[j] where du: n", BY_WEIGHTS.claim),
         ),
     ),
     Entry(

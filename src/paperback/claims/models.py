@@ -98,7 +98,6 @@ class Skips(Check):
     number: int
 
     def steps(self) -> Iterator[Step]:
-        all_of_them = set(range(min(self.problems), max(self.problems) + 1))
-        skipped = sorted(all_of_them - set(self.problems))
+        skipped = sorted(set(range(1, max(self.problems) + 1)) - set(self.problems))
         found = f"{', '.join(map(str, skipped)) or 'none'} skipped"
         yield Step(f"problems {', '.join(map(str, self.problems))}", "read", skipped == [self.number], found)

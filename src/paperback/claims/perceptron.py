@@ -93,6 +93,7 @@ ENTRIES = (
         has="k <= N; the filter of k = N is 0.",
         checks=(
             Exact("K[j] = cos(pi*(j + 1/2)*k/4) where j < 4, k scalar", {"k": 4}, [0, 0, 0, 0]),
+            Shape(RAW, "N"),
             Refute("Y[k] = sum(j) x[j]*cos(pi*(j + 1/2)*k/N) where x: N, k < N+1", RAW),
         ),
     ),

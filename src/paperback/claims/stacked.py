@@ -33,6 +33,7 @@ FULL_TOEPLITZ = "J[i,n] = [0 <= i-n < k]*w[n-i+k-1] where h: N, w: k, i < N+k-1,
 BACK = "dh[n] = sum(j) da[n-j]*w[j] where da: A, w: k, da pads 0, n < A+k-1"
 BACK_TO_H = "dh[n] = sum(j) da[n-j]*w[j] where h: N, w: k, da: (N-k+1), da pads 0, n < N"
 FULL_BACK = "dh[n] = sum(j) da[n+j]*w[k-1-j] where da: A, w: k"
+FULL_BACK_TO_H = "dh[n] = sum(j) da[n+j]*w[k-1-j] where h: N, w: k, da: (N+k-1)"
 RELU_NET = "h[n] = relu(a[n]); y[n] = sum(j) h[n+j]*w[j]"
 LAYERS = "a[n] = sum(j) x[n+j]*v[j]; h[n] = relu(a[n]); y[n] = sum(j) h[n+j]*w[j]"
 G7 = {"x": [1, -2, 3, 0, 2, -1, 4], "v": [1, 2], "w": [1, -1, 3], "dy": [1, 2, -1, 1], "a": [-3, 4, 3, 4, 0, 7]}
@@ -205,8 +206,7 @@ ENTRIES = (
         has="columns i and rows n.",
         checks=(
             Shape(FULL_TOEPLITZ, "N+k-1 N"),
-            Refute("J[n,i] = [0 <= i-n < k]*w[n-i+k-1] where h: N, w: k, i < N+k-1, n < N, k = 2",
-                   "J[i,n] = [0 <= i-n < k]*w[n-i+k-1] where h: N, w: k, i < N+k-1, n < N, k = 2"),
+            Refute("J[n,i] = [0 <= i-n < k]*w[n-i+k-1] where h: N, w: k, i < N+k-1, n < N", FULL_TOEPLITZ),
         ),
     ),
     Entry(
@@ -244,7 +244,7 @@ ENTRIES = (
     Entry(
         "A5.6a", "RIGHT", "The first substituted matrix: rows g1*w_k + g2*w_{k-1} + ..., each shifted by one (from 1)",
         checks=(
-            Prove(vjp(FULL, "h"), "dh[n] = sum(j) da[n+j]*w[k-1-j] where h: N, w: k, da: (N+k-1)"),
+            Prove(vjp(FULL, "h"), FULL_BACK_TO_H),
             Prove("dh[n] = sum(j) da[n+j]*w[2-j] where w: 3; r = dh[0]",
                   "r = da[0]*w[2] + da[1]*w[1] + da[2]*w[0] where w: 3"),
         ),
@@ -273,9 +273,9 @@ ENTRIES = (
         has="the symbol of the full one, whose length is |a2|+k2-1, and a reference to 5.4.",
         checks=(
             Shape(vjp(FULL, "h"), "N"),
-            Shape("dh[n] = sum(j) da[n+j]*w[k-1-j] where h: N, w: k, da: (N+k-1)", "N"),
-            Refute("dh[n] = sum(j) da[n+j-1]*w[1-j] where da: A, w: 2, da pads 0, n < A+1",
-                   "dh[n] = sum(j) da[n+j]*w[1-j] where da: A, w: 2"),
+            Shape(FULL_BACK_TO_H, "N"),
+            Refute("dh[n] = sum(j) da[n+j-(k-1)]*w[k-1-j] where h: N, w: k, da: (N+k-1), da pads 0, n < N+2*k-2",
+                   FULL_BACK_TO_H),
         ),
     ),
     Entry(
@@ -286,7 +286,7 @@ ENTRIES = (
         "A5.6f", "RIGHT", "The backward of a full correlation is the valid convolution with w2",
         says="dL/dh = corr_valid(g, flip(w2)) = conv_valid(g, w2), of length |h|.",
         checks=(
-            Vjp(FULL, "h", "dh[n] = sum(j) da[n+j]*w[k-1-j] where h: N, w: k, da: (N+k-1)"),
+            Vjp(FULL, "h", FULL_BACK_TO_H),
             Prove(FULL_BACK, "dh[n] = sum(j) da[n+k-1-j]*w[j] where da: A, w: k"),
             Exact(FULL_BACK, {"da": [1, 2, -1, 1, 0, 3, -2, 1, 2, 1], "w": [1, -1, 3]}, [0, 8, -4, 6, -5, 12, -5, 2]),
         ),
