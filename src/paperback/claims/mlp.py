@@ -35,7 +35,7 @@ def golden(net: str, value: str, **gradients: list[object]) -> tuple[Exact, ...]
 BY_BIAS = Derivative(LAYER, "b", Z + "J[i,k] = [i == k]*phi'(z[i]) where b: n, k < n")
 BY_INPUT = Derivative(LAYER, "y", Z + "J[i,j] = phi'(z[i])*A[i,j]")
 BY_WEIGHTS = Vjp(LAYER, "A", Z + "dA[i,j] = phi'(z[i])*du[i]*y[j]")
-LAST_BY_BIAS = Derivative(LAST, "b", "J[k,l] = 1 where k < 1, l < 1, A: 1 n, y: n, b: 1")
+LAST_BY_BIAS = Derivative(LAST, "b", "J[k,l] = 1 where k < 1, l < 1")
 LAST_BY_INPUT = Derivative(LAST, "y", "J[k,j] = A[k,j] where A: 1 n")
 LAST_BY_WEIGHTS = Derivative("u = sum(j) A[0,j]*y[j] + b[] where A: 1 n", "A", "d[k,j] = y[j] where y: n, k < 1")
 WHOLE = (
