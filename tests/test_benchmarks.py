@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import cold, harness, ours, peak, start
+from benchmarks import cold, derive, harness, ours, peak, start
 from benchmarks.networks import EVERY, NETWORKS, SCALED, chain, examples, find, multiply_adds, weights
 from benchmarks.worker import LEARNING_RATE
 
@@ -97,6 +97,15 @@ def test_a_process_trains_from_a_cold_start(tmp_path: Path, monkeypatch: pytest.
         assert len(held["train_x"]) + len(held["test_x"]) == 1797 and held["train_x"].max() == 16
     done = cold.start("ours", "digits", path, tmp_path / "cache", {})
     assert done.accuracy >= 0.98 and done.epochs >= 1 and done.memory > 1 << 20 and done.seconds > 0
+
+
+def test_every_layer_is_differentiated() -> None:
+    names = [name for name, _ in derive.layers()]
+    assert len(names) > 45 and {"Conv2d", "MultiHeadAttention", "Embedding"} <= set(names)
+    found = {name: derive.once(make) for name, make in derive.layers() if name in ("Dense", "Embedding")}
+    assert all(set(row) == set(derive.PARTS) and min(row.values()) > 0 for row in found.values())
+    assert "| Dense |" in derive.table(found) and "No part takes more than" in derive.table({"Dense": {"vjp": 1.0}})
+    assert "Above 100 ms: Dense, vjp" in derive.table({"Dense": {"vjp": 101.0}})
 
 
 def test_commands_share_their_options() -> None:

@@ -12,7 +12,7 @@ provided that it is read bare. What cannot be solved stays as a delta, which is 
 
 from __future__ import annotations
 
-__all__ = ["display", "eliminate", "solve_bare"]
+__all__ = ["display", "eliminate", "range_guards", "solve_bare"]
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace

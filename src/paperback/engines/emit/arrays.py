@@ -7,17 +7,20 @@ __all__ = ["Arrays"]
 from collections.abc import Sequence
 from fractions import Fraction
 
+from paperback.calculus.display import range_guards
 from paperback.engines.emit.reads import read
 from paperback.engines.emit.reductions import reduction
 from paperback.engines.emit.scope import Scope
 from paperback.engines.emit.sums import total
 from paperback.engines.emit.values import ATOM, POWER, PRODUCT, SUM, UNARY, Value, plain_name
+from paperback.notation.affine import Affine
 from paperback.notation.expr import (
     ONE,
     Add,
     Bracket,
     Call,
     Const,
+    Guard,
     Index,
     Mul,
     Node,
@@ -83,7 +86,8 @@ class Arrays(Scope):
         whole = all(value.kind == "int" for _, value in parts)
         if not whole:
             parts = [(sign, self.floats(value)) for sign, value in parts]
-        parts = [(sign, self.short("term", value)) for sign, value in parts]
+        values = self.fitting("term", [value for _, value in parts])
+        parts = [(sign, value) for (sign, _), value in zip(parts, values, strict=True)]
         letters = self.union([value for _, value in parts])
         text = ""
         for sign, value in parts:
@@ -98,10 +102,21 @@ class Arrays(Scope):
         plain = [f for f in factors if not isinstance(f, Bracket)]
         if not guards:
             return self.product(plain)
-        mask = self.mask(guards)
+        if len(plain) == 1 or (self.finite and all(isinstance(f, Read) or self.box.is_total(f) for f in plain)):
+            guards = tuple(g for g in guards if not self._is_padding(g, plain))
+        mask = self.mask(guards) if guards else None
         with self.within((), guarded=True):
             value = self.value(mul(*plain)) if len(plain) > 1 else self.value(plain[0] if plain else ONE)
-        return self.select(mask, value)
+        return value if mask is None else self.select(mask, value)
+
+    def _is_padding(self, guard: Guard, factors: Sequence[Node]) -> bool:
+        """Does the guard say that one of the factors is read in its range? Behind a guard it is padded with 0."""
+        for factor in factors:
+            if isinstance(factor, Read) and factor.pad is None and all(isinstance(i, Affine) for i in factor.indices):
+                for index, extent in zip(factor.indices, self.box.axes[factor.tensor], strict=True):
+                    if isinstance(index, Affine) and len(index.terms) == 1 and guard in range_guards(index, extent):
+                        return True
+        return False
 
     def product(self, factors: list[Node]) -> Value:
         """A product without brackets; reciprocals are divisions."""
@@ -123,9 +138,8 @@ class Arrays(Scope):
         whole = all(v.kind == "int" for v in above) and not below and coefficient.denominator == 1
         if not whole:
             above, below = [self.floats(v) for v in above], [self.floats(v) for v in below]
-        above = [self.short("factor", v) for v in above]
-        below = [self.short("divisor", v) for v in below]
-        values = [*above, *below]
+        values = self.fitting("factor", [*above, *below])
+        above, below = values[: len(above)], values[len(above) :]
         letters = self.union(values)
         negative = coefficient < 0
         numerator, denominator = abs(coefficient.numerator), coefficient.denominator

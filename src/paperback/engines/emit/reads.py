@@ -83,8 +83,7 @@ def _axis_by_axis(scope: Scope, node: Read, value: Value) -> Value | None:
         widths = [(scope.text(axis.before), scope.text(axis.after)) for axis in axes]
         fill = "0" if node.pad is None else pad_text(scope, node.pad)
         padded = Value(scope.dialect.pad(text, widths, fill), kind=value.kind)
-        key = f"{node.tensor}_padded"
-        text = scope.assign(key, padded).text
+        text = scope.once(f"{node.tensor}_padded", padded).text
         axes = [_Axis(axis.index + axis.before, axis.length) for axis in axes]
     return _walk(scope, node.tensor, Value(text, kind=value.kind), axes)
 
@@ -152,7 +151,7 @@ def _walk(scope: Scope, tensor: str, value: Value, axes: list[_Axis]) -> Value:
         text = scope.dialect.flip(text, letters.index(letter))
     result = Value(text, tuple(letters), ATOM, value.kind)
     named = windows or text.count("[") > 3 or len(text) > LONG
-    return scope.assign(f"{tensor}_windows", result) if named else result
+    return scope.once(f"{tensor}_windows", result) if named else result
 
 
 def _weight(scope: Scope, term: tuple[Letter, Size]) -> tuple[int, int, int]:

@@ -33,7 +33,7 @@ from paperback.notation.expr import AffineGuard, Binder, Compare, Divides, Guard
 from paperback.notation.size import Rounded, Size
 
 RESERVED = {"np", "torch", "jnp", "jax", "F", "range", "max", "min", "sliding_window_view"}
-LONG = 60
+LONG, LINE = 60, 84  # of one part, of all of an expression
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 Letters = tuple[Letter, ...]
@@ -59,6 +59,7 @@ class Scope:
         self.known: dict[tuple[Node, bool], Value] = {}
         self.uses: Counter[Node] = Counter()
         self.counters: dict[str, Letter] = {}  # the counters of the loops around, and the letters they run for
+        self.spelled: dict[str, str] = {}  # paddings and windows: text -> name
         self.looped: set[str] = set()  # counters of loops: other loops may take them again
         self.guarded = False
 
@@ -94,6 +95,19 @@ class Scope:
         """The value, under a name where its text is long."""
         return self.assign(hint, value) if len(value.text) > LONG else value
 
+    def once(self, hint: str, value: Value) -> Value:
+        """The value under a name that the same text has already, where it was named before."""
+        name = self.spelled.get(value.text)
+        if name is None:
+            name = self.spelled[value.text] = self.assign(hint, value).text
+        return Value(name, value.letters, ATOM, value.kind)
+
+    def fitting(self, hint: str, values: Sequence[Value]) -> list[Value]:
+        """The values, long ones under names where they do not fit on one line together."""
+        if sum(len(value.text) for value in values) <= LINE:
+            return list(values)
+        return [self.short(hint, value) for value in values]
+
     @contextmanager
     def within(self, binders: Iterable[Binder], guarded: bool = False) -> Iterator[None]:
         """The letters of a reducer in scope; `guarded`: a guard decides whether what is read counts."""
@@ -109,6 +123,7 @@ class Scope:
     def loops(self, binders: Sequence[Binder]) -> Iterator[dict[Letter, Affine]]:
         """`for p in range(P):` over these letters; inside, they are numbers of Python's."""
         indent, known, box = self.indent, dict(self.known), self.box
+        spelled = dict(self.spelled)
         names = {}
         counters: list[str] = []
         for binder in binders:
@@ -125,7 +140,7 @@ class Scope:
         before = self.counters
         self.counters = {**before, **dict(zip(counters, names, strict=True))}
         yield names
-        self.indent, self.known, self.box, self.counters = indent, known, box, before
+        self.indent, self.known, self.box, self.counters, self.spelled = indent, known, box, before, spelled
 
     # ------------------------------------------------------------------------------------------------ what is known
 
@@ -297,8 +312,9 @@ class Scope:
         below = Affine(tuple((l, -c) for l, c in guard.affine if (-c).is_nonnegative(lower)))
         above = guard.affine + below
         rest = guard.affine.const
-        if rest and not rest.is_nonnegative(lower):
-            above, below = above - rest, below - rest
+        if not rest.is_nonnegative(lower):  # names keep their signs, and the number stays with them
+            minus = Size(tuple((m, c) for m, c in rest.terms if c < 0 and (m or not rest.names)))
+            above, below = above - minus, below - minus
         relation = "<=" if guard.relation == ">=" else guard.relation
         if relation == "<=" and above.is_size and above.const and above.const.constant == -1:
             relation, above = "<", above + 1
