@@ -131,8 +131,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize("target", ["numpy", "torch"])
 def test_float32_stays_float32(target: str) -> None:
     needs(target)
-    checked = 0
-    for case in CASES:
+    checked, cases = 0, CASES if target == "numpy" else CASES[::3]
+    for case in cases:
         formula, given = case.formula(), arrays_of(case, "float32")
         every = {**given, **case.sizes}
         results = call(target, load(formula.source(target), "forward"), every)
@@ -143,4 +143,4 @@ def test_float32_stays_float32(target: str) -> None:
         for result in results:
             assert result.dtype == np.float32, case.id
             checked += 1
-    assert checked > 2 * len(CASES)
+    assert checked > 2 * len(cases)
