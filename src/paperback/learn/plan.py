@@ -7,6 +7,8 @@ from __future__ import annotations
 
 __all__ = ["PHASES", "explain_plan"]
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from paperback import engines
 from paperback.arguments import closest
 from paperback.engines import llvm
 from paperback.errors import ModelError
+from paperback.identities.passes import profitable
 from paperback.learn import steps as programs
 from paperback.learn.inputs import vocabulary
 from paperback.learn.optim import Optimizer
@@ -45,8 +48,8 @@ def explain_plan(model: Predictor, batch: int, time: bool, loss: Loss, rule: Opt
     shape, known = (count, *network.input_shape), vocabulary(network)
     x = random.standard_normal(shape).astype(model.dtype) if known is None else random.integers(0, known, shape)
     if what == "predict":
-        phase = network.predict
-        run, _ = model._compiled("predict", lambda: (phase, {}), lambda: programs.name_of("predict", phase))
+        named = partial(programs.name_of, "predict", network.predict)
+        run, _ = model._compiled("predict", partial(programs.prediction_program, network), named)
         given = {**model._state.tensors, INPUT: x}
     else:
         step = TrainStep(model, loss, rule)
@@ -55,7 +58,8 @@ def explain_plan(model: Predictor, batch: int, time: bool, loss: Loss, rule: Opt
         labels = _labels(loss, kind, (count, *network.output_shape), random, model.dtype)
         given = step.given(x, labels)[0]
     assert isinstance(run, llvm.Runner)
-    return run.plan(count, given if time else None)
+    applied = profitable(network.predict if what == "predict" else network.train)[1]
+    return replace(run.plan(count, given if time else None), identities=tuple(map(str, applied)))
 
 
 def _labels(loss: Loss, kind: str, shape: tuple[int, ...], random: np.random.Generator, dtype: np.dtype[Any]) -> Array:

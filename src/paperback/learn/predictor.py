@@ -202,8 +202,8 @@ class Predictor(metaclass=Strict):
         """The output `[N, *output_shape]` for every example, after training's rules (running statistics, no masks)."""
         size = check_count("predict", "batch_size", batch_size)
         examples = self._examples("predict", x)
-        phase = self.network.predict
-        run, _ = self._compiled("predict", lambda: (phase, {}), lambda: programs.name_of("predict", phase))
+        named = partial(programs.name_of, "predict", self.network.predict)
+        run, _ = self._compiled("predict", partial(programs.prediction_program, self.network), named)
         parts = [
             run({**self._state.tensors, INPUT: self._input(examples[i : i + size])})[self.network.output]
             for i in range(0, len(examples), size)

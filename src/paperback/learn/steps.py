@@ -10,7 +10,7 @@ from __future__ import annotations
 
 __all__ = [
     "COTANGENT", "DELTAS", "activations_program", "draw_masks", "evaluation_program", "gradient_program",
-    "name_of", "rounded", "training_program", "vjp_program",
+    "name_of", "prediction_program", "rounded", "training_program", "vjp_program",
 ]  # fmt: skip
 
 from collections.abc import Iterable, Mapping
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from paperback.engines import Runner
 from paperback.errors import ModelError
+from paperback.identities.passes import profitable
 from paperback.learn.optim import NORM, SGD, GivenSteps, Optimizer
 from paperback.nn.init import stream
 from paperback.nn.losses import LOSS, Loss, attach
@@ -53,7 +54,7 @@ def training_program(
     deltas    what the backward statements hold: "gradient", dJ/d of a tensor; or "step", -lr times that, with which
               gradient descent adds what it is given (the sweep is linear, so the factor is put in at its start)
     """
-    program = attach(network.train, network.output, one_number(loss), label=label, weights=weights)
+    program = attach(cheaper(network.train), network.output, one_number(loss), label=label, weights=weights)
     if deltas == "step":
         if optimizer != SGD(optimizer.lr):
             raise ModelError(
@@ -99,8 +100,18 @@ def one_number(loss: Loss) -> Loss:
 
 def evaluation_program(network: Network, loss: Loss, label: str, weights: bool = False) -> Program:
     """The loss and the output after training: running statistics, no masks, no updates."""
-    program = attach(network.predict, network.output, loss, label=label, weights=weights)
+    program = attach(cheaper(network.predict), network.output, loss, label=label, weights=weights)
     return prune(replace(program, outputs=(LOSS, network.output)))
+
+
+def prediction_program(network: Network) -> tuple[Program, dict[str, str]]:
+    """The output after training, and no gradients."""
+    return cheaper(network.predict), {}
+
+
+def cheaper(phase: Program) -> Program:
+    """The phase with the identities applied that pay; gradients that somebody asks for are of the phase as written."""
+    return profitable(phase)[0]
 
 
 def activations_program(network: Network) -> tuple[Program, dict[str, str]]:

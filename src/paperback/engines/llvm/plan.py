@@ -80,6 +80,7 @@ class Plan:
     machine       words about the target, threads and cache, by title
     memory        bytes, by title
     seconds       a whole step on all threads, measured
+    identities    what was rewritten before the program was compiled, and why it pays
     """
 
     batch: int
@@ -90,13 +91,14 @@ class Plan:
     machine: Mapping[str, str]
     memory: Mapping[str, int]
     seconds: float | None = None
+    identities: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {
             "batch": self.batch, "shards": self.shards, "micro_batch": self.micro, "unread": list(self.unread),
             "machine": dict(self.machine), "memory": dict(self.memory), "seconds": self.seconds,
-            "rows": [row.plain() for row in self.rows],
+            "rows": [row.plain() for row in self.rows], "identities": list(self.identities),
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -151,6 +153,7 @@ class Plan:
             own = sum(row.measured or 0 for row in self.rows)
             lines[0] += f", measured {_time(own)} on one and {_time(self.seconds)} as it runs"
             lines[0] += f" ({flops / self.seconds / 1e9:.3g} GFLOP/s)"
+        lines += [f"identity {line}" for line in self.identities]
         if self.unread:
             lines.append(f"not computed, as nobody reads them: {', '.join(self.unread)}")
         lines.append("memory: " + ", ".join(f"{title} {_size(count)}" for title, count in self.memory.items()))
