@@ -1,6 +1,6 @@
-"""Writes the pages that come from formulas: a page per layer, one of losses, one of optimizers.
+"""Writes the pages that come from formulas: a page per layer, and one of losses, optimizers and identities.
 
-    python docs/generate.py            writes docs/layers/*.md, docs/losses.md, docs/optimizers.md
+    python docs/generate.py            writes docs/layers/*.md, docs/losses.md, optimizers.md, identities.md
     python docs/generate.py --check    says which of them are stale, and exits with 1 if any is
 
 Nothing stands on a page that is not made from the source: formulas and derivatives are those of the layer, settings and
@@ -24,6 +24,7 @@ import paperback as pb
 from paperback import nn
 from paperback.errors import FormulaError
 from paperback.formulas import Formula
+from paperback.identities import IDENTITIES
 from paperback.learn.optim import Optimizer
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LOSSES, Loss
@@ -45,7 +46,7 @@ def pages() -> dict[Path, str]:
     found = {Path("layers") / f"{name.lower()}.md": layer_page(name) for names in GROUPS.values() for name in names}
     return {
         **found, Path("layers/README.md"): index(), Path("losses.md"): loss_page(),
-        Path("optimizers.md"): optimizer_page(),
+        Path("optimizers.md"): optimizer_page(), Path("identities.md"): identity_page(),
     }  # fmt: skip
 
 
@@ -343,6 +344,27 @@ def pycon(lines: Iterable[str]) -> str:
             exec(compile(line, "example", "single"), names)
         out += [f">>> {line}", *printed.getvalue().splitlines()]
     return fenced("\n".join(out), "pycon")
+
+
+# --- identities ------------------------------------------------------------------------------------------------------
+
+
+def identity_page() -> str:
+    parts = [
+        "# The identities", MADE,
+        "What `pb.rewrite` applies to models (see [rewrites](rewrites.md)): two formulas that are one function for all "
+        "sizes. The tests prove each with `pb.prove`, and refute the wrong versions.",
+    ]  # fmt: skip
+    for entry in IDENTITIES.values():
+        claims = f" Claims {', '.join(entry.claims)}." if entry.claims else ""
+        parts += [
+            f"## {entry.name}", f"{entry.title[0].upper()}{entry.title[1:]}.{claims}",
+            f"`{entry.replaces[0]}` becomes `{entry.replaces[1]}`.",
+            fenced(f"{entry.left}\n=\n{entry.right}", "text"),
+        ]  # fmt: skip
+        parts += ["\n".join(f"- needed: {condition}" for condition in entry.conditions)] if entry.conditions else []
+        parts += [f"Wrong, and refuted: {'; '.join(entry.wrong)}."]
+    return "\n\n".join(parts) + "\n"
 
 
 def stale() -> list[Path]:

@@ -36,6 +36,8 @@ from paperback.rewrites.rule import Check, Rule
 Array = NDArray[Any]
 _EXAMPLES = 16
 _ROUNDS = 7
+_AT_ONCE = 256  # examples of which bounds are computed together
+_MANY = 2048  # examples, from which on compiling the bounds pays
 
 
 @dataclass(frozen=True)
@@ -178,14 +180,17 @@ def output_bound(model: Model, x: Array, rounded_parameters: bool = False) -> Ar
         program = rounding_program(model.network.predict, model.dtype.name, names if rounded_parameters else ())
     except ModelError:
         return None
-    run = engines.compile_program(program, "float64", "numpy")
-    tensors = {name: np.asarray(a, dtype=np.float64) for name, a in {**model.parameters, **model.state}.items()}
-    integer = model.network.train.tensors[INPUT].integer
-    given = {**tensors, INPUT: model._examples("rewrite", x) if integer else np.asarray(
-        model._input(model._examples("rewrite", x)), dtype=np.float64)}  # fmt: skip
-    output = model.network.output
-    result = run({name: given[name] for name in given if name in program.tensors})
-    error = result.get(error_name(output), np.zeros_like(result[output]))
+    run = engines.compile_program(program, "float64", "numpy" if len(x) < _MANY else None)
+    every = {name: np.asarray(a, dtype=np.float64) for name, a in {**model.parameters, **model.state}.items()}
+    tensors = {name: array for name, array in every.items() if name in program.tensors}
+    examples, output = model._input(model._examples("rewrite", x)), model.network.output
+    if not model.network.train.tensors[INPUT].integer:
+        examples = examples.astype(np.float64)
+    parts = []
+    for start in range(0, len(examples), _AT_ONCE):
+        result = run({**tensors, INPUT: examples[start : start + _AT_ONCE]})
+        parts.append(result.get(error_name(output), np.zeros_like(result[output])))
+    error = np.concatenate(parts)
     return channels_first(np.where(np.isnan(error), np.inf, error), model.layout)
 
 
