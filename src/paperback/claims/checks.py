@@ -10,15 +10,16 @@
     Refute(document, truth, ...)       the document's version is not equal to the truth, or no sentence
     NoSentence(document, says)         the document's version is no sentence of the notation
 
-A formula is a text, or what `derivative`, `vjp` make of a text. A check is data; `steps` decides it, every time anew,
-and yields what it found. Only `Refute` and `NoSentence` speak of the document's version, all others of the statement.
+A formula is a text, what `derivative`, `vjp` make of a text, or a line as it is `printed` in the document, in LaTeX and
+counted from 1 where the document does. A check is data; `steps` decides it, every time anew, and yields what it found.
+Only `Refute` and `NoSentence` speak of the document's version, all others of the statement.
 """
 
 from __future__ import annotations
 
 __all__ = [
     "Check", "Derivative", "Derived", "Differ", "Exact", "Measure", "NoSentence", "Prove", "Refute", "Shape", "Side",
-    "Step", "Vjp", "derivative", "made", "vjp", "written",
+    "Step", "Vjp", "derivative", "made", "printed", "vjp", "written",
 ]  # fmt: skip
 
 from collections.abc import Iterator, Mapping
@@ -57,7 +58,21 @@ class Derived:
     conventions: Conventions = DEFAULT
 
 
-Side: TypeAlias = str | Derived
+@dataclass(frozen=True)
+class Printed:
+    """A line in LaTeX, as the document has it."""
+
+    text: str
+    base: int
+    axes: tuple[tuple[str, str], ...]
+
+
+Side: TypeAlias = str | Derived | Printed
+
+
+def printed(text: str, base: int = 0, **axes: str) -> Printed:
+    """A line in LaTeX whose indices count from `base`, with the axes of its tensors."""
+    return Printed(text, base, tuple(axes.items()))
 
 
 def derivative(of: str, *wrt: str) -> Derived:
@@ -75,6 +90,8 @@ def made(side: Side) -> Formula:
     """The formula of a side."""
     if isinstance(side, str):
         return formula(side)
+    if isinstance(side, Printed):
+        return formula(side.text, base=side.base, **dict[str, Any](side.axes))
     found = formula(side.text, conventions=side.conventions)
     for name in side.wrt:
         found = found.vjp(name) if side.kind == "vjp" else found.derivative(name)
@@ -85,6 +102,8 @@ def written(side: Side) -> str:
     """A side as readers see it."""
     if isinstance(side, str):
         return side
+    if isinstance(side, Printed):
+        return f"{side.text}  (counted from {side.base})"
     what = "the gradient" if side.kind == "vjp" else "the derivative"
     return f"{what} by {', '.join(side.wrt)} of  {side.text}"
 
@@ -299,19 +318,19 @@ class Refute(Differ):
 class NoSentence(Check):
     """The document's version cannot be read: an index out of range, sizes that do not fit."""
 
-    text: str
+    line: Side
     says: str  # what the reader must find wrong with it, and nothing else
 
     document = True
 
     def steps(self) -> Iterator[Step]:
         try:
-            made(self.text)
+            made(self.line)
         except FormulaError as error:
             said = [problem.message for problem in error.problems]
-            yield Step(self.text, "ill-formed", "; ".join(said) == self.says, "; ".join(said))
+            yield Step(written(self.line), "ill-formed", "; ".join(said) == self.says, "; ".join(said))
         else:
-            yield Step(self.text, "read", False, "it is a sentence")
+            yield Step(written(self.line), "read", False, "it is a sentence")
 
 
 @lru_cache(maxsize=2000)

@@ -10,7 +10,7 @@ __all__ = ["ENTRIES"]
 from fractions import Fraction
 
 from paperback.calculus.conventions import Conventions
-from paperback.claims.checks import Derived, Differ, Exact, NoSentence, Prove, Refute, Shape, vjp
+from paperback.claims.checks import Derived, Differ, Exact, NoSentence, Printed, Prove, Refute, Shape, printed, vjp
 from paperback.claims.models import Counts, Output, Skips
 from paperback.claims.record import Entry
 from paperback.nn.layers import AvgPool2d, Conv2d, FiniteDifferences, FixedConv, Grey
@@ -24,6 +24,8 @@ TRUE = "Y[i,j] = sum(a,b) w[2-a,2-b]*X[i+a-1,j+b-1] where X: H W, X pads 0, i < 
 DIFFERENCE_DOWN = "Y[i,j] = X[i+1,j] - X[i,j] where X: H W, X pads 0, i < H, j < W"
 DIFFERENCE_RIGHT = "Y[i,j] = X[i,j+1] - X[i,j] where X: H W, X pads 0, i < H, j < W"
 X = {"X": [[1, 2], [3, 4]]}
+CENTRE = [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+DOWN_W = [[0, 0, 0], [0, -1, 0], [0, 1, 0]]
 DOWN_X, RIGHT_X = [[2, 2], [-3, -4]], [[1, -2], [1, -4]]
 C_DOWN = "w[a,b] = [b == 0]*([a == 1] - [a == 0]) where a < 3, b < 3; "
 C_RIGHT = "w[a,b] = [a == 0]*([b == 1] - [b == 0]) where a < 3, b < 3; "
@@ -35,14 +37,21 @@ BY_WEIGHTS = "Y[c,i,j] = sum(d,a,b) w[c,d,a,b]*X[d,k*i+a,k*j+b] where i < m, j <
 GREY = "Y[i,j] = 0.299*X[0,i,j] + 0.587*X[1,i,j] + 0.114*X[2,i,j] where X: 3 H W"
 WHITE = {"X": [[[1]], [[1]], [[1]]]}
 
-PHI = "where X: (k*m) (l*n), v: k l, phi increasing, i < {}, j < {}"
-POOLED_FIRST = f"P[i,j] = max(p<k,q<l) X[k*i+p,l*j+q] {PHI.format('m', 'n')}; y[i,j] = phi(P[i,j])"
-PHI_FIRST = (
-    f"s[i,j] = phi(X[i,j]) {PHI.format('k*m', 'l*n')}; y[i,j] = max(p<k,q<l) s[k*i+p,l*j+q] where i < m, j < n"
-)
+BLOCKS = "where X: (k*m) (l*n), v: k l, phi increasing, i < m, j < n"
+POOLED_FIRST = f"y[i,j] = phi(max(p<k,q<l) X[k*i+p,l*j+q]) {BLOCKS}"
+PHI_FIRST = f"y[i,j] = max(p<k,q<l) phi(X[k*i+p,l*j+q]) {BLOCKS}"
 HALF = Conventions(relu_at_zero=Fraction(1, 2))
 RELU_POOL, POOL_RELU = "r[i] = relu(x[i]); y = max(i) r[i]", "m = max(i) x[i]; y = relu(m)"
 WINDOW = {"x": [-1, 0, -2, -3], "dy": 1}
+
+
+
+def filtered(weights: str, place: str, rows: str = "H", columns: str = "W") -> Printed:
+    """A convolution with one 3x3 filter, as the documents print it: counted from 1."""
+    pads = rf"\text{{ where }} X = 0 \text{{ elsewhere}}, 1 \le i \le {rows}, 1 \le j \le {columns}"
+    sums = r"\sum_{a=1}^{3} \sum_{b=1}^{3}"
+    return printed(rf"Y_{{ij}} = {sums} w_{{{weights}}} X_{{{place}}} {pads}", 1, w="3 3", X=f"{rows} {columns}")
+
 
 ENTRIES = (
     Entry(
@@ -62,8 +71,8 @@ ENTRIES = (
         has="w_{1,(i-1)+a,(j-1)+b}, which leaves the filter (i = 2, a = 3: row 4).",
         checks=(
             Prove(DOWN + CENTRED, DIFFERENCE_DOWN),
-            NoSentence("Y[i] = sum(a<3,b<3) w[i+a,b]*X[i+a-1,b] where w: 3 3, X: 5 5, X pads 0, i < 5",
-                       "i+a reaches 6, but axis 0 of w ends at 2"),
+            NoSentence(filtered("(i-1)+a,(j-1)+b", "i+a-2,j+b-2", "5", "5"),
+                       "i+a reaches 6, but axis 0 of w ends at 2; j+b reaches 6, but axis 1 of w ends at 2"),
         ),
     ),
     Entry(
@@ -72,7 +81,7 @@ ENTRIES = (
         checks=(
             Prove(DOWN + CENTRED, DIFFERENCE_DOWN),
             Prove(f"{DOWN}{CENTRED}; r[j] = Y[H-1,j]", "r[j] = -X[H-1,j] where X: H W"),
-            Refute(DOWN + UNPADDED, DOWN + CENTRED, X, ([[-4, 0], [0, 0]], DOWN_X)),
+            Refute(filtered("ab", "(i-1)+a,(j-1)+b"), CENTRED, {**X, "w": DOWN_W}, ([[-4, 0], [0, 0]], DOWN_X)),
         ),
     ),
     Entry(
@@ -136,7 +145,7 @@ ENTRIES = (
              "with relu'(0) = 0; with 1/2 they differ.",
         checks=(
             Prove(POOLED_FIRST, PHI_FIRST),
-            Prove("m = max(p) x[p]; y = relu(m)", "r[p] = relu(x[p]); y = max(p) r[p]"),
+            Prove("y = relu(max(p) x[p])", "y = max(p) relu(x[p])"),
             Differ("y = -max(i) x[i]", "y = max(i) (-x[i])", {"x": [1, 2]}, (-2, -1)),
             Differ("y = relu(sum(i) x[i]/2) where x: 2", "y = sum(i) relu(x[i])/2 where x: 2",
                    {"x": [-1, 1]}, (0, "1/2")),
@@ -156,7 +165,7 @@ ENTRIES = (
         has="X_{i+a-1,j+b-1} from 1, which is X[i+a,j+b]: the formula without padding at the top and the left.",
         checks=(
             Prove(DOWN + CENTRED, DIFFERENCE_DOWN),
-            Refute(UNPADDED, CENTRED, {**X, "w": [[0, 0, 0], [0, 1, 0], [0, 0, 0]]}, (4, 1), (0, 0)),
+            Refute(filtered("ab", "i+a-1,j+b-1"), CENTRED, {**X, "w": CENTRE}, (4, 1), (0, 0)),
         ),
     ),
     Entry(

@@ -17,6 +17,7 @@ from paperback.claims.checks import (
     Refute,
     Vjp,
     derivative,
+    printed,
 )  # fmt: skip
 from paperback.claims.record import Entry
 
@@ -164,7 +165,7 @@ ENTRIES = (
         checks=(
             Prove(OF_SCORES, "z[c] = sum(d) B[c,d]*x[d] where B: C D; S[c] = exp(z[c])/sum(k) exp(z[k])"),
             Exact(SOFTMAX, {"x": [0, 0]}, ["1/2", "1/2"]),
-            Refute("S[i] = exp(x[i])/exp(sum(k) x[k])", SOFTMAX, {"x": [0, 0]}, (1, "1/2"), (0,)),
+            Refute(printed(r"S_c = \frac{e^{x_c}}{e^{\sum_k x_k}}", x="I"), SOFTMAX, {"x": [0, 0]}, (1, "1/2"), (0,)),
         ),
     ),
     Entry(
@@ -193,7 +194,7 @@ ENTRIES = (
         "A2.3e", "RIGHT", "The probabilities sum to 1, so one of them is fixed by the others",
         checks=(
             Prove(f"{SOFTMAX}; s = sum(i) S[i]", "s = 1"),
-            Prove(f"{SOFTMAX}; s = S[0]", f"{SOFTMAX}; s = 1 - sum(i) [i > 0]*S[i]"),
+            Prove("s = sum(i) S[i] - sum(i) [i > 0]*S[i]", "s = S[0]"),
         ),
     ),
     Entry(

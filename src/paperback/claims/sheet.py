@@ -20,6 +20,7 @@ from paperback.claims.checks import (
     Shape,
     Vjp,
     derivative,
+    printed,
     vjp,
 )
 from paperback.claims.record import Entry
@@ -65,7 +66,8 @@ ENTRIES = (
             Exact(PLANE.replace("w[P-1-p,Q-1-q]", "w[p,q]"), G16, [[50, 61, 72], [94, 105, 116]]),
             Exact("C[i] = sum(p<P+1) x[i+p]*w[P-p] where x: H, w: (P+1), v: P", {"x": [1, 2, 3], "w": [1, 10], "P": 1},
                   [12, 23]),
-            NoSentence(f"C[i,j,k] = sum(p,q,r) x[s*i+p, m*j+q, r]*w[P-p, Q-q, r, k] {SIZES}",
+            NoSentence(printed(r"C_{ijk} = \sum_{p,q,r} x_{(s_1 i+p)(s_2 j+q)r} w_{(P-p)(Q-q)rk}",
+                               x="H W R", w="P Q R K", v="s1 s2"),
                        "P-p reaches P, but axis 0 of w ends at P-1; Q-q reaches Q, but axis 1 of w ends at Q-1"),
         ),
     ),
@@ -108,7 +110,7 @@ ENTRIES = (
             Exact("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K", {"x": CODES}, list(range(24))),
             Prove("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K; "
                   "y[i,j,k] = F[J*K*i + K*j + k] where i < I, j < J, k < K", "y[i,j,k] = x[i,j,k] where x: I J K"),
-            NoSentence("F[i*J*K + i*K + k] = x[i,j,k] where x: I J K", "the left index i appears twice"),
+            NoSentence(printed(r"F_{(iJ K + iK + k)} = x_{ijk}", x="I J K"), "the left index i appears twice"),
             Refute("n = sum(m<24) max(i<2,j<3,k<4) [m == 12*i + 4*i + k]",
                    "n = sum(m<24) max(i<2,j<3,k<4) [m == 12*i + 4*j + k]", {"": 0}, (8, 24)),
         ),
@@ -152,7 +154,8 @@ ENTRIES = (
         checks=(
             Exact("J = sum(b) c[b]/B where c: B", {"c": [1, 1, 1, 1]}, 1),
             Derivative("J = sum(b) c[b]/B where c: B", "c", "d[b] = 1/B where c: B, b < B"),
-            NoSentence("J = sum(b<B+1) c[b]/B where c: B", "b reaches B, but axis 0 of c ends at B-1"),
+            NoSentence(printed(r"J = \frac{1}{B} \sum_{b=0}^{B} c_b", c="B"),
+                       "b reaches B, but axis 0 of c ends at B-1"),
             Refute("J = sum(b<B+1) 1/B where c: B", "J = sum(b<B) 1/B where c: B", {"c": [1, 1, 1, 1]}, ("5/4", 1)),
         ),
     ),

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from paperback.claims.checks import made, written
+from paperback.claims.checks import Printed, made, written
 from paperback.claims.record import Finding
 
 _INDENT = "    "
@@ -52,7 +52,9 @@ def _lines(finding: Finding) -> Iterator[str]:
             yield _INDENT + written(side)
         yield "in LaTeX"
         for side in entry.formulas:
-            if isinstance(side, str):
+            if isinstance(side, Printed):
+                yield _INDENT + side.text
+            elif isinstance(side, str):
                 yield from (_INDENT + line for line in made(side).latex(where=False).splitlines())
     if entry.has:
         yield ""

@@ -22,6 +22,7 @@ from paperback.claims.checks import (
     Refute,
     Shape,
     Vjp,
+    printed,
     vjp,
 )  # fmt: skip
 from paperback.claims.record import Entry
@@ -34,6 +35,9 @@ BACK = "dh[n] = sum(j) da[n-j]*w[j] where da: A, w: k, da pads 0, n < A+k-1"
 BACK_TO_H = "dh[n] = sum(j) da[n-j]*w[j] where h: N, w: k, da: (N-k+1), da pads 0, n < N"
 FULL_BACK = "dh[n] = sum(j) da[n+j]*w[k-1-j] where da: A, w: k"
 FULL_BACK_TO_H = "dh[n] = sum(j) da[n+j]*w[k-1-j] where h: N, w: k, da: (N+k-1)"
+GRADIENT = BACK.replace("da", "g")
+G_PADS = r"\text{ where } g = 0 \text{ elsewhere}, 1 \le n \le A+k-1"
+H_PADS = r"\text{ where } h = 0 \text{ elsewhere}, 1 \le i \le N+k-1"
 RELU_NET = "h[n] = relu(a[n]); y[n] = sum(j) h[n+j]*w[j]"
 LAYERS = "a[n] = sum(j) x[n+j]*v[j]; h[n] = relu(a[n]); y[n] = sum(j) h[n+j]*w[j]"
 G7 = {"x": [1, -2, 3, 0, 2, -1, 4], "v": [1, 2], "w": [1, -1, 3], "dy": [1, 2, -1, 1], "a": [-3, 4, 3, 4, 0, 7]}
@@ -47,6 +51,8 @@ ENTRIES = (
             Shape("a[n] = sum(j) x[n+j]*w[j] where x: d, w: k", "d-k+1"),
             Prove("a[n] = sum(j) x[n+j]*w[j] where x: d, w: k",
                   "a[n] = sum(t) [0 <= t-n < k]*x[t]*w[t-n] where x: d, w: k, n < d-k+1"),
+            Prove(printed(r"a_n = \sum_{j=1}^{k} x_{n+j-1} w_j", 1, x="d", w="k"),
+                  "a[n] = sum(j) x[n+j]*w[j] where x: d, w: k"),
             Exact("a[n] = sum(j) x[n+j]*v[j]", G7, [-3, 4, 3, 4, 0, 7]),
         ),
     ),
@@ -96,7 +102,10 @@ ENTRIES = (
     ),
     Entry(
         "A5.2e", "RIGHT", "The forward formula that the Jacobian starts from",
-        checks=(Prove(VALID, "a[i] = sum(n) [0 <= n-i < k]*h[n]*w[n-i] where h: N, w: k, i < N-k+1"),),
+        checks=(
+            Prove(printed(r"a_n = \sum_{j=1}^{k} h_{n+j-1} w_j", 1, h="N", w="k"), VALID),
+            Prove(VALID, "a[i] = sum(n) [0 <= n-i < k]*h[n]*w[n-i] where h: N, w: k, i < N-k+1"),
+        ),
     ),
     # ----------------------------------------------------------------------------------------------- valid: backward
     Entry(
@@ -111,21 +120,26 @@ ENTRIES = (
         has="sum_i dL/da_{n+j-1} w_j: a correlation in place of its adjoint, and i is not used.",
         checks=(
             Vjp(VALID, "h", BACK_TO_H),
-            Refute("dh[n] = sum(j) da[n+j]*w[j] where da: A, w: k, da pads 0, n < A+k-1", BACK,
-                   {"da": [1, 10, 100, 1000], "w": [1, 2, 3, 4]}, (4321, 1), (0,)),
+            Refute(printed(rf"d_n = \sum_{{j=1}}^{{k}} g_{{n+j-1}} w_j {G_PADS}", 1, g="A", w="k"), GRADIENT,
+                   {"g": [1, 10, 100, 1000], "w": [1, 2, 3, 4]}, (4321, 1), (0,)),
+            NoSentence(printed(r"d_n = \sum_i g_{n+j-1} w_j", 1, g="A", w="k"), "j is no index here and no size"),
         ),
     ),
     Entry(
         "A5.3c", "RIGHT", "The rows of g'J, written out: g0w0; g0w1 + g1w0; ...; g[A-1]w[k2-1]",
         checks=(
             Prove(f"{BACK}; r = dh[0]", "r = da[0]*w[0] where da: A, w: k"),
-            Prove(f"{BACK}; r = dh[1]", "r = da[0]*w[1] + da[1]*w[0] where da: A, w: k"),
+            Prove(f"{BACK}; r = dh[1]", "r = da[0]*w[1] + da[1]*w[0] where da: A, w: k", at_least="tested"),
+            Prove(f"{BACK.replace('k', '3')}; r = dh[1]", "r = da[0]*w[1] + da[1]*w[0] where da: A, w: 3"),
             Prove(f"{BACK}; r = dh[A+k-2]", "r = da[A-1]*w[k-1] where da: A, w: k"),
         ),
     ),
     Entry(
         "A5.3d", "RIGHT", "The formula of the full correlation of g with the flipped w2",
-        checks=(Prove(BACK, "dh[n] = sum(j) da[n+j-(k-1)]*w[k-1-j] where da: A, w: k, da pads 0, n < A+k-1"),),
+        checks=(
+            Prove(printed(rf"d_n = \sum_{{j=1}}^{{k}} g_{{n+j-k}} w_{{k-j+1}} {G_PADS}", 1, g="A", w="k"), GRADIENT),
+            Prove(BACK, "dh[n] = sum(j) da[n+j-(k-1)]*w[k-1-j] where da: A, w: k, da pads 0, n < A+k-1"),
+        ),
     ),
     Entry(
         "A5.3e", "WRONG", "A term g_{n+j-k2} is padding where its index is below 1 or above |a2| (from 1)",
@@ -147,7 +161,8 @@ ENTRIES = (
         "A5.3f", "WRONG", "Row 2 of the last matrix is g1*w2 + g2*w1 (from 1)",
         has="g2*w2 + g1*w1.",
         checks=(
-            Prove(f"{BACK}; r = dh[1]", "r = da[0]*w[1] + da[1]*w[0] where da: A, w: k"),
+            Prove(f"{BACK}; r = dh[1]", "r = da[0]*w[1] + da[1]*w[0] where da: A, w: k", at_least="tested"),
+            Prove(f"{BACK.replace('k', '3')}; r = dh[1]", "r = da[0]*w[1] + da[1]*w[0] where da: A, w: 3"),
             Refute("r = da[1]*w[1] + da[0]*w[0] where da: A, w: k", "r = da[0]*w[1] + da[1]*w[0] where da: A, w: k",
                    {"da": [1, 10], "w": [1, 2]}, (21, 12)),
         ),
@@ -166,6 +181,7 @@ ENTRIES = (
         "A5.4a", "RIGHT", "The first layer, full: a1[n] = sum(j) x[n+j-(k1-1)]*w1[j], of length d+k1-1",
         checks=(
             Shape("a[n] = sum(j) x[n+j-(k-1)]*w[j] where x: d, w: k, x pads 0, n < d+k-1", "d+k-1"),
+            Prove(printed(rf"a_i = \sum_{{j=1}}^{{k}} h_{{i+j-k}} w_j {H_PADS}", 1, h="N", w="k"), FULL),
             Prove("a[n] = sum(j) x[n+j-(k-1)]*w[j] where x: d, w: k, x pads 0, n < d+k-1",
                   "a[n] = sum(t) [0 <= n-t < k]*x[t]*w[t-n+k-1] where x: d, w: k, n < d+k-1"),
             Exact("a[n] = sum(j) x[n+j-(k-1)]*v[j] where x: d, v: k, x pads 0, n < d+k-1", G7,
@@ -280,7 +296,10 @@ ENTRIES = (
     ),
     Entry(
         "A5.6e", "RIGHT", "The formula of the valid correlation of g with the flipped w2",
-        checks=(Prove(FULL_BACK, "dh[n] = sum(t) [0 <= t-n < k]*da[t]*w[k-1-t+n] where da: A, w: k, n < A-k+1"),),
+        checks=(
+            Prove(printed(r"d_n = \sum_{j=1}^{k} g_{n+j-1} w_{k-j+1}", 1, g="A", w="k"), FULL_BACK.replace("da", "g")),
+            Prove(FULL_BACK, "dh[n] = sum(t) [0 <= t-n < k]*da[t]*w[k-1-t+n] where da: A, w: k, n < A-k+1"),
+        ),
     ),
     Entry(
         "A5.6f", "RIGHT", "The backward of a full correlation is the valid convolution with w2",
