@@ -23,7 +23,7 @@ from paperback.calculus.guards import Box
 from paperback.calculus.term import Term
 from paperback.engines.emit.arrays import Arrays
 from paperback.engines.emit.dialects import DIALECTS, Dialect
-from paperback.engines.emit.reads import mixed_radix, pad_text
+from paperback.engines.emit.reads import mixed_radix, pad_text, share_paddings
 from paperback.engines.emit.repeats import named
 from paperback.engines.emit.scatters import store_places
 from paperback.engines.emit.scope import Scope, relation_text
@@ -226,6 +226,7 @@ def _statement(scope: Scope, statement: Statement, said: bool) -> None:
     start = len(scope.lines)
     with scope.within(statement.binders):
         scope.count(statement.expr)
+        share_paddings(scope, statement)
         value = _placed(scope, statement)
         if value.plain:
             value = scope.broadcast(Value(value.text), ()) if statement.is_position else value

@@ -13,19 +13,22 @@ before it, or, where a guard decides anyway, by an index kept in range.
 
 from __future__ import annotations
 
-__all__ = ["read"]
+__all__ = ["mixed_radix", "pad_text", "read", "share_paddings"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from paperback.engines.emit.scope import LONG, Scope
 from paperback.engines.emit.values import ATOM, COMPARE, PRODUCT, SUM, Value, size_text
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import IndexExpr, Quotient, Read
+from paperback.notation.expr import IndexExpr, Quotient, Read, Statement
 from paperback.notation.size import Size
+from paperback.notation.uses import binders_of, uses_of
 from paperback.notation.walk import free_letters
 
 _ONE = Size.of(1)
+Widths = tuple[Size, Size] | None  # before an axis and after it
 
 
 def read(scope: Scope, node: Read) -> Value:
@@ -80,12 +83,58 @@ def _axis_by_axis(scope: Scope, node: Read, value: Value) -> Value | None:
         axes.append(axis)
     text = value.text
     if any(axis.before or axis.after for axis in axes):
+        common = scope.paddings.get((node.tensor, node.pad), [])
+        for axis, (before, after) in zip(axes, common, strict=False):
+            if all(map(scope.nonnegative, (before - axis.before, after - axis.after))):
+                axis.length = axis.length - axis.before - axis.after + before + after
+                axis.before, axis.after = before, after
         widths = [(scope.text(axis.before), scope.text(axis.after)) for axis in axes]
         fill = "0" if node.pad is None else pad_text(scope, node.pad)
         padded = Value(scope.dialect.pad(text, widths, fill), kind=value.kind)
         text = scope.once(f"{node.tensor}_padded", padded).text
         axes = [_Axis(axis.index + axis.before, axis.length) for axis in axes]
     return _walk(scope, node.tensor, Value(text, kind=value.kind), axes)
+
+
+def share_paddings(scope: Scope, statement: Statement) -> None:
+    """Note the padding that serves all reads of a tensor in this statement: the neighbours of a stencil pad once."""
+    scope.paddings = {}
+    with scope.within(binders_of(statement)):
+        found: dict[tuple[str, object], dict[int, list[Widths]]] = {}
+        for use in uses_of(statement):
+            if isinstance(use.index, Affine) and (use.read.pad is not None or use.guards):
+                width = _widths(scope, use.index, scope.box.axes[use.read.tensor][use.axis])
+                found.setdefault((use.read.tensor, use.read.pad), {}).setdefault(use.axis, []).append(width)
+        for (tensor, pad), every in found.items():
+            whole = [_greatest(scope, every.get(axis, [None])) for axis in range(len(scope.box.axes[tensor]))]
+            if all(whole):
+                scope.paddings[tensor, pad] = [width for width in whole if width is not None]
+
+
+def _widths(scope: Scope, index: Affine, extent: Size) -> Widths:
+    """How far an index reaches beyond both ends of its axis, where that is known."""
+    low, high = scope.least(index), scope.least(-index)
+    if low is None or high is None:
+        return None
+    sides = []
+    for size in (-low, -high - extent + 1):
+        if scope.nonnegative(size):
+            sides.append(size)
+        elif scope.nonnegative(-size):
+            sides.append(Size())
+        else:
+            return None
+    return sides[0], sides[1]
+
+
+def _greatest(scope: Scope, widths: Sequence[Widths]) -> Widths:
+    """The greatest of the paddings on either side, where one of them is proved to be."""
+    known = [width for width in widths if width is not None]
+    if len(known) < len(widths):
+        return None
+    best = [next((s for s in side if all(scope.nonnegative(s - o) for o in side)), None)
+            for side in zip(*known, strict=True)]  # fmt: skip
+    return None if best[0] is None or best[1] is None else (best[0], best[1])
 
 
 def _padded(scope: Scope, node: Read, index: Affine, extent: Size) -> _Axis | None:

@@ -59,6 +59,7 @@ class Scope:
         self.known: dict[tuple[Node, bool], Value] = {}
         self.uses: Counter[Node] = Counter()
         self.counters: dict[str, Letter] = {}  # the counters of the loops around, and the letters they run for
+        self.paddings: dict[tuple[str, object], list[tuple[Size, Size]]] = {}  # what serves all reads of a tensor
         self.spelled: dict[str, str] = {}  # paddings and windows: text -> name
         self.looped: set[str] = set()  # counters of loops: other loops may take them again
         self.guarded = False
