@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import cold, derive, harness, ours, peak, start
+from benchmarks import claims, cold, derive, harness, ours, peak, start
 from benchmarks.networks import EVERY, NETWORKS, SCALED, chain, examples, find, multiply_adds, weights
 from benchmarks.worker import LEARNING_RATE
 
@@ -106,6 +106,11 @@ def test_every_layer_is_differentiated() -> None:
     assert all(set(row) == set(derive.PARTS) and min(row.values()) > 0 for row in found.values())
     assert "| Dense |" in derive.table(found) and "No part takes more than" in derive.table({"Dense": {"vjp": 1.0}})
     assert "Above 100 ms: Dense, vjp" in derive.table({"Dense": {"vjp": 101.0}})
+
+
+def test_entries_of_the_book_are_timed() -> None:
+    found = claims.measured(["A1.5", "E1"])
+    assert found.keys() == {"A1.5", "E1"} and "2 entries: " in claims.table(found)
 
 
 def test_commands_share_their_options() -> None:

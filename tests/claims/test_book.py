@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +22,7 @@ from paperback.claims.checks import Check, NoSentence
 from paperback.claims.record import Entry, Finding, decide
 from paperback.cli.main import main
 
+ROOT = Path(__file__).parents[2]
 BOOK = pb.claims.book()
 
 
@@ -30,9 +33,9 @@ def found() -> dict[str, Finding]:
 
 
 @pytest.mark.parametrize("name", BOOK)
-def test_every_verdict_is_the_catalogues(name: str) -> None:
+def test_c9_every_verdict_is_the_catalogues(name: str) -> None:
     finding = found()[name]
-    assert finding.agrees, pb.claims.page(finding)
+    assert finding.agrees, str(finding)
 
 
 def test_the_book_is_complete() -> None:
@@ -70,6 +73,17 @@ def test_the_command() -> None:
     assert (result["agree"], result["total"], result["verdicts"]) == (2, 2, {"WRONG": 2})
     shown = CliRunner().invoke(main, ["claims", "A1.7c"])
     assert "verdict  WRONG" in shown.stdout
+
+
+def test_the_ids_that_sources_name_are_in_the_book() -> None:
+    """Layers, losses and conventions say which claim they are: `Source: claims E1 to E3, B4 (padding with -inf)`."""
+    named = set()
+    for path in (*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").rglob("*.md")):
+        for line in re.findall(r"\b[Cc]laims? [A-E]\d.*", path.read_text(encoding="utf-8")):
+            named |= set(re.findall(r"\b[A-E]\d+(?:\.\d+)?\w*(?!\w|\()", line))
+    assert len(named) > 30
+    for name in named:
+        assert pb.claims.select(name)
 
 
 # ------------------------------------------------------------------------------------------------- planted errors

@@ -43,7 +43,7 @@ CAPABILITIES = {  # id -> how many tests at least, here and among the golden one
     "c6": ("test_capabilities", 4, ["g9", "g12", "g13", "g15", "g17"]),
     "c7": ("test_capabilities", 1, ["g11", "g14"]),
     "c8": ("test_network", 3, []),
-    "c9": ("test_network", 1, []),
+    "c9": ("test_book", 1, []),
 }
 GOLDEN = [f"g{number}" for number in range(1, 20)]
 

@@ -2,7 +2,7 @@
 
     book()                 all entries, by id
     entry("A5.3g")         one of them
-    check("A5.3g")         decide it now: a Finding with .verdict, .agrees, .steps
+    check("A5.3g")         decide it now: a Finding with .verdict, .agrees, .steps; it prints
     select("A5")           the entries whose ids begin like this
 
 The documents: A output units, losses, softmax, 1-D convolution; B and C convolution identities and Jacobians of an MLP;
@@ -14,7 +14,7 @@ A file for each section: open one, and read the mathematics. `checks` is the voc
 
 from __future__ import annotations
 
-__all__ = ["Entry", "Finding", "book", "check", "decide", "entry", "page", "select"]
+__all__ = ["Entry", "Finding", "book", "check", "decide", "entry", "select"]
 
 import re
 from collections.abc import Mapping
@@ -33,7 +33,6 @@ from paperback.claims import (
     stacked,
 )
 from paperback.claims.record import Entry, Finding, decide
-from paperback.claims.show import page
 from paperback.errors import ArgumentError
 
 

@@ -225,7 +225,8 @@ class Exact(Check):
 
     def steps(self) -> Iterator[Step]:
         found = value(made(self.of), self.given)
-        yield Step(f"{written(self.of)}{_at(self.given)}", "exact", agree(found, number(self.numbers)), text(found))
+        what = f"{written(self.of)}{_at(made(self.of), self.given)}"
+        yield Step(what, "exact", agree(found, number(self.numbers)), text(found))
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ class Measure(Check):
         found = np.asarray(made(self.of)(**floats), dtype=float)
         wanted = np.asarray(number(self.numbers), dtype=float)
         near = found.shape == wanted.shape and bool((abs(found - wanted) <= self.within * (1 + abs(wanted))).all())
-        yield Step(f"{written(self.of)}{_at(self.given)}", "measured", near, text(found))
+        yield Step(f"{written(self.of)}{_at(made(self.of), self.given)}", "measured", near, text(found))
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ class Differ(Check):
         return self.one, self.other
 
     def steps(self) -> Iterator[Step]:
-        what = f"{written(self.one)}   against   {written(self.other)}"
+        what = f"{written(self.one)}\nagainst  {written(self.other)}"
         sides = made(self.one), made(self.other)
         if self.numbers is not None:
             left, right = (value(side, self.given)[self.place] for side in sides)
@@ -340,16 +341,23 @@ def equal(left: Side, right: Side, at_least: str) -> Step:
     strong = verdict.status in STRENGTH and STRENGTH.index(verdict.status) <= STRENGTH.index(at_least)
     found = verdict.counterexample
     said = _differ(found) if found else "" if strong else verdict.why
-    what = f"{written(left)}   =   {written(right)}"
+    what = f"{written(left)}\nequals  {written(right)}"
     return Step(what, verdict.status, strong, said, found.json() if found else None)
 
 
 def _differ(found: Counterexample) -> str:
     """Where two sides differ, in a line."""
     where = f"[{','.join(map(str, found.index))}]" if found.index else "" if found.index is not None else "shapes"
-    return f"{where}{_at({**found.sizes, **found.inputs})}: {text(found.left)} against {text(found.right)}".strip()
+    at = _given({**found.sizes, **found.inputs})
+    return f"{where}{at}: {text(found.left)} against {text(found.right)}".removeprefix(": ").strip()
 
 
-def _at(given: Given) -> str:
+def _at(of: Formula, given: Given) -> str:
+    """What is given of what a formula reads."""
+    known = {*of.block.inputs, *of.block.scalars, *of.block.size_names}
+    return _given({name: x for name, x in given.items() if name in known}).replace(" at ", "\nat  ")
+
+
+def _given(given: Given) -> str:
     shown = ", ".join(f"{name} = {x if isinstance(x, str) else text(number(x))}" for name, x in given.items())
-    return f"  at {shown}" if shown else ""
+    return f" at {shown}" if shown else ""

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from paperback.claims.checks import Check, Side, Step
+from paperback.claims.show import page
 from paperback.errors import PaperbackError
 
 FILES: Mapping[str, str] = {
@@ -108,6 +109,9 @@ class Finding:
     def verdict(self) -> str:
         """The verdict now: the catalogue's word where what was found bears it out, else what was found."""
         return self.entry.verdict if self.agrees else self.found
+
+    def __str__(self) -> str:
+        return page(self)
 
     @property
     def how(self) -> str:

@@ -6,10 +6,12 @@ __all__ = ["as_json", "page", "row", "summary"]
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paperback.claims.checks import Printed, made, written
-from paperback.claims.record import Finding
+
+if TYPE_CHECKING:
+    from paperback.claims.record import Finding
 
 _INDENT = "    "
 
@@ -64,9 +66,12 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield "decided now"
     for number, own in enumerate(finding.steps, 1):
         step = own.step
-        whose = "the document's version: " if own.document else ""
-        yield f"{number:>3} {whose}{step.what}"
-        yield f"{_INDENT}{'' if step.holds else 'NOT AS NEEDED: '}{step.status}{': ' if step.found else ''}{step.found}"
+        whose = "the document's version  " if own.document else ""
+        first, *rest = f"{whose}{step.what}".splitlines()
+        yield f"{number:>3} {first}"
+        yield from (_INDENT + line for line in rest)
+        status = step.status if step.holds else f"NOT AS NEEDED: {step.status}"
+        yield f"{_INDENT}-> {status}{': ' if step.found else ''}{step.found}"
     yield ""
     yield f"verdict  {finding.verdict}: {finding.found} ({finding.seconds:.2f} s)"
 

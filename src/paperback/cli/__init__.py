@@ -1,4 +1,4 @@
-"""The command line: `paperback train | evaluate | predict | report | summary | derive`.
+"""The command line: `paperback train | evaluate | predict | report | summary | derive | claims`.
 
 NumPy's matrix products get one thread, unless the environment says otherwise: the products of a training step are
 small, threads that wait for each other by spinning cost more than they bring where the processor is shared, and the

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from paperback.claims import book, decide, select
-from paperback.claims.show import as_json, page, row, summary
+from paperback.claims.show import as_json, row, summary
 from paperback.cli.job import CHECK_FAILED, Say, job
 from paperback.cli.options import Command
 
@@ -33,7 +33,7 @@ def claims(say: Say, ids: tuple[str, ...], wrong: bool) -> tuple[dict[str, Any],
     findings = []
     for entry in entries:
         findings.append(decide(entry))
-        say(page(findings[-1]) if whole else row(findings[-1]))
+        say(str(findings[-1]) if whole else row(findings[-1]))
     if not whole:
         say(summary(findings))
     result: dict[str, Any] = {
