@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Arrays = list[Array | None]
 _SAME = {8: 1e-7, 4: 1e-3, 2: 5e-2}  # how near the same numbers must come, by the bytes of the type
+_SHARE = {1e-7: 1e-2, 1e-3: 1e-2, 5e-2: 1.0}  # beside the share of the largest that rounding may have
 
 
 def probes(examination: Examination, g: Array) -> list[Finding]:
@@ -71,9 +72,9 @@ class _Probe:
         """Are these the gradients that were expected? A finding for each that is not."""
         fine = True
         for place, one, other, first in zip(self.subject.wrt, found, expected, self.first, strict=True):
-            size = float(max(np.abs(other).max(initial=0.0), np.abs(first).max(initial=0.0)))
+            size = _SHARE[self.near] * float(max(np.abs(other).max(initial=0.0), np.abs(first).max(initial=0.0)))
             apart = np.abs(one - other)
-            if not (apart <= self.near * np.maximum(np.abs(other), 1e-2 * size)).all():
+            if not (apart <= self.near * np.maximum(np.abs(other), size)).all():
                 index = np.unravel_index(int(np.where(np.isnan(apart), np.inf, apart).argmax()), apart.shape)
                 worst = Worst(tuple(map(int, index)), float(one[index]), float(other[index]))
                 self.find(slug, self.subject.arguments[place].name, words, worst)

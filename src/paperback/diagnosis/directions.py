@@ -121,7 +121,8 @@ class Directions:
         live = np.abs(g) > 0
         true = float(slope.value[live] @ g[live])
         changed = float(np.sqrt(np.sum((v * self.changed[row][k]) ** 2)))
-        allowed = allowed_along(slope.error[live], g[live], v * returned, changed, self.examination.epsilon)
+        natural = float((np.abs(g) * self.slopes.natural(self.subject.wrt[k])).max(initial=0.0))
+        allowed = allowed_along(slope.error[live], g[live], v * returned, changed, natural, self.examination.epsilon)
         return true - float(v @ returned), allowed
 
     def _compare(self, place: int, k: int, lines: list[tuple[Array, Slope]]) -> tuple[bool, float]:

@@ -91,10 +91,11 @@ class Entries:
         true = self.g @ columns.J
         valid = ~((np.abs(self.g) > 0) @ columns.kinked)
         quiet = np.where(valid, changed, 0)
+        sizes = [float((np.abs(g) * self.truth.slopes.natural(place)).max(initial=0.0)) for g in self.g]
         allowed = np.stack(
             [
-                allowed_entries(columns.J, columns.E, g, np.maximum(row, 0.1 * np.sqrt(np.mean(row**2))), self.epsilon)
-                for g, row in zip(self.g, quiet, strict=True)
+                allowed_entries(columns.J, columns.E, g, np.maximum(row, 0.1 * _rms(row)), size, self.epsilon)
+                for g, row, size in zip(self.g, quiet, sizes, strict=True)
             ]
         )
         return Judged(returned, true, allowed, valid)
@@ -227,3 +228,7 @@ def sentence_of(name: str, slug: str, words: str) -> str:
     if slug == "unexplained":
         return f"the gradient of {name} is wrong, and no pattern fits" + (f"; {words}" if words else "")
     return f"the gradient of {name} is {words or PATTERNS[slug].sentence}"
+
+
+def _rms(array: Array) -> float:
+    return float(np.sqrt(np.mean(array**2))) if array.size else 0.0

@@ -21,6 +21,8 @@ from paperback.diagnosis.arrays import EPSILON, Array
 from paperback.diagnosis.subject import Subject
 
 _TINY = 1e-30  # the complex step: its square is nothing beside 1
+_TINY_MOVE = 2.0**-22  # relative moves that show the rounding of a forward
+_MOVES = 7
 _BEND = 0.7  # of the bend at twice the step; a smooth forward has 0.5, a kink 1
 _RUNGS = {  # relative steps, for outputs of 64, 32 and 16 bits
     8: (2.0**-9, 2.0**-13, 2.0**-17, 2.0**-21, 2.0**-25, 2.0**-5),
@@ -46,7 +48,7 @@ class Slopes:
         self.subject, self.arrays = subject, arrays
         self.base = subject.values(arrays)
         self.bytes = self._precision()
-        self.noise = EPSILON if self.bytes == 8 else float(np.finfo(f"f{self.bytes}").eps)
+        self.noise = self._rounding()
         self._complex: dict[int, bool] = {}
 
     def _precision(self) -> int:
@@ -54,6 +56,36 @@ class Slopes:
         inputs = [array.dtype.itemsize for i in self.subject.reals if (array := self.arrays[i]) is not None]
         outputs = [kind.itemsize for kind in self.subject.kinds(self.arrays) if kind.kind == "f"]
         return min(8, *inputs, *outputs)
+
+    def _rounding(self) -> Array:
+        """The rounding of every output: that of its type, or what its third differences at a tiny step show.
+
+        f(x+3d) - 3*f(x+2d) + 3*f(x+d) - f(x) of a smooth forward is nothing; of rounding e it is up to 8*e.
+        """
+        least: Array = np.abs(self.base) * (EPSILON if self.bytes == 8 else float(np.finfo(f"f{self.bytes}").eps))
+        if self.bytes < 8:
+            return least
+        random = np.random.default_rng(0)
+        ways = {
+            place: _TINY_MOVE * self.scale(place) * random.uniform(-1, 1, self.size(place))
+            for place in self.subject.reals
+            if self.size(place)
+        }
+        row = [self.base]
+        for k in range(1, _MOVES):
+            arrays = list(self.arrays)
+            for place, way in ways.items():
+                array = arrays[place]
+                assert array is not None
+                arrays[place] = array + k * way.reshape(array.shape)
+            row.append(self.subject.values(arrays))
+        third = np.abs(np.diff(np.stack(row), 3, axis=0)).max(0)
+        return np.maximum(least, np.where(np.isfinite(third), third / 4, 0))
+
+    def natural(self, place: int) -> Array:
+        """The slopes that outputs of this size have by an argument of this size."""
+        slopes: Array = np.abs(self.base) / self.scale(place)
+        return slopes
 
     @property
     def precise(self) -> bool:
@@ -77,7 +109,7 @@ class Slopes:
         magnitude = np.abs(self.base)
         for rung in _RUNGS[self.bytes]:
             step = rung * scale
-            new, doubt, bend = self._stencil(place, direction, step, magnitude)
+            new, doubt, bend = self._stencil(place, direction, step)
             better = doubt < error
             value, error, kinked = (
                 np.where(better, new, value),
@@ -91,9 +123,9 @@ class Slopes:
         settled = error <= 1e4 * goal + still
         return Slope(value, error, kinked | ~settled)
 
-    def _stencil(self, place: int, direction: Array, step: float, magnitude: Array) -> tuple[Array, Array, Array]:
+    def _stencil(self, place: int, direction: Array, step: float) -> tuple[Array, Array, Array]:
         ahead = {k: self.moved(place, k * step * direction) for k in (1, -1, 2, -2, 4, -4)}
-        noise = 4 * self.noise * np.maximum(magnitude, np.abs(ahead[4])) / step
+        noise = 4 * np.maximum(self.noise, EPSILON * np.abs(ahead[4])) / step
         d1, d2, d4 = ((ahead[k] - ahead[-k]) / (2 * k * step) for k in (1, 2, 4))
         near, far = (4 * d1 - d2) / 3, (4 * d2 - d4) / 3
         error = np.abs(near - far) + noise
@@ -112,7 +144,7 @@ class Slopes:
     def exactly(self, place: int, direction: Array) -> Slope:
         """By the complex step."""
         value = self.moved(place, 1j * _TINY * direction).imag / _TINY
-        error = 1e-12 * (np.abs(value) + _typical(value))
+        error = 1e-12 * (np.abs(value) + _typical(value)) + 1e-13 * self.natural(place)
         return Slope(value, error, ~np.isfinite(value))
 
     def takes_complex(self, place: int) -> bool:

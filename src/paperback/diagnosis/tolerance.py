@@ -3,11 +3,11 @@
 An entry of the gradient is a sum  dx[i] = sum(j) J[j,i]*g[j].  It may be off by
 
     differences   8 * sum(j) |g[j]|*E[j,i]      E is the error of the true derivative, as its differences estimate it
-    rounding      r * (sum(j) |J[j,i]*g[j]|  +  u * the largest such sum of the argument)
+    rounding      r * sum(j) |J[j,i]*g[j]|  +  u * the largest such sum of the argument, or of |y[j]*g[j]| / size of x
     conditioning  16 times what the gradient changes by when the arguments are rounded anew
 
-with r from the type in which the backward computes, and u its unit: an entry that is tiny beside the others may be as
-wrong as those that cancel to it.
+with r and u from the type in which the backward computes: an entry that is tiny beside the others may be as wrong as
+those that cancel to it, and a slope that is tiny beside y/x, as where a forward saturates, is what differences leave.
 """
 
 from __future__ import annotations
@@ -44,18 +44,22 @@ def rounding(epsilon: float) -> int:
     return 8 if epsilon < 1e-12 else 4 if epsilon < 1e-5 else 2
 
 
-def allowed_entries(J: Array, E: Array, g: Array, changed: Array, epsilon: float) -> Array:
-    """For every entry of an argument and one cotangent. `changed`: what rounding the arguments anew changes."""
+def allowed_entries(J: Array, E: Array, g: Array, changed: Array, natural: float, epsilon: float) -> Array:
+    """For every entry of an argument and one cotangent.
+
+    changed    what rounding the arguments anew changes
+    natural    the largest |y[j]*g[j]| over the size of x
+    """
     size = rounding(epsilon)
     weight = np.abs(g)
     sums = weight @ np.abs(J)
-    largest = float(sums.max(initial=0.0))
+    largest = max(float(sums.max(initial=0.0)), natural)
     allowed: Array = 8 * (weight @ E) + _ROUNDING[size] * sums + _FLOOR[size] * largest + 16 * changed
     return allowed
 
 
-def allowed_along(error: Array, g: Array, parts: Array, changed: float, epsilon: float) -> float:
+def allowed_along(error: Array, g: Array, parts: Array, changed: float, natural: float, epsilon: float) -> float:
     """For the sum <v, dx> along one direction; `parts` are v[i]*dx[i]. Independent errors add in squares."""
     size = rounding(epsilon)
     spread = float(np.sqrt(np.sum((error * g) ** 2)) + np.sqrt(np.sum(parts**2)) * _ROUNDING[size])
-    return 8 * spread + 16 * changed
+    return 8 * (spread + _FLOOR[size] * natural) + 16 * changed

@@ -17,6 +17,8 @@ from paperback.diagnosis.shrink import cut, sizes_of
 if TYPE_CHECKING:
     from paperback.diagnosis.examination import Examination
 
+_GROSS = 1e-2  # what is wrong in such a case is wrong by more than rounding may be
+
 
 def sizes_of_one(examination: Examination) -> list[Finding]:
     """What is wrong with one axis cut to size 1, and right as it is."""
@@ -30,7 +32,8 @@ def sizes_of_one(examination: Examination) -> list[Finding]:
         outcome = Entries(other).judge()
         for finding in outcome.findings:
             name = finding.argument
-            if finding.judgement == WRONG and name in right and name not in wrong and name not in found:
+            gross = finding.before is None or finding.before > _GROSS
+            if finding.judgement == WRONG and gross and name in right and name not in wrong and name not in found:
                 words = f"right as given, but with {told}: {finding.sentence}"
                 found[name] = Finding(
                     "branch", name, words, finding.before, finding.after, finding.worst, (finding.pattern,)
