@@ -13,6 +13,7 @@ from paperback.cli import quietly
 from paperback.cli.apply import evaluate, predict, summary
 from paperback.cli.claims import claims
 from paperback.cli.derive import derive
+from paperback.cli.doctor import doctor
 from paperback.cli.prove import prove
 from paperback.cli.report import report
 from paperback.cli.rewrite import diff, rewrite
@@ -28,7 +29,7 @@ def main() -> None:
     """
 
 
-for _command in (train, evaluate, predict, report, summary, derive, prove, rewrite, diff, claims):
+for _command in (train, evaluate, predict, report, summary, derive, prove, rewrite, diff, claims, doctor):
     main.add_command(_command)
 if sys.excepthook is quietly:
     sys.excepthook = sys.__excepthook__

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 __all__ = ["assert_gradient", "doctor"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from paperback.diagnosis.adapters.jax import jax_pair
+from paperback.diagnosis.adapters.model import model_pair
+from paperback.diagnosis.adapters.pytorch import torch_pair
 from paperback.diagnosis.budget import budget_of
+from paperback.diagnosis.chain import examine_chain
 from paperback.diagnosis.examination import Examination
-from paperback.diagnosis.pairs import as_pair
+from paperback.diagnosis.pairs import Pair, as_pair
 from paperback.diagnosis.report import Report
 from paperback.diagnosis.subject import make_subject
 
@@ -38,11 +42,39 @@ class Doctor:
         seed        of the random directions and upstream gradients
         budget      "quick", "normal" or "thorough"
         """
-        limits = budget_of(budget)
-        pair = as_pair(forward, backward, args, jvp)
-        subject = make_subject(pair.forward, pair.backward, pair.args, wrt, jvp)
-        subject.stateful, subject.name = pair.stateful, pair.name or subject.name
-        return Examination(subject, limits, seed).run()
+        return _judged(as_pair(forward, backward, args, jvp), wrt, jvp, seed, budget)
+
+    def torch(self, function: Any, args: Any, **settings: Any) -> Report:
+        """The gradients that PyTorch computes through a torch.autograd.Function, a module, or a function of tensors."""
+        return _judged(torch_pair(function, args), **settings)
+
+    def jax(self, fun: Callable[..., Any], args: Any, **settings: Any) -> Report:
+        """The gradients that JAX computes through a function with a custom derivative."""
+        return _judged(jax_pair(fun, args), **settings)
+
+    def model(self, model: Any, x: Any, y: Any, loss: Any = None, **settings: Any) -> Report:
+        """The gradients of a model of this package, by parameter."""
+        return _judged(model_pair(model, x, y, loss), **settings)
+
+    def chain(self, layers: Iterable[Any], args: Any, **settings: Any) -> Report:
+        """The first layer of a chain whose backward is wrong, at the values that reach it.
+
+        layers    (forward, backward) pairs, or objects with both; each takes what the one before returns
+        """
+        return examine_chain(self, layers, args, **settings)
+
+
+def _judged(
+    pair: Pair,
+    wrt: Sequence[int | str] | int | str | None = None,
+    jvp: Callable[..., Any] | None = None,
+    seed: int = 0,
+    budget: str = "normal",
+) -> Report:
+    limits = budget_of(budget)
+    subject = make_subject(pair.forward, pair.backward, pair.args, wrt, jvp)
+    subject.stateful, subject.name = pair.stateful, pair.name or subject.name
+    return Examination(subject, limits, seed).run()
 
 
 doctor = Doctor()

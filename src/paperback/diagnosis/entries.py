@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Entries", "Outcome", "sentence_of"]
+__all__ = ["Entries", "Outcome", "sentence_of", "worst_of"]
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -132,7 +132,7 @@ class Entries:
     def _explained(self, place: int, judged: Judged) -> list[Finding]:
         argument = self.subject.arguments[place]
         finite = np.isfinite(judged.returned)
-        worst = self._worst(judged, argument.shape)
+        worst = worst_of(judged, argument.shape)
         if not finite.all():
             count = int((~finite.all(0)).sum())
             return [
@@ -179,13 +179,6 @@ class Entries:
             f"the gradient of {evidence.name} is right to {evidence.before:.1g} only, as with {digits} numbers inside"
         )
 
-    def _worst(self, judged: Judged, shape: tuple[int, ...]) -> Worst:
-        apart = np.where(judged.valid, np.abs(judged.returned - judged.true), -1)
-        apart = np.where(np.isnan(apart), np.inf, apart)
-        row, flat = np.unravel_index(int(apart.argmax()), apart.shape)
-        index = tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
-        return Worst(index, float(judged.returned[row, flat]), float(judged.true[row, flat]))
-
     def _evidence(self, place: int, judged: Judged) -> Evidence:
         argument = self.subject.arguments[place]
         wide = self.truth.arrays
@@ -221,6 +214,15 @@ class Entries:
             earlier={name: array for name, array in old.items() if array is not None and array.dtype.kind == "f"}
             or None,
         )
+
+
+def worst_of(judged: Judged, shape: tuple[int, ...]) -> Worst:
+    """The entry that is furthest off."""
+    apart = np.where(judged.valid, np.abs(judged.returned - judged.true), -1)
+    apart = np.where(np.isnan(apart), np.inf, apart)
+    row, flat = np.unravel_index(int(apart.argmax()), apart.shape)
+    index = tuple(int(i) for i in np.unravel_index(int(flat), shape)) if shape else ()
+    return Worst(index, float(judged.returned[row, flat]), float(judged.true[row, flat]))
 
 
 def sentence_of(name: str, slug: str, words: str) -> str:

@@ -160,6 +160,18 @@ class Evidence:
         return d.copy() if off <= 1e-7 * (np.abs(d).max(initial=0.0) or 1.0) else None
 
     @cached_property
+    def linear(self) -> bool:
+        """Is what was returned linear in the upstream gradient?"""
+        if len(self.g) < 2:
+            return True
+        found = self.pulled(np.stack([self.g[0] + self.g[1], 1e-2 * self.g[0], 30 * self.g[0]]))
+        if found is None:
+            return True
+        expected = np.stack([self.returned[0] + self.returned[1], 1e-2 * self.returned[0], 30 * self.returned[0]])
+        sizes = np.abs(expected).max(1, initial=0.0)[:, None]
+        return bool(np.all(np.abs(found - expected) <= 1e-4 * sizes + 1e-12 * self.scale))
+
+    @cached_property
     def B(self) -> Array | None:
         """The Jacobian that the backward stands for, [m, n], where it has not too many rows; it must be linear."""
         m = self.J.shape[0]

@@ -19,10 +19,11 @@ import numpy as np
 from paperback.diagnosis import contract, directions, shapes, variants
 from paperback.diagnosis.arrays import Array, epsilon
 from paperback.diagnosis.budget import Budget
-from paperback.diagnosis.entries import Entries
+from paperback.diagnosis.entries import Entries, Outcome
 from paperback.diagnosis.patterns import WRONG
 from paperback.diagnosis.report import ArgumentVerdict, Finding, Report
 from paperback.diagnosis.subject import Complaint, Subject, quiet
+from paperback.diagnosis.tangents import judge_tangents
 from paperback.diagnosis.truth import Truth, close_to, widened
 
 _DROPPED = {"none", "wrong-shape", "wrong-type"}  # complaints about one argument; the others can be judged still
@@ -61,11 +62,17 @@ class Examination:
         if self.truth.m == 0:
             self._find("empty", None, "the forward's outputs are empty: nothing to judge")
             return
+        if self.subject.backward is None:
+            self.main, self.epsilon = self.subject.arrays, self._native_epsilon()
+            self._take(judge_tangents(self))
+            return
         self._choose_precision()
         g = self.cotangents(1)[0]
         if not self._contract_is_kept(g):
             return
         self._judge()
+        if self.subject.jvp is not None:
+            self.findings += judge_tangents(self).findings
         self.findings += contract.probes(self, g)
         self._notes()
         self.findings += variants.sizes_of_one(self)
@@ -179,13 +186,14 @@ class Examination:
 
     def _judge(self) -> None:
         if self.is_small() and self._is_quick():
-            found = Entries(self).judge()
+            self._take(Entries(self).judge())
         else:
-            found = directions.judge(self)
+            self._take(directions.judge(self))
+
+    def _take(self, found: Outcome) -> None:
         self.findings += found.findings
         self.verdicts.update(found.verdicts)
         self.power = found.power
-        self.subject.randomness.rewind()
 
     def is_small(self) -> bool:
         """Are whole Jacobians small enough to be computed?"""

@@ -54,10 +54,10 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
         return Pair(forward, None, args)
     count = len(args) if isinstance(args, tuple | list | Mapping) else 1
     if _takes_cache(backward, count):
-        return Pair(_first_of(forward), _with_cache(forward, backward), args, True, name or backward.__qualname__)
+        return Pair(_first_of(forward), _with_cache(forward, backward), args, True, name or backward.__name__)
     if _takes_only_cotangent(backward) and count:
         alone = backward
-        return Pair(forward, lambda g, *a, **k: alone(g), args, True, name or getattr(backward, "__qualname__", ""))
+        return Pair(forward, lambda g, *a, **k: alone(g), args, True, name or backward.__name__)
     return Pair(forward, backward, args, False, name)
 
 

@@ -28,6 +28,9 @@ def explain_shape(examination: Examination, complaint: Complaint, place: int, g:
     came = came.astype(np.float64)
     if complaint.argument is None or not np.isfinite(came).all():
         return plain
+    if _equal(came, true) and tuple(n for n in came.shape if n > 1) == tuple(n for n in true.shape if n > 1):
+        fix = f"reshape it to {true.shape}"
+        return Finding("wrong-shape", name, f"{complaint.sentence}; its numbers are right", hint=fix)
     for axes in subsets(came.ndim):
         if _equal(came.sum(axes), true):
             return Finding(

@@ -271,7 +271,8 @@ def make_subject(
                 raise DoctorError(f"doctor: wrt names an argument, found {one!r}; there is {', '.join(names)}")
             places.append(names.index(one) if isinstance(one, str) else one)
     name = getattr(backward or jvp, "__qualname__", None) or type(backward or jvp).__name__
-    return Subject(forward, backward, arguments, tuple(places), jvp, by_name, name.replace("<locals>.", ""))
+    name = name.rpartition("<locals>.")[2]
+    return Subject(forward, backward, arguments, tuple(places), jvp, by_name, name)
 
 
 def _argument(name: str, value: Any) -> Argument:

@@ -6,7 +6,7 @@ gradient, S one of the result.
 
 from __future__ import annotations
 
-__all__ = ["Change", "axis_changes", "named_axes", "place_changes", "reduced_changes"]
+__all__ = ["Change", "axis_changes", "named_axes", "place_changes", "reduced_changes", "reordered"]
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -67,22 +67,20 @@ def _permuted(shape: tuple[int, ...]) -> Iterator[Change]:
         cost = 0.8 + 0.1 * len(moved)
         new = tuple(shape[a] for a in order)
         if new == shape:
-            yield Change("axes-swapped", told, partial(_reordered, before=shape, order=order), cost)
+            yield Change("axes-swapped", told, partial(reordered, before=shape, order=order), cost)
         else:
-            yield Change(
-                "axes-swapped", f"{told}, reshaped", partial(_reordered, before=shape, order=order), cost + 0.2
-            )
+            yield Change("axes-swapped", f"{told}, reshaped", partial(reordered, before=shape, order=order), cost + 0.2)
             back = tuple(int(a) for a in np.argsort(order))
-            yield Change("axes-swapped", f"{told}, reshaped", partial(_reordered, before=new, order=back), cost + 0.2)
+            yield Change("axes-swapped", f"{told}, reshaped", partial(reordered, before=new, order=back), cost + 0.2)
     for axis, size in enumerate(shape):
         for rows in (rows for rows in range(2, size // 2 + 1) if size % rows == 0):
             split = (*shape[:axis], rows, size // rows, *shape[axis + 1 :])
             turned = [*range(axis), axis + 1, axis, *range(axis + 2, rank + 1)]
             told = f"with axis {axis} read as {rows}x{size // rows} in the other order"
-            yield Change("axes-swapped", told, partial(_reordered, before=split, order=tuple(turned)), 1.4)
+            yield Change("axes-swapped", told, partial(reordered, before=split, order=tuple(turned)), 1.4)
 
 
-def _reordered(t: Array, before: tuple[int, ...], order: tuple[int, ...]) -> Array:
+def reordered(t: Array, before: tuple[int, ...], order: tuple[int, ...]) -> Array:
     """Folded as `before`, its axes put in an order, folded as it was."""
     return t.reshape(len(t), *before).transpose(0, *(a + 1 for a in order)).reshape(t.shape)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["masks"]
+__all__ = ["masks", "piecewise"]
 
 from collections.abc import Iterator
 
@@ -13,11 +13,10 @@ from paperback.diagnosis.evidence import Evidence, Reading
 
 
 def masks(evidence: Evidence) -> Iterator[Reading]:
-    yield from _piecewise(evidence)
     yield from _blocked(evidence)
 
 
-def _piecewise(evidence: Evidence) -> Iterator[Reading]:
+def piecewise(evidence: Evidence) -> Iterator[Reading]:
     """Activations of two slopes, element by element: one slope everywhere, or the slopes exchanged."""
     d = evidence.diagonal
     if d is None:

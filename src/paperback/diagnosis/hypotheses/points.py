@@ -78,7 +78,7 @@ def _changed(evidence: Evidence) -> Iterator[tuple[str, str, dict[str, Array], f
             if np.isfinite(moved).all():
                 verb = "replaced by" if words in ("ones", "zeros") else ""
                 yield (
-                    "argument-transformed",
+                    "missing-term" if verb else "argument-transformed",
                     f"computed with {name} {verb} {words}".replace("  ", " "),
                     {name: moved},
                     1.9,

@@ -19,14 +19,15 @@ import numpy as np
 
 from paperback.diagnosis.evidence import Evidence, Fit, Reading
 from paperback.diagnosis.hypotheses.change import Change, axis_changes, reduced_changes
-from paperback.diagnosis.hypotheses.masks import masks
+from paperback.diagnosis.hypotheses.masks import masks, piecewise
 from paperback.diagnosis.hypotheses.places import few, places, where_wrong
 from paperback.diagnosis.hypotheses.points import points
 from paperback.diagnosis.hypotheses.sizes import Named, name_factor, unequal_parts
 from paperback.diagnosis.hypotheses.statistics import statistics
 from paperback.diagnosis.hypotheses.sums import sums
+from paperback.diagnosis.hypotheses.terms import terms
 from paperback.diagnosis.hypotheses.upstream import upstream_changes
-from paperback.diagnosis.hypotheses.values import elementwise, other_things, swapped
+from paperback.diagnosis.hypotheses.values import another_function, elementwise, other_things, swapped
 
 _PARTLY = 0.3  # a reading that leaves less of the residual is told as a part of the matter
 
@@ -101,9 +102,9 @@ def _only_sums(evidence: Evidence) -> bool:
 
 Family = Callable[[Evidence], Iterator[Reading]]
 FAMILIES: tuple[tuple[Family, ...], ...] = (
-    (itself, other_things, swapped, of_upstream, of_result, sums),
+    (itself, other_things, swapped, piecewise, of_upstream, of_result, sums),
     (masks, statistics, elementwise, places, unequal_parts, few),
-    (points,),
+    (points, terms),
 )
 
 
@@ -119,6 +120,8 @@ def explain(evidence: Evidence, most: int = 3) -> list[Explanation]:
         told = _ranked(evidence, _pairs(evidence))
     if told:
         return told[:most]
+    if not evidence.linear:
+        return [Explanation("not-linear", "not linear in the upstream gradient", 8.0, evidence.before, False)]
     best = min(found, key=lambda fit: fit.residual + 0.01 * fit.reading.cost, default=None)
     where = where_wrong(evidence)
     if best is not None and best.residual < _PARTLY * evidence.before:
@@ -135,6 +138,9 @@ def explain(evidence: Evidence, most: int = 3) -> list[Explanation]:
                 part.factor,
             )
         ]
+    other = another_function(evidence)
+    if other:
+        return [Explanation("wrong-derivative", other, 8.0, evidence.before, False, ("branch",))]
     return [Explanation("unexplained", where, 9.0, evidence.before, False)]
 
 

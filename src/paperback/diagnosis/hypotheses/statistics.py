@@ -12,6 +12,7 @@ from __future__ import annotations
 __all__ = ["statistics"]
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses.change import named_axes, subsets
 
 Axes = tuple[int, ...]
-Kind = Callable[[Array, Array, Array, Axes], "_Terms"]
+Kind = Callable[[Array, Axes], "_Terms"]
+_EPSILONS = (0.0, 1e-5, 1e-12, 1e-8, 1e-7, 1e-6, 1e-10, 1e-4, 1e-3, 1e-2)
 
 
 def statistics(evidence: Evidence) -> Iterator[Reading]:
@@ -31,14 +33,15 @@ def statistics(evidence: Evidence) -> Iterator[Reading]:
     g = evidence.g.reshape(G, *evidence.shape)
     true = evidence.true.reshape(g.shape)
     every = list(subsets(len(evidence.shape)))
-    for kind in (_softmax, _log_softmax, _normalised):
-        for u, weight in _weighted(evidence, g) if kind is _normalised else [(g, "")]:
-            for axes in every:
-                terms = kind(x, y, u, axes)
-                if not _close(terms.whole, true):
-                    continue
-                yield from _variants(evidence, kind, x, y, u, axes, every, terms, g, bool(weight))
-                return
+    kinds: list[Kind] = [partial(_softmax, y), partial(_log_softmax, y)]
+    kinds += [partial(_with_eps, kind, x, eps) for kind in (_normalised, _scaled, _unit) for eps in _EPSILONS]
+    for u, weight in [(g, ""), *_weighted(evidence, g)]:
+        for axes in every:
+            for kind in kinds:
+                terms = kind(u, axes)
+                if _close(terms.whole, true):
+                    yield from _variants(evidence, kind, u, axes, every, terms, g if weight else None)
+                    return
 
 
 class _Terms:
@@ -56,50 +59,43 @@ class _Terms:
         return np.asarray(self.factor * sum(kept))
 
 
-def _softmax(x: Array, y: Array, g: Array, axes: Axes) -> _Terms:
+def _with_eps(
+    kind: Callable[[Array, Array, Axes, float], _Terms], x: Array, eps: float, u: Array, axes: Axes
+) -> _Terms:
+    return kind(x, u, axes, eps)
+
+
+def _softmax(y: Array, g: Array, axes: Axes) -> _Terms:
     inner = tuple(a + 1 for a in axes)
     return _Terms(y, direct=g, sum=np.broadcast_to(-(y * g).sum(inner, keepdims=True), g.shape))
 
 
-def _log_softmax(x: Array, y: Array, g: Array, axes: Axes) -> _Terms:
+def _log_softmax(y: Array, g: Array, axes: Axes) -> _Terms:
     inner = tuple(a + 1 for a in axes)
     return _Terms(1.0, direct=g, sum=-np.exp(np.minimum(y, 50)) * g.sum(inner, keepdims=True))
 
 
-def _normalised(x: Array, y: Array, u: Array, axes: Axes) -> _Terms:
+def _normalised(x: Array, u: Array, axes: Axes, eps: float) -> _Terms:
     inner = tuple(a + 1 for a in axes)
-    centred = x - x.mean(axes, keepdims=True)
-    variance = centred.var(axes, keepdims=True)
-    # eps is unknown: the mean term is fitted away by what the output says of the deviation
-    z, r = _deviation(centred, variance, y, axes)
-    return _Terms(
-        r,
-        direct=u,
-        mean=np.broadcast_to(-u.mean(inner, keepdims=True), u.shape),
-        variance=-z * (u * z).mean(inner, keepdims=True),
-    )
+    r = 1 / np.sqrt(x.var(axes, keepdims=True) + eps)
+    z = (x - x.mean(axes, keepdims=True)) * r
+    mean = np.broadcast_to(-u.mean(inner, keepdims=True), u.shape)
+    return _Terms(r, direct=u, mean=mean, variance=-z * (u * z).mean(inner, keepdims=True))
 
 
-def _deviation(centred: Array, variance: Array, y: Array, axes: Axes) -> tuple[Array, Array]:
-    best, chosen = np.inf, 0.0
-    ones = np.ones_like(y)
-    for eps in (0.0, 1e-12, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
-        z = centred / np.sqrt(variance + eps + 1e-300)
-        # y is z times a weight plus a bias that are constant along the batch; compare spreads along each reduced slice
-        lean = np.abs((y - y.mean(axes, keepdims=True)) - z * _slope(y, z, axes) * ones).max()
-        if lean < best * (1 - 1e-6):
-            best, chosen = lean, eps
-    r = 1 / np.sqrt(variance + chosen + 1e-300)
-    return centred * r, r
+def _scaled(x: Array, u: Array, axes: Axes, eps: float) -> _Terms:
+    inner = tuple(a + 1 for a in axes)
+    r = 1 / np.sqrt((x * x).mean(axes, keepdims=True) + eps)
+    return _Terms(r, direct=u, size=-x * r * (u * x * r).mean(inner, keepdims=True))
 
 
-def _slope(y: Array, z: Array, axes: Axes) -> Array:
-    slope: Array = (y * z).mean(axes, keepdims=True) / np.maximum((z * z).mean(axes, keepdims=True), 1e-300)
-    return slope
+def _unit(x: Array, u: Array, axes: Axes, eps: float) -> _Terms:
+    inner = tuple(a + 1 for a in axes)
+    r = 1 / np.sqrt((x * x).sum(axes, keepdims=True) + eps)
+    return _Terms(r, direct=u, length=-x * r * (u * x * r).sum(inner, keepdims=True))
 
 
 def _weighted(evidence: Evidence, g: Array) -> Iterator[tuple[Array, str]]:
-    yield g, ""
     for name, array in evidence.arrays.items():
         if name == evidence.name or array.dtype.kind != "f":
             continue
@@ -122,79 +118,61 @@ def _fits(small: tuple[int, ...], shape: tuple[int, ...]) -> Iterator[tuple[int,
 
 def _close(one: Array, other: Array) -> bool:
     size = float(np.sqrt(np.mean(other**2))) or 1.0
-    return bool(np.isfinite(one).all() and np.abs(one - other).max(initial=0.0) < 1e-4 * size)
+    return bool(np.isfinite(one).all() and np.abs(one - other).max(initial=0.0) < 1e-7 * size)
 
 
 def _variants(
-    evidence: Evidence,
-    kind: Kind,
-    x: Array,
-    y: Array,
-    u: Array,
-    axes: Axes,
-    every: list[Axes],
-    terms: _Terms,
-    g: Array,
-    weighted: bool,
+    evidence: Evidence, kind: Kind, u: Array, axes: Axes, every: list[Axes], terms: _Terms, bare: Array | None
 ) -> Iterator[Reading]:
-    flat = evidence.true.shape
-    told = named_axes(axes)
-    for other in every:
-        if other != axes:
+    """Other axes, terms left out, terms with another factor, the factor in front left out or squared, no weight."""
+    flat, told, names = evidence.true.shape, named_axes(axes), list(terms.terms)
+    for other in (other for other in every if other != axes):
+        words = f"summed over {named_axes(other)} where the forward normalises over {told}"
+        yield Reading("wrong-axis-sum", words, kind(u, other).whole.reshape(flat), 1.2)
+        theirs = kind(u, other).terms
+        for name in names[1:]:
+            one = terms.factor * (sum(terms.terms[n] for n in names if n != name) + theirs[name])
+            words = f"with the term of the {name} summed over {named_axes(other)} in place of {told}"
             yield Reading(
-                "wrong-axis-sum",
-                f"summed over {named_axes(other)} where the forward normalises over {told}",
-                kind(x, y, u, other).whole.reshape(flat),
-                1.2,
+                "wrong-axis-sum", words, np.asarray(one).reshape(flat), 1.3, ("missing-term", "wrong-derivative")
             )
-    names = list(terms.terms)
-    for name in names:
-        yield Reading(
-            "missing-term",
-            f"without the term of the {name} over {told}",
-            terms.without(name).reshape(flat),
-            1.1,
-            ("diagonal-only",) if name != "direct" else (),
-        )
-        term = np.broadcast_to(np.asarray(terms.factor * terms.terms[name]), g.shape)
-        yield Reading(
-            "sign",
-            f"with the term of the {name} over {told} of the opposite sign",
-            (terms.whole - 2 * term).reshape(flat),
-            1.5,
-            ("missing-term",),
-        )
-        size = int(np.prod([evidence.shape[a] for a in axes]))
-        for c, what in ((size, f"{size} times too large"), (1 / size, f"divided by {size}")):
-            yield Reading(
-                "missing-mean" if c > 1 else "doubled-mean",
-                f"with the term of the {name} over {told} {what}",
-                (terms.whole + (c - 1) * term).reshape(flat),
-                1.5,
-                ("wrong-axis-sum", "missing-term"),
-            )
+    for name in names[1:]:
+        words = f"without the term of the {name} over {told}"
+        yield Reading("missing-term", words, terms.without(name).reshape(flat), 1.1, ("diagonal-only",))
     if len(names) > 2:
-        yield Reading(
-            "missing-term",
-            f"that of fixed statistics: without the terms of mean and variance over {told}",
-            terms.without(*names[1:]).reshape(flat),
-            1.2,
-            ("diagonal-only",),
-        )
+        words = f"that of fixed statistics: without the terms of {' and '.join(names[1:])} over {told}"
+        yield Reading("missing-term", words, terms.without(*names[1:]).reshape(flat), 1.2, ("diagonal-only",))
     if not np.isscalar(terms.factor):
-        yield Reading("missing-term", "without the factor in front", (terms.whole / terms.factor).reshape(flat), 1.4)
+        whole = terms.whole
+        yield Reading("missing-term", "without the factor in front", (whole / terms.factor).reshape(flat), 1.4)
         yield Reading(
             "wrong-derivative",
             "with the factor in front squared",
-            (terms.whole * terms.factor).reshape(flat),
+            (whole * terms.factor).reshape(flat),
             1.6,
             ("factor",),
         )
-    if weighted:
+    if bare is not None:
         yield Reading(
             "missing-term",
             "without the weight of the forward",
-            kind(x, y, g, axes).whole.reshape(flat),
+            kind(bare, axes).whole.reshape(flat),
             1.3,
             ("wrong-saved",),
         )
+    yield from _other_factors(evidence, terms, told)
+
+
+def _other_factors(evidence: Evidence, terms: _Terms, told: str) -> Iterator[Reading]:
+    """The same terms, each with a factor of its own."""
+    valid, names = evidence.valid, list(terms.terms)
+    parts = [np.asarray(terms.factor * term).reshape(evidence.true.shape) for term in terms.terms.values()]
+    A = np.stack([part[valid] for part in parts], 1)
+    c, *_ = np.linalg.lstsq(A, evidence.returned[valid], rcond=None)
+    predicted = sum(size * part for size, part in zip(c, parts, strict=True))
+    odd = [(name, size) for name, size in zip(names, c, strict=True) if abs(size - 1) > 1e-6]
+    if odd and not np.allclose(c, c[0], rtol=1e-5):
+        words = " and ".join(f"the term of the {name} {size:.4g} times" for name, size in odd)
+        sign = ("sign",) if any(abs(size + 1) < 1e-6 for _, size in odd) else ()
+        also = (*sign, "missing-term", "factor", "doubled-mean", "missing-mean")
+        yield Reading("wrong-derivative", f"with {words}, over {told}", np.asarray(predicted), 1.7, also, scaled=False)

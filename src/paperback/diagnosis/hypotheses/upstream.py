@@ -5,13 +5,14 @@ from __future__ import annotations
 __all__ = ["upstream_changes"]
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from paperback.diagnosis.arrays import Array
 from paperback.diagnosis.evidence import Evidence
-from paperback.diagnosis.hypotheses.change import Change, axis_changes, reduced_changes
+from paperback.diagnosis.hypotheses.change import Change, axis_changes, reduced_changes, reordered
 
 Map = Callable[[Array], Array]
 _SLUGS = {"averaged": "upstream-averaged", "first": "upstream-first", "last": "upstream-first"}
@@ -28,11 +29,11 @@ def upstream_changes(evidence: Evidence) -> Iterator[Change]:
             yield Change(change.slug, words, _inside(change.apply, part, y.shape), change.cost, change.also)
         if of:
             yield Change(
-                "upstream-ignored",
+                "missing-term",
                 f"without the upstream gradient{of}",
                 _inside(np.zeros_like, part, y.shape),
                 1.0,
-                ("upstream-mixed",),
+                ("upstream-ignored", "upstream-mixed"),
             )
         start += y.size
     yield from _mixed(evidence)
@@ -42,15 +43,13 @@ def _of_one(y: Array) -> Iterator[Change]:
     for change in reduced_changes(y.shape):
         yield Change(_SLUGS[change.slug], change.words, change.apply, change.cost)
     for change in axis_changes(y.shape):
-        slug = "upstream-transformed" if change.slug == "shifted" else change.slug
-        yield Change(
-            slug, change.words, change.apply, change.cost + 0.05, ("shifted",) if change.slug == "shifted" else ()
-        )
+        yield Change(change.slug, change.words, change.apply, change.cost + 0.05)
+    yield from _split_twice(y.shape)
     yield Change("upstream-squared", "squared", lambda g: g * g, 1.2)
-    yield Change("upstream-transformed", "taken without its sign", np.abs, 1.4, ("not-linear",))
-    yield Change("upstream-transformed", "of which only the sign is used", np.sign, 1.4, ("not-linear",))
+    yield Change("not-linear", "taken without its sign", np.abs, 1.4, ("upstream-transformed",))
+    yield Change("not-linear", "of which only the sign is used", np.sign, 1.4, ("upstream-transformed",))
     yield Change(
-        "upstream-transformed", "cut off below 0", lambda g: np.maximum(g, 0), 1.4, ("not-linear", "mask-extra")
+        "not-linear", "cut off below 0", lambda g: np.maximum(g, 0), 1.4, ("mask-extra", "upstream-transformed")
     )
     yield Change(
         "forward-returned",
@@ -60,6 +59,29 @@ def _of_one(y: Array) -> Iterator[Change]:
         ("upstream-ignored", "upstream-transformed"),
     )
     yield Change("upstream-transformed", "multiplied by the forward's output", lambda g: g * y, 1.5)
+
+
+def _split_twice(shape: tuple[int, ...]) -> Iterator[Change]:
+    """Two neighbouring axes made of blocks, the blocks read in the other order."""
+    for axis in range(len(shape) - 1):
+        for rows in _divisors(shape[axis]):
+            for columns in _divisors(shape[axis + 1]):
+                split = (
+                    *shape[:axis],
+                    rows,
+                    shape[axis] // rows,
+                    columns,
+                    shape[axis + 1] // columns,
+                    *shape[axis + 2 :],
+                )
+                for swap in ((1, 0, 3, 2), (0, 2, 1, 3), (2, 1, 0, 3), (0, 3, 2, 1), (1, 0, 2, 3), (0, 1, 3, 2)):
+                    order = (*range(axis), *(axis + k for k in swap), *range(axis + 4, len(split)))
+                    told = f"with axes {axis} and {axis + 1} read as blocks in another order"
+                    yield Change("axes-swapped", told, partial(reordered, before=split, order=order), 1.7)
+
+
+def _divisors(size: int) -> list[int]:
+    return [d for d in range(2, size) if size % d == 0]
 
 
 def _inside(apply: Map, part: slice, shape: tuple[int, ...]) -> Map:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["elementwise", "other_things", "swapped"]
+__all__ = ["another_function", "elementwise", "other_things", "swapped"]
 
 from collections.abc import Iterator
 
@@ -26,15 +26,14 @@ def other_things(evidence: Evidence) -> Iterator[Reading]:
     for words, thing in things:
         if thing.size == n:
             flat = thing.ravel().astype(np.float64)
-            yield Reading("forward-returned", words, zeros + flat, 1.2, scaled=False)
+            yield Reading("forward-returned", words, zeros + flat, 1.2)
             if evidence.g.shape[1] == n and n > 1:
                 yield Reading(
-                    "forward-returned",
+                    "wrong-derivative",
                     f"{words} times the upstream gradient",
                     evidence.g * flat,
                     1.6,
-                    ("wrong-derivative",),
-                    scaled=False,
+                    ("forward-returned", "wrong-saved"),
                 )
         elif thing.size == 1:
             yield Reading("forward-returned", words, zeros + float(thing.ravel()[0]), 1.3, scaled=False)
@@ -115,6 +114,24 @@ def elementwise(evidence: Evidence) -> Iterator[Reading]:
             ("wrong-derivative",),
         )
         yield Reading("wrong-derivative", "the derivative and the argument multiplied", g * d * x, 2.2)
+
+
+def another_function(evidence: Evidence) -> str:
+    """Where an operation element by element has an unknown derivative: where, and how far it is off; "" for others."""
+    d, B = evidence.diagonal, evidence.B
+    if d is None or B is None:
+        return ""
+    r = np.diagonal(B)
+    if np.abs(B - np.diag(r)).max(initial=0.0) > 1e-6 * np.abs(r).max(initial=0.0):
+        return ""
+    x, bad = evidence.x.ravel(), evidence.bad
+    worst = int(np.argmax(np.abs(r - d)))
+    at = f"{evidence.name} = {x[worst]:.4g}"
+    told = f"the upstream gradient times {r[worst]:.4g} at {at}, where the slope is {d[worst]:.4g}"
+    inside = (x >= x[bad].min()) & (x <= x[bad].max())
+    if not bad.all() and bad[inside].all():
+        return f"wrong where {evidence.name} is between {x[bad].min():.3g} and {x[bad].max():.3g}: {told}"
+    return told
 
 
 def _derivatives(x: Array, y: Array, d: Array) -> Iterator[tuple[str, Array]]:
