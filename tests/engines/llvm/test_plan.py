@@ -168,9 +168,11 @@ def test_the_clock_takes_whole_steps() -> None:
     for kernel in kernels:
         calls = seen[kernel.name]
         if kernel.part == "join":
-            assert calls == [(0, kernel.task.rows, 0, 0, count, shards)]
+            assert calls == [(0, kernel.task.rows, 0, 0, 0, 0, count, shards)]
         elif kernel.task.mode == "zero":
-            assert calls == [(a, b, a, k, count, shards) for k, (a, b) in enumerate(itertools.pairwise(bounds))]
+            whole = kernel.cut.extent if kernel.cut else 0
+            pairs = enumerate(itertools.pairwise(bounds))
+            assert calls == [(a, b, a, k, 0, whole, count, shards) for k, (a, b) in pairs]
         else:
             examples = [n for low, high, *_ in calls for n in range(low, high)]
             assert examples == list(range(count))

@@ -231,8 +231,8 @@ def test_a_number_of_threads_that_makes_no_sense(threads: int) -> None:
 
 def test_the_checks_see_a_pool_that_loses_or_repeats_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     for right, wrong in [
-        ("%task = sub i64 %tasks, %left", "%task = sub i64 %left, 2"),
-        ("%task = sub i64 %tasks, %left", "%task = and i64 %left, 1"),
+        ("%task = select i1 %caller, i64 %first, i64 %last", "%task = sub i64 %last, 1"),
+        ("%task = select i1 %caller, i64 %first, i64 %last", "%task = and i64 %left, 1"),
         ("%next = add nuw i64 %task, 1", "%next = add nuw i64 %task, 2"),
     ]:
         module = parallel.parallel(target.native().architecture)
@@ -250,12 +250,12 @@ def test_the_checks_see_a_pool_that_loses_or_repeats_tasks(monkeypatch: pytest.M
 
 def test_a_worker_that_is_late_takes_nothing_of_another_region(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers sleep between their look at the ticket and their claim; without a region's number that misleads them."""
-    look = "  %lower = sub i64 %ticket, 1\n"
+    look = "  %taken = add i64 %ticket, %change\n"
     sleep = "  %long = mul i64 %worker, 40\n  %micro = trunc i64 %long to i32\n  call i32 @usleep(i32 %micro)\n"
     late = parallel.parallel(target.native().architecture).replace(look, sleep + look) + "declare i32 @usleep(i32)"
-    unnumbered = late.replace("%region = add i64 %ticket, 4294967296", "%region = add i64 0, 0")
+    unnumbered = late.replace("%region = add i64 %before, 4294967296", "%region = add i64 0, 0")
     for module, good in [(late, True), (unnumbered, False)]:
-        assert module.count("@usleep") == 2 and ("4294967296" in module) == good
+        assert module.count("@usleep") == 2 and ("%before, 4294967296" in module) == good
         monkeypatch.setattr(pool, "parallel", lambda _, text=module: text)
         which = pool.Pool(3)
         contexts = np.zeros((2, 4), np.int64)

@@ -5,7 +5,8 @@
     lowering/    statements -> nests, cut into shards of the batch and levels (`lower`), copies that lie well
                  (`arrange`), fewer passes over memory (`fuse`), where tensors live (`layout`)
     code/        nests -> IR: sums of products in tiles of registers (`contract`, `tile`), everything else as loops
-                 (`nest`, `reduce`, `evaluate`), a function for each task and the drivers around them (`module`)
+                 (`nest`, `reduce`, `evaluate`), a function for each task (`module`), what calls
+                 them (`drivers`), and how they can be cut (`cut`)
 
 `runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps; `stored`
 is what lies in the cache beside the code; `blocks` runs formulas; `plan` is the page of what runs (`explain` makes it).

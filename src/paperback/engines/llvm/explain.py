@@ -17,8 +17,8 @@ from math import prod
 from statistics import median
 
 from paperback.engines.llvm.code.contract import limits, rows_or_usual, turn_cycles
+from paperback.engines.llvm.code.drivers import CONTEXT
 from paperback.engines.llvm.code.kernels import Followed, Kernel, Looped, Tiled, Turned, Way
-from paperback.engines.llvm.code.module import CONTEXT
 from paperback.engines.llvm.lowering.addressed import Address, find_address
 from paperback.engines.llvm.lowering.arrange import product_of_reads
 from paperback.engines.llvm.lowering.buffers import BATCH, SHARDS, Buffer
@@ -42,7 +42,7 @@ _POSITION = 4.0  # cycles to look a position up
 _STEPS = 15
 _CALLS = 200
 _KINDS = {"given": "given", "results": "result", "kept": "kept", "shares": "partial"}
-_SIGNATURE = (ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64 for _ in range(6)))
+_SIGNATURE = (ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64 for _ in range(8)))
 
 
 @dataclass(frozen=True)
@@ -361,5 +361,6 @@ class _Clock:
     def _seconds(self, kernel: Kernel, low: int, high: int, origin: int, slot: int) -> float:
         function, places = self.calls[kernel.name], self.places
         start = time.perf_counter()
-        function(places["table"], places["scratch"], low, high, origin, slot, places["N"], places["S"])
+        end = kernel.cut.extent if kernel.cut is not None else 0
+        function(places["table"], places["scratch"], low, high, origin, slot, 0, end, places["N"], places["S"])
         return time.perf_counter() - start

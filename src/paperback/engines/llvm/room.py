@@ -122,7 +122,7 @@ class Room:
         self.held: list[Array] = []
         self.last: tuple[_Results, list[Array]] | None = None  # and the views of what may come back
         self.tensors = dict(results)
-        fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block)
+        fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block, 0, 0)
         self.fields = (ctypes.c_uint64 * len(fields))(*fields)
         self.context = ctypes.addressof(self.fields)
 

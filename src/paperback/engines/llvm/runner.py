@@ -20,8 +20,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from paperback.engines import numpy as reference
+from paperback.engines.llvm.code.drivers import CONTEXT, work_per_example
 from paperback.engines.llvm.code.kernels import Code, Kernel
-from paperback.engines.llvm.code.module import CONTEXT, work_per_example, write
+from paperback.engines.llvm.code.module import write
 from paperback.engines.llvm.explain import Explained, Times, explain, measure
 from paperback.engines.llvm.lowering.layout import layout, scratch_places
 from paperback.engines.llvm.lowering.lower import NotPerExampleError, lower, updated
@@ -40,7 +41,7 @@ from paperback.notation.expr import Read, Scalar
 from paperback.notation.walk import nodes
 from paperback.program.program import Program, ProgramTensor
 
-VERSION = "1"
+VERSION = "2"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _BATCHES = 8

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 
+from paperback.engines.llvm.code.cut import Cut
 from paperback.engines.llvm.code.values import Value, Values
 from paperback.engines.llvm.ir import Function, Whole, vector_type
 from paperback.engines.llvm.lowering.buffers import BATCH, Buffer, Linear
@@ -49,6 +50,7 @@ class Access(Values):
         self.vector: Letter | None = None
         self.lanes = 1
         self.mask: Value | None = None
+        self.cut: Cut | None = None  # the axis of which the function is called with a range
         self.watched: Collection[str] = ()  # tensors in which NaN and infinity are reported
         self.positions: set[Reduce] = set()  # positions of maxima that are wanted beside them
         self.scopes: list[dict[tuple[Node, Value | None], Value]] = [{}]

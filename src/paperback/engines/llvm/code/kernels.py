@@ -7,6 +7,7 @@ __all__ = ["Code", "Followed", "Kernel", "Looped", "Tiled", "Turned", "Way"]
 from dataclasses import dataclass
 
 from paperback.engines.llvm.code.contract import Contraction, Tile
+from paperback.engines.llvm.code.cut import Cut
 from paperback.engines.llvm.lowering.tasks import Task
 from paperback.notation.affine import Letter
 
@@ -51,6 +52,7 @@ class Kernel:
     level, part   the section, and "shard" or "join"
     round         of the join part: kernels of one round may run at the same time
     ways          how every nest of the task is computed
+    cut           what it can be called for a part of; None for all at once
     """
 
     name: str
@@ -59,6 +61,7 @@ class Kernel:
     part: str
     round: int
     ways: tuple[Way, ...]
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)

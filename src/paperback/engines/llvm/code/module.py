@@ -2,32 +2,35 @@
 
     step(context)                        every part, one after the other; no Python inside
     part(context, task, worker)          what one worker does: a shard, or rows of the join part
-    kernel(table, scratch, lo, hi, origin, slot, N, S)
+    kernel(table, scratch, lo, hi, origin, slot, from, to, N, S)
 
-    context   i64 [N, S, parallel, table, scratch, block]: N examples in S shards, `parallel(function, context, tasks)`,
-              the table of pointers to tensors, scratch memory, and how much of it each worker has
+    context   i64 [N, S, parallel, table, scratch, block, lo, hi]: N examples in S shards, `parallel(function, context,
+              tasks)`, the table of pointers to tensors, scratch memory, and how much of it each worker has; `lo` and
+              `hi` are the micro-batch at hand, where a batch is one shard and its kernels are cut
     table     status, zeros, tensors ...: see `buffers`
 """
 
 from __future__ import annotations
 
-__all__ = ["CONTEXT", "work_per_example", "write"]
+__all__ = ["write"]
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from paperback.engines.llvm.code.contract import find_contraction
+from paperback.engines.llvm.code.contract import Contraction, find_contraction
+from paperback.engines.llvm.code.cut import Loops, find_cut
+from paperback.engines.llvm.code.drivers import apart, call, either, loads, work_of
 from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, Turned, Way
-from paperback.engines.llvm.code.nest import emit_nest
+from paperback.engines.llvm.code.nest import emit_nest, own_lane
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.routed import emit_routed
-from paperback.engines.llvm.code.tile import emit_contraction
+from paperback.engines.llvm.code.tile import contraction_loops, emit_contraction
 from paperback.engines.llvm.code.turn import emit_turned, turned_letters
 from paperback.engines.llvm.ir import Function
+from paperback.engines.llvm.lowering.addressed import find_address
 from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
 from paperback.engines.llvm.lowering.lower import RUNTIME
 from paperback.engines.llvm.lowering.nests import Nest
@@ -37,13 +40,11 @@ from paperback.notation.affine import Letter
 from paperback.notation.expr import Affine, Read, Reduce
 from paperback.notation.walk import nodes
 
-CONTEXT = ("N", "S", "parallel", "table", "scratch", "block")
-_NUMBERS = ("lo", "hi", "origin", "slot", "N", "S")
+_NUMBERS = ("lo", "hi", "origin", "slot", "from", "to", "N", "S")
 _ARGUMENTS = (("ptr", "table"), ("ptr", "scratch"), *(("i64", name) for name in _NUMBERS))
-_SIGNATURE = "ptr, ptr, i64, i64, i64, i64, i64, i64"
+_SIGNATURE = ", ".join(kind for kind, _ in _ARGUMENTS)
 _WORK = 1 << 16  # operations of the join part that are worth a task of their own
 _CHUNKS = 16
-_EXAMPLES = 32  # a batch, where work is estimated
 
 
 _SEQUENTIAL = """
@@ -96,10 +97,14 @@ class _Writer:
         )  # fmt: skip
         e.watched = self.watched
         ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
-        ways = tuple(self._nest(e, nest, nest.split if ranged else None) for nest in task.nests)
+        splits = {nest: nest.split if ranged else None for nest in task.nests}
+        if part == "shard":
+            shape = self.buffers[task.nests[0].statement.target].shape
+            e.cut = find_cut(task, shape, lambda nest: self._loops(e, nest, splits[nest]))
+        ways = tuple(self._nest(e, nest, splits[nest]) for nest in task.nests)
         function.finish()
         self.kernels.append(function)
-        return Kernel(function.name, task, level, part, 0, ways)
+        return Kernel(function.name, task, level, part, 0, ways, e.cut)
 
     def _nest(self, e: Reducer, nest: Nest, split: Letter | None) -> Way:
         """Write a nest in the fastest way there is for it."""
@@ -110,16 +115,34 @@ class _Writer:
         if turned is not None:
             emit_turned(e, nest, turned, split)
             return Turned(*turned)
+        found = self._contraction(e, nest, split)
+        if found is not None:
+            return emit_contraction(e, nest, found, split, self.registers)
+        return Looped(emit_nest(e, nest, split))
+
+    def _contraction(self, e: Reducer, nest: Nest, split: Letter | None) -> Contraction | None:
         extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
         extents |= {b.letter: e.extent_of(b.extent) for n in nodes(nest.statement.expr) if isinstance(n, Reduce)
                     for b in n.binders}  # fmt: skip
         fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
-        found = None
-        if nest.fill is None:
-            found = find_contraction(nest.statement, self.buffers, extents, fixed, self.width)
-        if found is not None:
-            return emit_contraction(e, nest, found, split, self.registers)
-        return Looped(emit_nest(e, nest, split))
+        return find_contraction(nest.statement, self.buffers, extents, fixed, self.width) if nest.fill is None else None
+
+    def _loops(self, e: Reducer, nest: Nest, split: Letter | None) -> Loops | None:
+        """The loops that `_nest` will write."""
+        letters = nest.statement.letters
+        turned = turned_letters(e, nest, split)
+        found = self._contraction(e, nest, split)
+        if nest.route is not None:
+            inside: tuple[Letter | None, ...] = (*nest.route.places, nest.route.lane)
+        elif turned is not None:
+            inside = turned
+        elif found is not None:
+            return contraction_loops(e, nest, found, split, self.registers)
+        elif find_address(nest.statement.expr, self.lowered.integers) is not None:
+            return None
+        else:
+            inside = (own_lane(e, nest, split),)
+        return Loops(tuple(letter for letter in letters if letter not in inside))
 
     def write(self) -> Code:
         drivers: list[str] = []
@@ -130,7 +153,8 @@ class _Writer:
                 work = [self.kernel(t, level, "shard") for t in section.shard]
                 self.running += (*zeros, *work)
                 drivers.append(self._shard(f"shard{level}", zeros, work))
-                steps.append(f"  call void %run(ptr @shard{level}, ptr %context, i64 %S)")
+                drivers += apart(f"apart{level}", zeros, work, self.buffers, self.micro, self.attributes)
+                steps += either(level)
             for number, chains in enumerate(self._rounds(section.join, level)):
                 self.running += (replace(kernel, round=number) for chain in chains for kernel in chain.kernels)
                 name = f"join{level}_{number}"
@@ -151,12 +175,12 @@ class _Writer:
             chain = before[0] if before else None
             if chain is not None and all(c is chain for c in before) and self._aligned(task, chain, holder):
                 chain.kernels.append(kernel)
-                chain.work += _work(task)
+                chain.work += work_of(task)
             else:
                 if before or not rounds:
                     rounds.append([])
                     holder = {}
-                chain = _Chain([kernel], task.rows, _work(task))
+                chain = _Chain([kernel], task.rows, work_of(task))
                 rounds[-1].append(chain)
             holder |= dict.fromkeys(task.order, chain)
         return rounds
@@ -176,15 +200,15 @@ class _Writer:
         """The driver of one round: every task calls the kernels of a chain on a range of rows."""
         lines: list[str] = []
         cases: list[str] = []
-        for chain in chains:
-            pieces = max(1, min(chain.rows, _CHUNKS, chain.work // _WORK))
-            for k in range(pieces):
-                low, high = chain.rows * k // pieces, chain.rows * (k + 1) // pieces
-                label = f"task{len(cases)}"
-                cases.append(f"i64 {len(cases)}, label %{label}")
-                lines.append(f"{label}:")
-                lines += [_call(kernel, low, high, 0, 0) for kernel in chain.kernels]
-                lines.append("  br label %end")
+        counts = [max(1, min(chain.rows, _CHUNKS, chain.work // _WORK)) for chain in chains]
+        every = [(chain, k, count) for chain, count in zip(chains, counts, strict=True) for k in range(count)]
+        for chain, k, count in sorted(every, key=lambda piece: (2 * piece[1] + 1) / piece[2]):  # first rows first
+            low, high = chain.rows * k // count, chain.rows * (k + 1) // count
+            label = f"task{len(cases)}"
+            cases.append(f"i64 {len(cases)}, label %{label}")
+            lines.append(f"{label}:")
+            lines += [call(kernel, low, high, 0, 0) for kernel in chain.kernels]
+            lines.append("  br label %end")
         body = [f"  switch i64 %task, label %end [ {' '.join(cases)} ]", *lines, "end:", "  ret void"]
         return self._driver(name, body), len(cases)
 
@@ -194,11 +218,11 @@ class _Writer:
         body = [
             "  %from = mul i64 %task, %N", "  %first = sdiv i64 %from, %S", "  %next = add i64 %task, 1",
             "  %to = mul i64 %next, %N", "  %last = sdiv i64 %to, %S",
-            *(_call(kernel, "%first", "%last", "%first", "%task") for kernel in zeros),
+            *(call(kernel, "%first", "%last", "%first", "%task") for kernel in zeros),
             "  br label %head", "head:", "  %lo = phi i64 [ %first, %entry ], [ %hi, %body ]",
             "  %more = icmp slt i64 %lo, %last", "  br i1 %more, label %body, label %end", "body:",
             f"  %ahead = add i64 %lo, {self.micro}", "  %hi = call i64 @llvm.smin.i64(i64 %ahead, i64 %last)",
-            *(_call(kernel, "%lo", "%hi", "%lo", "%task") for kernel in work),
+            *(call(kernel, "%lo", "%hi", "%lo", "%task") for kernel in work),
             "  br label %head", "end:", "  ret void",
         ]  # fmt: skip
         return self._driver(name, body)
@@ -206,7 +230,7 @@ class _Writer:
     def _driver(self, name: str, body: Sequence[str]) -> str:
         head = [
             f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {self.attributes} {{", "entry:",
-            *_loads(("N", "S", "table", "scratch", "block")), "  %tensors = inttoptr i64 %table to ptr",
+            *loads(("N", "S", "table", "scratch", "block")), "  %tensors = inttoptr i64 %table to ptr",
             "  %own = mul i64 %worker, %block", "  %start = add i64 %scratch, %own",
             "  %memory = inttoptr i64 %start to ptr",
         ]  # fmt: skip
@@ -217,9 +241,11 @@ class _Writer:
         head = [
             "declare i64 @llvm.smin.i64(i64, i64)", *declared, *drivers,
             _SEQUENTIAL,
-            f"define void @step(ptr %context) {self.attributes} {{", "entry:", *_loads(("S", "parallel")),
+            f"define void @step(ptr %context) {self.attributes} {{", "entry:", *loads(("S", "parallel")),
             "  %alone = icmp eq i64 %parallel, 0", "  %given = inttoptr i64 %parallel to ptr",
-            "  %run = select i1 %alone, ptr @sequential, ptr %given", *steps, "  ret void", "}\n",
+            "  %run = select i1 %alone, ptr @sequential, ptr %given",
+            "  %one = icmp eq i64 %S, 1", "  %others = xor i1 %alone, true", "  %apart = and i1 %one, %others",
+            *steps, "  ret void", "}\n",
         ]  # fmt: skip
         return "\n".join(head)
 
@@ -243,40 +269,6 @@ def write(
     a `watched` tensor gets a NaN or an infinity.
     """
     return _Writer(lowered, buffers, watched, places, dtype, micro, target).write()
-
-
-def _loads(names: Sequence[str]) -> list[str]:
-    lines = []
-    for name in names:
-        lines.append(f"  %at.{name} = getelementptr i64, ptr %context, i64 {CONTEXT.index(name)}")
-        lines.append(f"  %{name} = load i64, ptr %at.{name}")
-    return lines
-
-
-def _call(kernel: Kernel, lo: int | str, hi: int | str, origin: int | str, slot: int | str) -> str:
-    arguments = f"ptr %tensors, ptr %memory, i64 {lo}, i64 {hi}, i64 {origin}, i64 {slot}, i64 %N, i64 %S"
-    return f"  call void @{kernel.name}({arguments})"
-
-
-def _work(task: Task) -> int:
-    """Operations, about, for a batch of 32."""
-    total = 0
-    for nest in task.nests:
-        inner = [prod(_size(b.extent.value) for b in n.binders) for n in nodes(nest.statement.expr)
-                 if isinstance(n, Reduce)]  # fmt: skip
-        shard = {b.letter for b in nest.statement.binders if RUNTIME.get(b.extent.value) == SHARDS}
-        outer = prod(_size(b.extent.value) for b in nest.statement.binders if b.letter not in shard)
-        total += 2 * outer * max(inner, default=1)
-    return total
-
-
-def work_per_example(task: Task) -> float:
-    """Operations of one example, about."""
-    return _work(task) / _EXAMPLES
-
-
-def _size(extent: int) -> int:
-    return _EXAMPLES if extent in RUNTIME else extent
 
 
 def _groups(functions: Sequence[Function], lines: int) -> list[list[Function]]:

@@ -8,7 +8,7 @@ written by a shorter one. Without such a letter the statement is scalar, and its
 
 from __future__ import annotations
 
-__all__ = ["emit_nest", "finish", "range_of", "store", "turns"]
+__all__ = ["emit_nest", "finish", "own_lane", "range_of", "store", "turns"]
 
 from collections.abc import Callable
 
@@ -36,10 +36,7 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
     place = Linear.of(statement.left, target.strides)
     extents = {b.letter: e.extent_of(b.extent) for b in statement.binders}
     e.declare(extents)
-    clipped = {letter for clip in nest.clips for letter in clip.form.letters}
-    lane = lane_letter(e, statement, place, {l: n for l, n in extents.items() if l not in {split, *clipped}})
-    if lane is None and split in extents and extents[split] >= 0 and split not in clipped:
-        lane = lane_letter(e, statement, place, {split: extents[split]})
+    lane = own_lane(e, nest, split)
     outer = [b.letter for b in statement.binders if b.letter != lane]
 
     def at_point() -> None:
@@ -65,6 +62,18 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
             at_point()
 
     level(outer)
+    return lane
+
+
+def own_lane(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
+    """The letter in the lanes of a nest."""
+    statement = nest.statement
+    place = Linear.of(statement.left, e.buffers[statement.target].strides)
+    extents = {b.letter: e.extent_of(b.extent) for b in statement.binders}
+    clipped = {letter for clip in nest.clips for letter in clip.form.letters}
+    lane = lane_letter(e, statement, place, {l: n for l, n in extents.items() if l not in {split, *clipped}})
+    if lane is None and split in extents and extents[split] >= 0 and split not in clipped:
+        lane = lane_letter(e, statement, place, {split: extents[split]})
     return lane
 
 
@@ -129,14 +138,18 @@ def range_of(e: Evaluator, nest: Nest, letter: Letter, split: Letter | None) -> 
     if letter == split:
         whole = e.buffers[nest.statement.target].shape[0]
         start, stop = "%lo", "%hi" if extent == whole else e.f.least("%hi", extent)
-    for clip in nest.clips:
-        letters = clip.form.letters
-        if letter in letters and all(l == letter or l in e.env for l in letters):
-            rest: Whole = clip.form.const.value
-            for other, k in clip.form.without(letter).terms:
+    bounds: list[tuple[Affine, Whole, Whole]] = [(clip.form, 0, clip.extent) for clip in nest.clips]
+    if e.cut is not None:
+        bounds.append((nest.statement.left[e.cut.axis], "%from", "%to"))
+        if bounds[-1][0].bare == letter and extent == e.cut.extent:
+            return "%from", "%to"
+    for form, low, high in bounds:
+        if letter in form.letters and all(l == letter or l in e.env for l in form.letters):
+            rest: Whole = form.const.value
+            for other, k in form.without(letter).terms:
                 rest = e.f.add(rest, e.f.mul(e.env[other], k.value))
-            start = e.f.greatest(start, e.f.sub(0, rest))
-            stop = e.f.least(stop, e.f.sub(clip.extent, rest))
+            start = e.f.greatest(start, e.f.sub(low, rest))
+            stop = e.f.least(stop, e.f.sub(high, rest))
     return start, stop
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["emit_contraction"]
+__all__ = ["contraction_loops", "emit_contraction"]
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from paperback.engines.llvm.code.contract import Contraction, bounded, choose_tile, combinations, depends, flat
+from paperback.engines.llvm.code.cut import Loops
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.code.nest import finish, range_of, turns
@@ -40,6 +41,12 @@ def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | N
     return _Tiles(e, nest, _unclipped(nest, c), split, registers).emit()
 
 
+def contraction_loops(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> Loops:
+    """The loops around its tiles; none where the numbers of rows or vectors left over are another's business."""
+    tiles = _Tiles(e, nest, _unclipped(nest, c), split, registers)
+    return Loops(tiles.c.outer, tiles.c.lane, tiles.tile.vectors * e.width)
+
+
 def _unclipped(nest: Nest, c: Contraction) -> Contraction:
     """The contraction with loops over the clipped letters, but for one where there are no other rows."""
     slopes = [(letter, k.value) for clip in nest.clips for letter, k in clip.form.terms]
@@ -57,21 +64,21 @@ def _unclipped(nest: Nest, c: Contraction) -> Contraction:
 
 class _Tiles:
     def __init__(self, e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> None:
-        self.e, self.nest, self.c, self.split, self.registers = e, nest, c, split, registers
+        self.e, self.nest, self.c, self.split = e, nest, c, split
         self.targets = {s.target for s in nest.statements}
         self.extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
         self.sizes = {b.letter: e.extent_of(b.extent) for b in c.node.binders}
         e.declare({**self.extents, **self.sizes})
         self.a, self.b = flat(c.a, e.buffers[c.a.tensor]), flat(c.b, e.buffers[c.b.tensor])
+        self.rows, self.vectors = self._row_count(), -(-self.extents[c.lane] // e.width)
+        self.tile = choose_tile(self.rows, self.vectors, registers)
 
     def range_of(self, letter: Letter) -> tuple[Whole, Whole]:
         return range_of(self.e, self.nest, letter, self.split)
 
     def emit(self) -> Tiled:
-        rows, vectors = self._row_count(), -(-self.extents[self.c.lane] // self.e.width)
-        self.tile = choose_tile(rows, vectors, self.registers)
         self._outer(list(self.c.outer))
-        return Tiled(self.c, self.tile, rows, vectors)
+        return Tiled(self.c, self.tile, self.rows, self.vectors)
 
     def _outer(self, letters: Sequence[Letter]) -> None:
         if not letters:
@@ -90,15 +97,25 @@ class _Tiles:
         across = tile.vectors * width
         full = extent - extent % across
         whole = [_Column(k * width, width) for k in range(tile.vectors)]
+        if e.cut is not None and self.nest.statement.left[e.cut.axis].bare == lane:
+            with e.f.loop("%from", e.f.least("%to", full), across) as loop:
+                self._rows(loop.index, whole, tile.rows)
+            if full < extent:
+                with e.f.when(e.f.op(f"icmp eq i64 %to, {extent}")):
+                    self._rows(full, self._rest(full), tile.rows)
+            return
         if full == across:
             self._rows(0, whole, tile.rows)
         elif full:
             with e.f.loop(0, full, across) as loop:
                 self._rows(loop.index, whole, tile.rows)
         if full < extent:
-            starts = range(full, extent, width)
-            rest = [_Column(s - full, min(width, extent - s)) for s in starts]
-            self._rows(full, rest, tile.rows)
+            self._rows(full, self._rest(full), tile.rows)
+
+    def _rest(self, full: int) -> list[_Column]:
+        """The vectors after those of whole tiles."""
+        extent, width = self.extents[self.c.lane], self.e.width
+        return [_Column(at - full, min(width, extent - at)) for at in range(full, extent, width)]
 
     def _row_count(self) -> int | None:
         count = 1

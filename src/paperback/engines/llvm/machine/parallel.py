@@ -2,11 +2,12 @@
 
 A region is `tasks` calls of `fn(context, task, worker)`. The caller publishes it as one 64-bit *ticket*,
 
-    ticket = region number * 2^32 + tasks that nobody has taken yet
+    ticket = region number * 2^32 + last * 2^16 + first        tasks first .. last-1 are not taken yet
 
-and whoever lowers the ticket by one has taken a task. The rest follows from that:
+and whoever changes it has taken a task: the caller the first one, a worker the last. Regions that go over the same rows
+thus find most of them in the cache of the core that had them in the region before. The rest follows from that:
 
-- `fn`, `context` and `tasks` are written only while the ticket has no task left, and read only before a successful
+- `fn` and `context` are written only while the ticket has no task left, and read only before a successful
   exchange of a ticket that has one: the exchange fails if the region has changed meanwhile.
 - The caller takes tasks as well and waits for *tasks*, never for threads. A worker that is late, asleep or gone costs
   speed alone, so one may fork, stop the workers, or have more of them than cores.
@@ -87,7 +88,6 @@ _STATE = """
 @ticket = internal global i64 0, align 128
 @fn = internal global ptr null, align 128
 @context = internal global ptr null, align 8
-@tasks = internal global i64 0, align 8
 @spin = internal global i64 0, align 8
 @pending = internal global i64 0, align 128
 @busy = internal global i64 0, align 128
@@ -134,25 +134,37 @@ define void @pb_stop() nounwind {
 
 # Take tasks while there are any, then account for them. Returns whether these were the last of their region.
 _TAKE = """
+define internal i64 @left(i64 %ticket) alwaysinline nounwind {
+  %first = and i64 %ticket, 65535
+  %high = lshr i64 %ticket, 16
+  %last = and i64 %high, 65535
+  %left = sub i64 %last, %first
+  ret i64 %left
+}
+
 define internal i1 @take(i64 %worker) nounwind {
 entry:
+  %caller = icmp eq i64 %worker, 0
+  %change = select i1 %caller, i64 1, i64 -65536
   br label %look
 look:
   %count = phi i64 [ 0, %entry ], [ %count, %claim ], [ %counted, %run ]
   %ticket = load atomic i64, ptr @ticket acquire, align 8
-  %left = and i64 %ticket, 4294967295
+  %left = call i64 @left(i64 %ticket)
   %none = icmp eq i64 %left, 0
   br i1 %none, label %end, label %claim
 claim:
   %fn = load atomic ptr, ptr @fn monotonic, align 8
   %context = load atomic ptr, ptr @context monotonic, align 8
-  %tasks = load atomic i64, ptr @tasks monotonic, align 8
-  %lower = sub i64 %ticket, 1
-  %exchange = cmpxchg ptr @ticket, i64 %ticket, i64 %lower seq_cst acquire, align 8
+  %taken = add i64 %ticket, %change
+  %exchange = cmpxchg ptr @ticket, i64 %ticket, i64 %taken seq_cst acquire, align 8
   %mine = extractvalue { i64, i1 } %exchange, 1
   br i1 %mine, label %run, label %look
 run:
-  %task = sub i64 %tasks, %left
+  %first = and i64 %ticket, 65535
+  %behind = add i64 %first, %left
+  %last = sub i64 %behind, 1
+  %task = select i1 %caller, i64 %first, i64 %last
   call void %fn(ptr %context, i64 %task, i64 %worker)
   %counted = add i64 %count, 1
   br label %look
@@ -161,8 +173,8 @@ end:
   br i1 %worked, label %account, label %idle
 account:
   %before = atomicrmw sub ptr @pending, i64 %count seq_cst, align 8
-  %last = icmp eq i64 %before, %count
-  ret i1 %last
+  %done = icmp eq i64 %before, %count
+  ret i1 %done
 idle:
   ret i1 false
 }
@@ -193,7 +205,7 @@ wake:
 spin:
   %turn = phi i64 [ 0, %help ], [ 0, %finished ], [ 0, %wake ], [ %next, %idle ]
   %ticket = load atomic i64, ptr @ticket monotonic, align 8
-  %left = and i64 %ticket, 4294967295
+  %left = call i64 @left(i64 %ticket)
   %some = icmp ne i64 %left, 0
   br i1 %some, label %work, label %idle
 idle:
@@ -206,7 +218,7 @@ park:
   br label %check
 check:
   %ticket.parked = load atomic i64, ptr @ticket seq_cst, align 8
-  %left.parked = and i64 %ticket.parked, 4294967295
+  %left.parked = call i64 @left(i64 %ticket.parked)
   %stop.parked = load atomic i64, ptr @stop seq_cst, align 8
   %reasons = or i64 %left.parked, %stop.parked
   %asleep = icmp eq i64 %reasons, 0
@@ -227,7 +239,7 @@ _REGION = """
 define void @pb_parallel(ptr %fn, ptr %context, i64 %tasks) nounwind {
 entry:
   %beyond_one = sub i64 %tasks, 2
-  %shareable = icmp ult i64 %beyond_one, 2147483647
+  %shareable = icmp ult i64 %beyond_one, 65534
   br i1 %shareable, label %claim, label %alone
 claim:
   %exchange = cmpxchg ptr @busy, i64 0, i64 1 seq_cst monotonic, align 8
@@ -240,11 +252,12 @@ publish:
   %mode = call i64 @fp_default()
   store atomic ptr %fn, ptr @fn monotonic, align 8
   store atomic ptr %context, ptr @context monotonic, align 8
-  store atomic i64 %tasks, ptr @tasks monotonic, align 8
   store atomic i64 %tasks, ptr @pending monotonic, align 8
   %ticket = load atomic i64, ptr @ticket monotonic, align 8
-  %region = add i64 %ticket, 4294967296
-  %full = add i64 %region, %tasks
+  %before = and i64 %ticket, -4294967296
+  %region = add i64 %before, 4294967296
+  %all = shl i64 %tasks, 16
+  %full = add i64 %region, %all
   store atomic i64 %full, ptr @ticket seq_cst, align 8
   %sleepers = load atomic i64, ptr @sleepers seq_cst, align 8
   %some_sleep = icmp ne i64 %sleepers, 0

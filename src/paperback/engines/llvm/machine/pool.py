@@ -59,7 +59,7 @@ class Pool:
         self.threads = 1 if alone else threads
         machine = native()
         module = (sequential if alone else parallel)(machine.architecture)
-        self._library = objects.load([module], machine, "pool 1")
+        self._library = objects.load([module], machine, "pool 2")
         self.address = self._library.address("pb_sequential" if alone else "pb_parallel")
         self._region = _Region(self.address)
         self._workers: list[threading.Thread] = []

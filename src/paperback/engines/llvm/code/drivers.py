@@ -1,0 +1,147 @@
+"""What calls kernels: the context of a step, how much work a kernel is, and the shard part of a batch of one shard.
+
+    apart(context, run)           kernel after kernel, each cut among the threads where that pays
+    part(context, task, worker)   one part of a kernel
+"""
+
+from __future__ import annotations
+
+__all__ = ["CONTEXT", "apart", "call", "either", "loads", "work_of", "work_per_example"]
+
+from collections.abc import Collection, Mapping, Sequence
+from math import prod
+
+from paperback.engines.llvm.code.kernels import Kernel
+from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer
+from paperback.engines.llvm.lowering.lower import RUNTIME
+from paperback.engines.llvm.lowering.tasks import Task
+from paperback.notation.expr import Reduce
+from paperback.notation.walk import nodes
+
+CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi")
+_EXAMPLES = 32  # a batch, where work is estimated
+_WORTH_CUT = 400_000  # operations that two threads finish sooner than one
+_READING = 4  # operations in the time in which a number is read
+_PARTS = 16
+
+
+def apart(
+    name: str, zeros: Sequence[Kernel], work: Sequence[Kernel], buffers: Mapping[str, Buffer], micro: int,
+    attributes: str,
+) -> list[str]:  # fmt: skip
+    """The driver of a shard part whose batch is one shard: kernel after kernel, each cut where that pays; and a
+    driver for each that can be.
+    """
+    parts: list[str] = []
+
+    def lines(kernel: Kernel, lo: str, hi: str) -> list[str]:
+        whole = call(kernel, lo, hi, lo, 0)
+        pieces = _pieces(kernel, buffers)
+        if pieces < 2:
+            return [whole]
+        part, k = f"part.{kernel.name}", len(parts)
+        parts.append(_part(part, kernel, pieces, attributes))
+        least = -(-_WORTH_CUT // _cost(kernel, buffers))
+        return [
+            f"  %many{k} = sub i64 {hi}, {lo}", f"  %worth{k} = icmp sge i64 %many{k}, {least}",
+            f"  br i1 %worth{k}, label %cut{k}, label %whole{k}", f"cut{k}:",
+            f"  store i64 {lo}, ptr %at.lo", f"  store i64 {hi}, ptr %at.hi",
+            f"  call void %run(ptr @{part}, ptr %context, i64 {pieces})", f"  br label %done{k}",
+            f"whole{k}:", whole, f"  br label %done{k}", f"done{k}:",
+        ]  # fmt: skip
+
+    zeroing = [line for kernel in zeros for line in lines(kernel, "0", "%N")]
+    body = [
+        *zeroing, "  br label %start", "start:", "  br label %head", "head:",
+        "  %lo = phi i64 [ 0, %start ], [ %hi, %last ]",
+        "  %more = icmp slt i64 %lo, %N", "  br i1 %more, label %body, label %end", "body:",
+        f"  %ahead = add i64 %lo, {micro}", "  %hi = call i64 @llvm.smin.i64(i64 %ahead, i64 %N)",
+        *(line for kernel in work for line in lines(kernel, "%lo", "%hi")),
+        "  br label %last", "last:", "  br label %head", "end:", "  ret void",
+    ]  # fmt: skip
+    head = [
+        f"define internal void @{name}(ptr %context, ptr %run) {attributes} {{", "entry:",
+        *loads(("N", "S", "table", "scratch", "lo", "hi"), skip=("lo", "hi")),
+        "  %tensors = inttoptr i64 %table to ptr", "  %memory = inttoptr i64 %scratch to ptr",
+    ]  # fmt: skip
+    return [*parts, "\n".join((*head, *body, "}\n"))]
+
+
+def _part(name: str, kernel: Kernel, pieces: int, attributes: str) -> str:
+    """The driver of a part of a kernel: all of them work in the memory of the first worker."""
+    assert kernel.cut is not None
+    cut, count = kernel.cut, -(-kernel.cut.extent // kernel.cut.grain)
+    return "\n".join((
+        f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {attributes} {{", "entry:",
+        *loads(("N", "S", "table", "scratch", "lo", "hi")), "  %tensors = inttoptr i64 %table to ptr",
+        "  %memory = inttoptr i64 %scratch to ptr", "  %next = add i64 %task, 1",
+        f"  %first = mul i64 %task, {count}", f"  %first.part = sdiv i64 %first, {pieces}",
+        f"  %from = mul i64 %first.part, {cut.grain}",
+        f"  %last = mul i64 %next, {count}", f"  %last.part = sdiv i64 %last, {pieces}",
+        f"  %end = mul i64 %last.part, {cut.grain}",
+        f"  %to = call i64 @llvm.smin.i64(i64 %end, i64 {cut.extent})",
+        call(kernel, "%lo", "%hi", "%lo", 0, "%from", "%to"), "  ret void", "}\n",
+    ))  # fmt: skip
+
+
+def loads(names: Sequence[str], skip: Collection[str] = ()) -> list[str]:
+    """Fields of the context, and where they are; of those to skip the place alone."""
+    lines = []
+    for name in names:
+        lines.append(f"  %at.{name} = getelementptr i64, ptr %context, i64 {CONTEXT.index(name)}")
+        if name not in skip:
+            lines.append(f"  %{name} = load i64, ptr %at.{name}")
+    return lines
+
+
+def call(
+    kernel: Kernel, lo: int | str, hi: int | str, origin: int | str, slot: int | str, start: int | str = 0,
+    end: int | str | None = None,
+) -> str:  # fmt: skip
+    """The call of a kernel for a range of examples or rows; from `start` to `end` of what it can be cut along."""
+    end = end if end is not None else kernel.cut.extent if kernel.cut is not None else 0
+    numbers = ", ".join(f"i64 {n}" for n in (lo, hi, origin, slot, start, end, "%N", "%S"))
+    return f"  call void @{kernel.name}(ptr %tensors, ptr %memory, {numbers})"
+
+
+def either(level: int) -> list[str]:
+    """The shard part of a level: shard by shard, or kernel by kernel where there is one shard for several threads."""
+    return [
+        f"  br i1 %apart, label %apart{level}, label %shards{level}", f"apart{level}:",
+        f"  call void @apart{level}(ptr %context, ptr %run)", f"  br label %after{level}", f"shards{level}:",
+        f"  call void %run(ptr @shard{level}, ptr %context, i64 %S)", f"  br label %after{level}", f"after{level}:",
+    ]  # fmt: skip
+
+
+def _pieces(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
+    """In how many parts a kernel is cut where it is."""
+    if kernel.cut is None or _cost(kernel, buffers) * _EXAMPLES < _WORTH_CUT:
+        return 1
+    return min(-(-kernel.cut.extent // kernel.cut.grain), _PARTS)
+
+
+def _cost(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
+    """Operations of an example, about, and as many for every number that is read for all examples."""
+    read = sum(buffers[name].size for name in kernel.task.reads if not buffers[name].per_example)
+    return int(work_per_example(kernel.task)) + _READING * read
+
+
+def work_of(task: Task) -> int:
+    """Operations, about, for a batch of 32."""
+    total = 0
+    for nest in task.nests:
+        inner = [prod(_size(b.extent.value) for b in n.binders) for n in nodes(nest.statement.expr)
+                 if isinstance(n, Reduce)]  # fmt: skip
+        shard = {b.letter for b in nest.statement.binders if RUNTIME.get(b.extent.value) == SHARDS}
+        outer = prod(_size(b.extent.value) for b in nest.statement.binders if b.letter not in shard)
+        total += 2 * outer * max(inner, default=1)
+    return total
+
+
+def work_per_example(task: Task) -> float:
+    """Operations of one example, about."""
+    return work_of(task) / _EXAMPLES
+
+
+def _size(extent: int) -> int:
+    return _EXAMPLES if extent in RUNTIME else extent

@@ -1,0 +1,131 @@
+"""One example on several threads: kernels cut along an axis give the bits of whole ones, whatever the cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from tests.engines.llvm.random_steps import draw_step
+
+import paperback as pb
+from paperback import nn
+from paperback.engines.llvm import room, runner
+from paperback.engines.llvm.code import cut, drivers, module
+from paperback.engines.llvm.code.kernels import Followed, Looped, Tiled, Turned
+from paperback.engines.llvm.runner import Runner
+from paperback.program.program import Program
+
+Array = np.ndarray
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drivers, "_WORTH_CUT", 1)
+    monkeypatch.setattr(room, "_SHARDS", 1)
+    monkeypatch.setattr(runner, "_WORTH_THREADS", 0)
+
+
+def both(program: Program, arrays: dict[str, Array], dtype: str, patch: pytest.MonkeyPatch) -> tuple[Runner, int]:
+    """Whole and cut, on one thread and on three: the same bits. How many results there were."""
+    with patch.context() as whole:
+        whole.setattr(runner, "_WORTH_THREADS", float("inf"))
+        expected = Runner(program, dtype, 1)(arrays)
+    for threads in (1, 3):
+        run = Runner(program, dtype, threads)
+        for _ in range(2):
+            got = run(arrays)
+            assert got.keys() == expected.keys()
+            for name, array in got.items():
+                assert array.tobytes() == expected[name].tobytes(), name
+    return run, len(expected)
+
+
+@pytest.mark.parametrize("seeds", [range(3, 6), pytest.param(range(6, 20), marks=pytest.mark.long)])
+def test_random_steps(seeds: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    cuts: list[tuple[type, bool, bool]] = []
+    results = 0
+    for seed in seeds:
+        step = draw_step(seed, tiny=seed % 3 == 0)
+        dtype = "float64" if seed % 2 else "float32"
+        for program in (step.train, step.network.predict):
+            run, count = both(program, step.needed(program), dtype, monkeypatch)
+            results += count
+            for kernel in run._for(len(step.needed(program)["input"])).kernels:
+                if kernel.cut is not None:
+                    form = kernel.task.nests[-1].statement.left[kernel.cut.axis]
+                    cuts.append((type(kernel.ways[-1]), form.bare is None, kernel.cut.grain > 1))
+    assert results > 6 * len(seeds) and len(cuts) > 6 * len(seeds)
+    assert {kind for kind, *_ in cuts} >= {Tiled, Looped}
+
+
+def net() -> pb.Model:
+    layers = nn.Sequential(
+        nn.Conv2d(20, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(40, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Dense(150), nn.ReLU(), nn.Dense(10),
+    )  # fmt: skip
+    return pb.Model(layers, (24, 24, 3), engine="llvm")
+
+
+def inputs(model: pb.Model, count: int) -> dict[str, Array]:
+    rng = np.random.default_rng(count)
+    x = rng.standard_normal((count, 24, 24, 3), np.float32)
+    return {"input": x, "label": rng.integers(0, 10, count), "lr": np.float32(0.1), **model.parameters}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_every_way_to_compute(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiles cut by rows and by whole tiles of lanes, scatters, sums that follow maxima, loops."""
+    model = net()
+    run, _ = both(model.program(optimizer=pb.optim.SGD()), inputs(model, count), "float32", monkeypatch)
+    found = [k for k in run._for(count).kernels if k.cut is not None]
+    assert {type(k.ways[-1]) for k in found} >= {Tiled, Followed, Looped}
+    assert any(k.cut and k.cut.grain > 1 for k in found), "dense layers are cut along their lanes"
+    forms = [k.task.nests[-1].statement.left[k.cut.axis] for k in found if k.cut]
+    assert any(form.bare is None for form in forms), "and scatters by where they go"
+    assert Turned not in {type(k.ways[-1]) for k in found if k.part == "join"}
+
+
+MISTAKES = {
+    "parts overlap": (drivers, "_part", "%from = mul i64 %first.part, 1", "%from = mul i64 0, 1"),
+    "a part is lost": (drivers, "_part", "@llvm.smin.i64(i64 %end", "@llvm.smin.i64(i64 %from"),
+}
+
+
+@pytest.fixture(params=MISTAKES)
+def mistake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    where, name, right, wrong = MISTAKES[request.param]
+    original = getattr(where, name)
+    seen: list[bool] = []
+
+    def mutant(*arguments: object) -> str:
+        text: str = original(*arguments)
+        seen.append(right in text)
+        return text.replace(right, wrong)
+
+    monkeypatch.setattr(where, name, mutant)
+    yield request.param
+    assert any(seen)
+
+
+def test_the_check_can_fail(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = net()
+    with pytest.raises(AssertionError):
+        both(model.program(optimizer=pb.optim.SGD()), inputs(model, 1), "float32", monkeypatch)
+
+
+def test_an_axis_of_rows_in_registers_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its loop has a number of turns that is known."""
+    monkeypatch.setattr(module, "find_cut", lambda *arguments: seen.append(cut.find_cut(*arguments)) or seen[-1])
+    seen: list[cut.Cut | None] = []
+    model = pb.Model(nn.Sequential(nn.Conv2d(16, 5), nn.ReLU(), nn.Flatten(), nn.Dense(3)), (6, 6, 1), engine="llvm")
+    kernels = Runner(model.program(optimizer=pb.optim.SGD()))._for(1).kernels
+    for kernel in kernels:
+        for nest, way in zip(kernel.task.nests, kernel.ways, strict=True):
+            if isinstance(way, Tiled) and kernel.cut is not None:
+                letters = nest.statement.left[kernel.cut.axis].letters
+                assert not set(letters) & set(way.contraction.rows)
+    assert None in seen and any(seen)
