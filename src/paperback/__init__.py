@@ -3,6 +3,7 @@
 A neural-network layer is one line of index notation; its shapes, its derivatives and a running network follow from it.
 
     pb.formula      a formula: derivatives as formulas, and it runs
+    pb.LinearMap    a linear map, as formula.jacobian(...) gives it: apply, adjoint, structure, singular values
     pb.prove        is this formula that formula, for all sizes? a Verdict
     pb.nn           layers and losses
     pb.Model        a network with parameters: fit, predict, evaluate, save
@@ -29,6 +30,7 @@ _HOMES = {
     "Formula": "paperback.formulas",
     "formula": "paperback.formulas",
     "Conventions": "paperback.calculus.conventions",
+    "LinearMap": "paperback.jacobians.linear",
     "Model": "paperback.learn.model",
     "load": "paperback.learn.model",
     "Verdict": "paperback.proofs.verdict",
@@ -60,6 +62,7 @@ __all__ = [
     "EngineError",
     "Formula",
     "FormulaError",
+    "LinearMap",
     "Model",
     "ModelError",
     "ModelWarning",
@@ -89,6 +92,7 @@ if TYPE_CHECKING:
     from paperback.engines import use
     from paperback.errors import DataError, EngineError, FormulaError, ModelError, ModelWarning, PaperbackError
     from paperback.formulas import Formula, formula
+    from paperback.jacobians.linear import LinearMap
     from paperback.learn import optim
     from paperback.learn.model import Model, load
     from paperback.proofs.prove import prove, prove_derivative

@@ -23,8 +23,11 @@ import numpy as np
 from paperback import engines
 from paperback.calculus import derive
 from paperback.calculus.conventions import DEFAULT, Conventions
+from paperback.calculus.pattern import structure
+from paperback.calculus.structure import Structure
 from paperback.engines.emit import source
 from paperback.errors import EngineError, FormulaError, FormulaWarning, Problem, warn
+from paperback.jacobians import LinearMap, jacobian
 from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
 from paperback.notation.expr import Tensor
@@ -206,14 +209,28 @@ class Formula:
         layout    "numerator": `dy_dx[o, t]`, the axes of the output first, then those of `wrt`. "denominator":
                   `dy_dx[t, o]`, the other way round; of a dense layer y = W x it is the transpose of W
         """
-        if layout not in ("numerator", "denominator"):
-            hint = 'write layout="numerator" for the axes of the output first'
-            raise FormulaError("", Problem(f"layout is numerator or denominator, not {layout!r}", hint=hint))
+        _check_layout(layout)
         over = self._over(wrt)
         jacobian = derive.derivative(over, wrt, self._conventions)
         if layout == "denominator":
             jacobian = derive.rotated(jacobian, len(over.inputs[wrt].axes))
         return self._derived(jacobian)
+
+    def jacobian(self, wrt: str, /, layout: str = "numerator", **arrays: Any) -> LinearMap:
+        """The Jacobian at these arrays, as a linear map: `.apply(dx)`, `.adjoint(g)`, `.dense()`, `.structure` ...
+
+        layout    "numerator": from changes of `wrt` to those of the result, whose axes come first. "denominator": the
+                  transposed map, the axes of `wrt` first; it takes cotangents
+        """
+        _check_layout(layout)
+        given, sizes = self._sort(arrays)
+        title = f"Jacobian d{self._block.result.target}/d{wrt}, {layout} layout"
+        found = jacobian(self._over(wrt), wrt, given, sizes, self._conventions, self._functions, title)
+        return found if layout == "numerator" else found.turned(title)
+
+    def structure(self, wrt: str, **sizes: int) -> Structure:
+        """How the entries of the Jacobian by `wrt` lie, for all sizes, or with some sizes given as numbers."""
+        return structure(self._over(wrt).at(sizes), wrt, self._conventions)
 
     def hessian(self, wrt: str, wrt2: str | None = None) -> Formula:
         """The derivative by `wrt` of which the derivative by `wrt2` (`wrt` again where None) is taken.
@@ -311,6 +328,12 @@ class Formula:
                 fix = f"did you mean {near[0]}?" if near else f"its inputs are {', '.join(sorted(known))}"
                 raise EngineError(f"{name} is neither an input nor a size of this formula; {fix}")
         return {name: value for name, value in arrays.items() if name in known}, sizes
+
+
+def _check_layout(layout: str) -> None:
+    if layout not in ("numerator", "denominator"):
+        hint = 'write layout="numerator" for the axes of the output first'
+        raise FormulaError("", Problem(f"layout is numerator or denominator, not {layout!r}", hint=hint))
 
 
 def _count(name: str, value: Any) -> int:

@@ -54,17 +54,17 @@ def _letters_beside(taken: Iterable[str]) -> Iterator[str]:
     return (name for name in names if name not in taken)
 
 
-def delta(slot: Read, target: Sequence[Binder]) -> tuple[Guard, ...]:
-    """`[slot indices == target letters]`."""
+def delta(slot: Read, target: Sequence[Binder | Affine]) -> tuple[Guard, ...]:
+    """`[slot indices == target letters]`; a target may be an affine form too."""
     guards: list[Guard] = []
-    for index, binder in zip(slot.indices, target, strict=True):
-        letter = Affine.of(binder.letter)
+    for index, place in zip(slot.indices, target, strict=True):
+        there = Affine.of(place.letter if isinstance(place, Binder) else place)
         if isinstance(index, Read):
-            guards.append(Compare("==", index, Index(letter)))
+            guards.append(Compare("==", index, Index(there)))
         elif isinstance(index, Quotient):
-            guards.append(AffineGuard("==", letter * index.divisor - index.affine))
+            guards.append(AffineGuard("==", there * index.divisor - index.affine))
         else:
-            guards.append(AffineGuard("==", letter - index))
+            guards.append(AffineGuard("==", there - index))
     return tuple(guards)
 
 

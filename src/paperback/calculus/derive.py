@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 __all__ = [
-    "Backward", "backward", "derivative", "jvp", "live", "reverse", "rotated", "vjp", "vjps",
+    "Backward", "backward", "depending", "derivative", "jvp", "live", "names_in", "reverse", "rotated", "vjp", "vjps",
     "without_copies",
 ]  # fmt: skip
 
@@ -32,7 +32,7 @@ from paperback.notation.size import Size
 from paperback.notation.walk import map_children, nodes, reads, rename_tensors, substitute
 
 
-def _active(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
+def depending(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
     """The tensors that depend on `wrt` through values (an argmax or an index depends on nothing)."""
     active = set(wrt)
     for statement in statements:
@@ -59,7 +59,7 @@ def reverse(
     by the selectors that the sweep needs (each right after its max), the gradients in the order in which they can be
     computed, and the name of the gradient of each tensor.
     """
-    active = _active(statements, wrt)
+    active = depending(statements, wrt)
     found: dict[str, list[tuple[Statement, LinearTerm, str]]] = {}
     selectors: dict[str, list[Statement]] = {}
     gradients: list[Statement] = []
@@ -110,7 +110,8 @@ def live(statements: Sequence[Statement], wanted: Iterable[str]) -> tuple[Statem
     return tuple(reversed(kept))
 
 
-def _names_in(block: Block) -> Names:
+def names_in(block: Block) -> Names:
+    """Every name of the block is taken, those of letters and sizes too."""
     taken = {s.target for s in block.statements} | set(block.inputs) | set(block.scalars) | set(block.functions)
     sums = [n for s in block.statements for n in nodes(s.expr) if isinstance(n, Reduce)]
     bound = [b for s in block.statements for b in s.binders] + [b for n in sums for b in n.binders]
@@ -167,7 +168,7 @@ def backward(block: Block, wrt: Iterable[str], conventions: Conventions = DEFAUL
 def _swept(
     block: Block, wrt: tuple[str, ...], conventions: Conventions
 ) -> tuple[tuple[Statement, ...], tuple[Statement, ...], str, dict[str, str]]:
-    names = _names_in(block)
+    names = names_in(block)
     result = block.result
     cotangent = names.fresh(differentiated_name(result.target))
     axes = {name: block.inputs[name].axes for name in wrt}
@@ -202,7 +203,7 @@ def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions
     """`dy` from the tangents `d<input>` of the inputs in `wrt` (all that hold floats, where None)."""
     wrt = [t.name for t in block.inputs.values() if not t.integer] if wrt is None else list(wrt)
     _check_differentiable(block, wrt)
-    names = _names_in(block)
+    names = names_in(block)
     tangents = {name: names.fresh(differentiated_name(name)) for name in wrt}
     given = [Tensor(tangents[name], block.inputs[name].axes) for name in wrt]
 
@@ -212,7 +213,7 @@ def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions
 
     primal: list[Statement] = []
     derived: list[Statement] = []
-    active = _active(block.statements, wrt)
+    active = depending(block.statements, wrt)
     for statement in block.statements:
         primal.append(statement)
         if statement.target in active or statement is block.result:
@@ -229,12 +230,12 @@ def jvp(block: Block, wrt: Iterable[str] | None = None, conventions: Conventions
 def derivative(block: Block, wrt: str, conventions: Conventions = DEFAULT) -> Block:
     """`dy_dx[o, t]`: the Jacobian of the result by one input, numerator layout (output axes first)."""
     _check_differentiable(block, (wrt,))
-    names = _names_in(block)
+    names = names_in(block)
     axes = block.inputs[wrt].axes
     primal: list[Statement] = []
     derived: list[Statement] = []
     jacobians: dict[str, str] = {}
-    active = _active(block.statements, (wrt,))
+    active = depending(block.statements, (wrt,))
     last = wrt.rpartition(".")[2]
     for statement in block.statements:
         primal.append(statement)
@@ -295,7 +296,7 @@ def _shown(
     derived: Sequence[Statement], known: Sequence[Statement], block: Block, given: Iterable[Tensor]
 ) -> list[Statement]:
     named = known_values(known)
-    names = Names((*_names_in(block).taken, *(s.target for s in (*derived, *known))))
+    names = Names((*names_in(block).taken, *(s.target for s in (*derived, *known))))
     axes = {tensor.name: tensor.axes for tensor in (*block.inputs.values(), *given)}
     axes.update((statement.target, statement.axes) for statement in (*known, *derived))
     shown = (display(statement, named, block.lower, axes) for statement in derived)
