@@ -177,8 +177,14 @@ def _stated(both: Pair) -> str:
     low = [f"{name} >= {both.lower.get(name, 1)}" for name in names if both.lower.get(name, 1) != 1]
     ones = [name for name in names if both.lower.get(name, 1) == 1]
     parts = [f"{', '.join(ones)} >= 1"] if ones else []
-    parts += [*low, *dict.fromkeys(str(fact) for fact in both.facts)]
-    return f"for all {', '.join(parts)}, wherever both sides are defined"
+    parts += low
+    shared = {str(fact) for fact in both.left.facts} & {str(fact) for fact in both.right.facts}
+    parts += [fact for fact in dict.fromkeys(str(fact) for fact in both.facts) if fact in shared]
+    lines = [f"for all {', '.join(parts)}, wherever both sides are defined"]
+    for name, block in (("left", both.left), ("right", both.right)):
+        for fact in (f for f in block.facts if str(f) not in shared):
+            lines.append(f"the {name} side needs {fact}{f': {fact.why}' if fact.why else ''}")
+    return "\n".join(lines)
 
 
 def _listed(sizes: Mapping[str, int]) -> str:

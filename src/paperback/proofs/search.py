@@ -34,7 +34,7 @@ from paperback.notation.walk import nodes, reads
 from paperback.proofs.pair import Pair
 
 Objects = np.ndarray[Any, np.dtype[np.object_]]
-LARGEST = 5  # of a size in the search
+LARGEST = 7  # of a size in the search
 WORK = 20_000  # additions and multiplications, about, of one evaluation
 
 
@@ -249,7 +249,7 @@ def small_points(pair: Pair, random: Random, effort: int = 1) -> Iterator[Point]
     smallest = [sizes for sizes in islice(sizes_in_order(pair), 2) if _is_quick(pair, sizes)]
     for sizes in smallest:
         yield from points(pair, sizes, random)
-    found = (_drawn(pair, random) for _ in range(100 if pair.size_names else 0))
+    found = (_drawn(pair, random) for _ in range(200 if pair.size_names else 0))
     drawn = [sizes for sizes in found if sizes is not None]
     drawn.sort(key=lambda sizes: -_variety(pair, sizes))
     slow = 30 if _is_irrational(pair) else 1
@@ -276,7 +276,7 @@ def _is_quick(pair: Pair, sizes: Mapping[str, int]) -> bool:
 def _drawn(pair: Pair, random: Random) -> dict[str, int] | None:
     """Random sizes, if they meet the facts and are quick to evaluate."""
     lower = pair.lower
-    sizes = {name: lower.get(name, 1) + random.choice((0, 0, 1, 1, 2, 3, 4)) for name in pair.size_names}
+    sizes = {name: lower.get(name, 1) + random.choice((0, 0, 1, 1, 2, 3, 4, 6)) for name in pair.size_names}
     return sizes if all(_meets(fact, sizes) for fact in pair.facts) and _is_quick(pair, sizes) else None
 
 

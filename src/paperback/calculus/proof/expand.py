@@ -244,7 +244,7 @@ class Expander:
 
     def _extreme(self, node: Reduce) -> Polynomial:
         sign = 1 if node.op == "max" else -1
-        domain, body = self._over_which(node, sign)
+        domain, body, condition = self._over_which(node, sign)
         own = frozenset(domain.letters)
         outside = tuple(s for s in body if own.isdisjoint(s.free) and not s.domain.letters)
         rest = tuple(s for s in body if s not in outside)
@@ -255,24 +255,26 @@ class Expander:
         scale = abs(scale_of(rest))
         rest = scaled(rest, 1 / scale)
         inner = single_maximum(rest)
-        if inner is not None:
+        if inner is not None and condition == ONE and len(inner.parts) == 1:
             rest, domain = part(inner), domain.and_(inner.domain)
-        return scaled(plus(outside, scaled(atom(_bound("max", domain, rest)), scale)), sign)
+        return scaled(plus(outside, scaled(atom(_bound("max", domain, rest, condition)), scale)), sign)
 
     def _position(self, node: Reduce) -> Polynomial:
-        domain, body = self._over_which(node, 1 if node.op == "argmax" else -1)
+        domain, body, condition = self._over_which(node, 1 if node.op == "argmax" else -1)
         own = frozenset(domain.letters)
         rest = tuple(s for s in body if not (own.isdisjoint(s.free) and not s.domain.letters))
         rest = scaled(rest, 1 / abs(scale_of(rest))) if rest else rest
         extents = ",".join(str(b.extent) for b in node.binders)
-        return atom(replace(_bound("argmax", domain, rest), name=extents))
+        return atom(replace(_bound("argmax", domain, rest, condition), name=extents))
 
-    def _over_which(self, node: Reduce, sign: int) -> tuple[Domain, Polynomial]:
-        """The domain of a maximum, and its body; what is padded with -inf takes no part outside."""
+    def _over_which(self, node: Reduce, sign: int) -> tuple[Domain, Polynomial, Polynomial]:
+        """The domain of a maximum, its body, and what else must be 1; what is padded with -inf takes no part outside."""
         domain = _ranges(node.binders)
+        others = []
         for guard in node.guards:
             if not isinstance(guard, AffineGuard) or guard.relation == "!=":
-                raise UnknownFormError("a maximum with such a guard")
+                others.append(guard)
+                continue
             own = (guard.affine,)
             domain = domain.and_(Domain((), own) if guard.relation == ">=" else Domain((), (), own))
         body = node.body
@@ -284,7 +286,7 @@ class Expander:
                 if index.bare is None:
                     domain = domain.and_(Domain((), inside(index, axis)))
             body = Read(body.tensor, body.indices, None)
-        return domain, scaled(self.of(body), sign)
+        return domain, scaled(self.of(body), sign), self.guards(others)
 
 
 def is_short(extent: Size) -> bool:
@@ -325,16 +327,17 @@ def single_maximum(polynomial: Polynomial) -> Atom | None:
     return replace(inner, domain=domain, parts=tuple(tuple(s.put(put) for s in p) for p in inner.parts))
 
 
-def _bound(head: str, domain: Domain, body: Polynomial) -> Atom:
+def _bound(head: str, domain: Domain, body: Polynomial, condition: Polynomial) -> Atom:
     """An atom that binds the letters of its domain; they are numbered above those inside."""
-    inner = numbered(body)
-    start = max([0, *(s.deepest for s in inner)])
-    met = [l for s in inner for a, _ in s.factors for form in a.indices for l in form.letters if l in domain.letters]
+    parts = (numbered(body),) if condition == ONE else (numbered(body), numbered(condition))
+    everything = [s for part in parts for s in part]
+    start = max([0, *(s.deepest for s in everything)])
+    met = [l for s in parts[0] for a, _ in s.factors for form in a.indices for l in form.letters if l in domain.letters]
     order = list(domain.letters) if head == "argmax" else list(dict.fromkeys((*met, *domain.letters)))
     new = {letter: Affine.of(Letter("", -(start + 1 + place))) for place, letter in enumerate(order)}
     letters = tuple(form.letters[0] for form in new.values())
     moved = replace(domain.substitute(new), letters=letters)
-    return Atom(head, parts=(tuple(s.put(new) for s in inner),), domain=moved)
+    return Atom(head, parts=tuple(tuple(s.put(new) for s in p) for p in parts), domain=moved)
 
 
 def _ranges(binders: Iterable[Binder]) -> Domain:

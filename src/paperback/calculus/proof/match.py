@@ -175,9 +175,11 @@ class Matcher:
                 continue
             if not self.covers(outer, a.domain.substitute(back)):
                 continue
-            p = tuple(s.renewed() for s in a.parts[0])
-            q = tuple(s.put(guess).renewed() for s in b.parts[0])
-            if self.is_zero(minus(p, q), inner):
+            differences = (
+                minus(tuple(s.renewed() for s in p), tuple(s.put(guess).renewed() for s in q))
+                for p, q in zip(a.parts, b.parts, strict=True)
+            )
+            if all(self.is_zero(difference, inner) for difference in differences):
                 return True
         return False
 

@@ -15,7 +15,7 @@ from math import gcd
 
 from paperback.calculus.proof.expand import value_of
 from paperback.calculus.proof.laws import product
-from paperback.calculus.proof.linear import divided
+from paperback.calculus.proof.linear import divided, solve
 from paperback.calculus.proof.positive import Known
 from paperback.calculus.proof.sums import NOTHING, Atom, Domain, Polynomial, Summand, plus, summand, times
 from paperback.notation.affine import Affine, Letter
@@ -120,28 +120,22 @@ def _determined(one: Summand, known: Known) -> Polynomial | None:
                 if best is None or cost < best[0]:
                     best = cost, form, letter
     if best is None:
-        return _tied(one)
+        return _tied(one, known)
     _, form, letter = best
     value = form.without(letter) * (-1 if form.coefficient(letter) == _ONE else 1)
     rest = replace(one.domain, zero=tuple(z for z in one.domain.zero if z is not form))
     return (_put(replace(one, domain=rest), letter, value),)
 
 
-def _tied(one: Summand) -> Polynomial | None:
-    """Free letters that an equation ties: the last is put in terms of the others in factors and inequalities."""
+def _tied(one: Summand, known: Known) -> Polynomial | None:
+    """Free letters that equations tie: in factors and inequalities the later ones are put in terms of the earlier."""
     own = set(one.domain.letters)
-    for form in one.domain.zero:
-        units = [l for l, c in form if c in (_ONE, -_ONE)]
-        if not own.isdisjoint(form.letters) or not units:
-            continue
-        letter = max(units, key=lambda l: l.uid)
-        value = form.without(letter) * (-1 if form.coefficient(letter) == _ONE else 1)
-        moved = _put(one, letter, value)
-        zero = tuple(dict.fromkeys((form, *moved.domain.zero)))
-        found = replace(moved, domain=replace(moved.domain, zero=tuple(z for z in zero if z.terms or z.const)))
-        if found != one:
-            return (found,)
-    return None
+    ties = [form for form in one.domain.zero if own.isdisjoint(form.letters)]
+    letters = sorted({letter for form in ties for letter in form.letters}, key=lambda letter: -letter.uid)
+    put, _ = solve(ties, letters, known.is_positive)
+    moved = one.put(put)
+    found = replace(moved, domain=Domain(one.domain.letters, moved.domain.at_least, one.domain.zero))
+    return None if found == one else (found,)
 
 
 def _digits(one: Summand, known: Known) -> Polynomial | None:
