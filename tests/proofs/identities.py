@@ -190,7 +190,8 @@ GRADIENTS = [
     _vjp("causal attention by values",
          "y[q,d] = sum(m | m <= q) exp(s[q,m] - logsumexp(u | u <= q) s[q,u])*v[m,d]", "v",
          "dv[m,d] = sum(q) [m <= q]*exp(s[q,m] - logsumexp(u | u <= q) s[q,u])*dy[q,d]", s="T T", v="T D"),
-    _vjp("layer norm", "m = (sum(i) x[i])/N; v = (sum(i) (x[i] - m)^2)/N; y[i] = (x[i] - m)*(v + e)^(-1/2) where e scalar",
+    _vjp("layer norm",
+         "m = (sum(i) x[i])/N; v = (sum(i) (x[i] - m)^2)/N; y[i] = (x[i] - m)*(v + e)^(-1/2) where e scalar",
          "x", "g = (sum(i) dy[i])/N; h = (sum(i) dy[i]*(x[i] - m))/N; "
          "dx[i] = (v + e)^(-1/2)*(dy[i] - g - (x[i] - m)*h/(v + e))", x="N"),
     _vjp("batch norm by its scale", "m[c] = (sum(n) x[n,c])/B; v[c] = (sum(n) (x[n,c] - m[c])^2)/B; "

@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from paperback.calculus.derive import live
+from paperback.calculus.proof.positive import Known
 from paperback.errors import FormulaError, Problem
 from paperback.formulas import Axes, Formula
+from paperback.notation.affine import Affine
 from paperback.notation.block import Block, Fact
 from paperback.notation.expr import Call, Scalar, Statement, Tensor
 from paperback.notation.parse import parse
@@ -182,11 +184,11 @@ def _left_side(text: str, side: Side) -> tuple[str, str]:
 
 def _free(statement: StatementSyntax, declared: _Declared) -> list[str]:
     """Names in index positions that nothing binds and that are no declared sizes, in order of appearance."""
-    known = set(declared.sizes) | {word for value in declared.axes.values() for word in _words(value)}
+    known = {*declared.sizes, *declared.scalars} | {word for value in declared.axes.values() for word in _words(value)}
     for clause in statement.clauses:
         if isinstance(clause, AxesClause):
             known |= {name.name for axis in clause.axes for name in _names(axis)}
-        elif isinstance(clause, KindClause) and clause.kind == "size":
+        elif isinstance(clause, KindClause) and clause.kind in ("size", "scalar"):
             known.add(clause.name)
     return list(dict.fromkeys(_indices(statement.value, frozenset(known))))
 
@@ -338,7 +340,26 @@ def _related(left: Block, right: Block) -> Pair:
             message = f"axis {axis} of the result is {a} on the left and {b} on the right; they are never equal"
             raise FormulaError("", Problem(message, hint="results are compared by position, index by index"))
     left, right = _pruned(left), _pruned(right)
-    return Pair(replace(left, facts=(*left.facts, *facts)), right)
+    both = Pair(replace(left, facts=(*left.facts, *facts)), right)
+    _check_room(both)
+    return both
+
+
+def _check_room(both: Pair) -> None:
+    """Some sizes must meet both sides, and none of them only where another size is as large as it can be.
+
+    `w[P-1+i-t]` may be in range only where P == H, of all the sizes that the other side allows: then it is a slip.
+    """
+    known = Known(both.lower, both.facts)
+    if known.is_impossible:
+        told = ", ".join(dict.fromkeys(str(fact) for fact in both.facts))
+        raise FormulaError("", Problem(f"no sizes meet both sides: {told}"))
+    for name, block, other in (("left", *both.sides), ("right", *both.sides[::-1])):
+        for fact in block.facts:
+            shared = any(fact.size == f.size for f in other.facts)
+            if fact.relation == ">=" and not shared and known.implies(Affine.of(-fact.size)):
+                message = f"the {name} side is in range only where {fact.size} is 0"
+                raise FormulaError("", Problem(f"{message}; elsewhere it is not so that {fact.why}"))
 
 
 def _pruned(block: Block) -> Block:

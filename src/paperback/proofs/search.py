@@ -249,7 +249,7 @@ def small_points(pair: Pair, random: Random, effort: int = 1) -> Iterator[Point]
     smallest = [sizes for sizes in islice(sizes_in_order(pair), 2) if _is_quick(pair, sizes)]
     for sizes in smallest:
         yield from points(pair, sizes, random)
-    found = (_drawn(pair, random) for _ in range(200 if pair.size_names else 0))
+    found = (_drawn(pair, random) for _ in range(100 if pair.size_names else 0))
     drawn = [sizes for sizes in found if sizes is not None]
     drawn.sort(key=lambda sizes: -_variety(pair, sizes))
     slow = 30 if _is_irrational(pair) else 1
@@ -274,9 +274,17 @@ def _is_quick(pair: Pair, sizes: Mapping[str, int]) -> bool:
 
 
 def _drawn(pair: Pair, random: Random) -> dict[str, int] | None:
-    """Random sizes, if they meet the facts and are quick to evaluate."""
+    """Random sizes, if they meet the facts and are quick to evaluate; where a fact asks for larger ones they grow."""
     lower = pair.lower
-    sizes = {name: lower.get(name, 1) + random.choice((0, 0, 1, 1, 2, 3, 4, 6)) for name in pair.size_names}
+    more = random.choice(((0, 0, 1, 1, 2, 3, 4), (0, 0, 0, 0, 1, 1, 2)))
+    sizes = {name: lower.get(name, 1) + random.choice(more) for name in pair.size_names}
+    for fact in (fact for _ in range(3) for fact in pair.facts if fact.relation == ">="):
+        value = evaluate(fact.size, sizes)
+        helping = [n for n in sorted(fact.size.names) if evaluate(fact.size, {**sizes, n: sizes[n] + 12}) > value]
+        if value < 0 and helping:
+            name = random.choice(helping)
+            steps = (n for n in range(1, 40) if evaluate(fact.size, {**sizes, name: sizes[name] + n}) >= 0)
+            sizes[name] += next(steps, 0) + random.choice((0, 1, 2, 3, 4, 6))
     return sizes if all(_meets(fact, sizes) for fact in pair.facts) and _is_quick(pair, sizes) else None
 
 

@@ -39,6 +39,7 @@ from paperback.notation.size import Size
 from paperback.notation.walk import reads, same
 
 MOST_SUMMANDS = 400
+MOST_CUTS = 6
 
 
 class Decision:
@@ -46,7 +47,7 @@ class Decision:
 
     def __init__(self, axes: Mapping[str, tuple[Size, ...]]) -> None:
         self.matcher = Matcher(axes, self.is_zero)
-        self._depth = self._signs = 0
+        self._depth = self._signs = self._cuts = 0
         self._assumed: list[tuple[Polynomial, bool]] = []  # what is > 0 (True) or == 0 in the case at hand
         self._residues = False
 
@@ -71,10 +72,7 @@ class Decision:
             return self._is_zero(cleared, known)
         if self._fibres(left, known) or self._by_residue(left, known):
             return True
-        pieces = cut(left, self.matcher, known)
-        if pieces is not None:
-            return self._is_zero(pieces, known)
-        return self._by_sign(left, known)
+        return self._by_cuts(left, known) or self._by_sign(left, known)
 
     def cancelled(self, polynomial: Polynomial, known: Known) -> Polynomial:
         """What is left after equal summands are put together."""
@@ -135,6 +133,17 @@ class Decision:
             summed.append(replace(moved, domain=EVERYWHERE))
         inner = known.extended(first.domain.at_least, first.domain.zero)
         return self.is_zero(collected(summed), inner)
+
+    def _by_cuts(self, polynomial: Polynomial, known: Known) -> bool:
+        """One summand cut along another's domain, as long as that leads anywhere."""
+        if self._cuts >= MOST_CUTS:
+            return False
+        self._cuts += 1
+        try:
+            pieces = cut(polynomial, self.matcher, known)
+            return pieces is not None and self._is_zero(pieces, known)
+        finally:
+            self._cuts -= 1
 
     def _by_residue(self, polynomial: Polynomial, known: Known) -> bool:
         """Some summands read at 2*q + r: the others' letters are split by their remainders, i = 2*q, i = 2*q + 1."""

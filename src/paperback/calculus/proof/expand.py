@@ -268,7 +268,7 @@ class Expander:
         return atom(replace(_bound("argmax", domain, rest, condition), name=extents))
 
     def _over_which(self, node: Reduce, sign: int) -> tuple[Domain, Polynomial, Polynomial]:
-        """The domain of a maximum, its body, and what else must be 1; what is padded with -inf takes no part outside."""
+        """The domain of a maximum, its body, and what else must be 1; outside a pad of -inf nothing takes part."""
         domain = _ranges(node.binders)
         others = []
         for guard in node.guards:

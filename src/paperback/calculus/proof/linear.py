@@ -48,14 +48,18 @@ def _over(affine: Affine, by: Size) -> Affine | None:
 
 
 def solve(
-    equations: Iterable[Affine], unknowns: Sequence[Letter], is_nonzero: Callable[[Size], bool]
+    equations: Iterable[Affine],
+    unknowns: Sequence[Letter],
+    is_nonzero: Callable[[Size], bool],
+    in_terms_of_others: bool = False,
 ) -> tuple[dict[Letter, Affine], list[Affine]]:
     """Unknowns as affine forms of the other letters, where equations determine them, and the equations left over.
 
-    What a pivot that is not a unit determines counts only where the division is exact.
+    What a pivot that is not a unit determines counts only where the division is exact. What depends on unknowns that
+    stay open is given only where `in_terms_of_others`.
     """
     rows = [e for e in equations if e.terms or e.const]
-    wanted = set(unknowns)
+    wanted = dict.fromkeys(unknowns)
     pivots: list[tuple[Letter, Affine]] = []
     while True:
         best = _best(rows, wanted, is_nonzero)
@@ -63,7 +67,7 @@ def solve(
             break
         row, letter = best
         rows.remove(row)
-        wanted.discard(letter)
+        del wanted[letter]
         rows = [_eliminated(other, row, letter) for other in rows]
         rows = [other for other in rows if other.terms or other.const]
         pivots = [(l, _eliminated(other, row, letter)) for l, other in pivots]
@@ -72,7 +76,7 @@ def solve(
     for letter, row in pivots:
         rest = row.without(letter)
         value = _over(-rest, row.coefficient(letter))
-        if value is not None and wanted.isdisjoint(rest.letters):
+        if value is not None and (in_terms_of_others or wanted.keys().isdisjoint(rest.letters)):
             found[letter] = value
         else:
             rows.append(row)
@@ -80,16 +84,16 @@ def solve(
 
 
 def _best(
-    rows: Sequence[Affine], wanted: set[Letter], is_nonzero: Callable[[Size], bool]
+    rows: Sequence[Affine], wanted: Iterable[Letter], is_nonzero: Callable[[Size], bool]
 ) -> tuple[Affine, Letter] | None:
-    """The simplest pivot: units first, then numbers, then sizes that are never 0."""
+    """The simplest pivot: units first, then numbers, then sizes that are never 0; of equal ones the first unknown."""
     best: tuple[int, Affine, Letter] | None = None
-    for row in rows:
-        for letter, c in row:
-            if letter in wanted:
-                cost = abs(c.value) if c.is_int else 1 << 20
-                if (best is None or cost < best[0]) and (c.is_int or is_nonzero(c)):
-                    best = cost, row, letter
+    for letter in wanted:
+        for row in rows:
+            c = row.coefficient(letter)
+            cost = abs(c.value) if c.is_int else 1 << 20
+            if c and (best is None or cost < best[0]) and (c.is_int or is_nonzero(c)):
+                best = cost, row, letter
     return None if best is None else (best[1], best[2])
 
 

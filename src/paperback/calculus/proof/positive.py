@@ -9,7 +9,7 @@ program; it is solved exactly. Sufficient, and never wrong (Handelman's theorem 
 
 from __future__ import annotations
 
-__all__ = ["Known", "Monomials", "combination", "monomials_of"]
+__all__ = ["EFFORT", "Known", "Monomials", "combination", "monomials_of"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -21,6 +21,7 @@ from paperback.notation.block import Fact
 from paperback.notation.size import Rounded, Size
 
 Monomials: TypeAlias = dict[tuple[object, ...], Fraction]  # a form as coefficients of monomials in letters and atoms
+EFFORT = 15_000  # generators, over all linear programs of one question; then the answer is "not proved"
 _MOST = 400  # generators of one linear program
 
 
@@ -47,10 +48,12 @@ class Known:
         at_least: Iterable[Affine] = (),
         zero: Iterable[Affine] = (),
         picks: Mapping[str, frozenset[Size]] | None = None,
+        effort: list[int] | None = None,
     ) -> None:
         self.lower = dict(lower or {})
         self.facts = tuple(facts)
         self.picks = picks or {}
+        self.effort = [EFFORT] if effort is None else effort  # shared by all that is derived from one question
         self.at_least = tuple(dict.fromkeys(at_least))
         self.zero = tuple(dict.fromkeys(zero))
         self._answers: dict[Affine, bool] = {}
@@ -59,7 +62,7 @@ class Known:
         at_least, zero = tuple(at_least), tuple(zero)
         if not at_least and not zero:
             return self
-        return Known(self.lower, self.facts, (*self.at_least, *at_least), (*self.zero, *zero), self.picks)
+        return Known(self.lower, self.facts, (*self.at_least, *at_least), (*self.zero, *zero), self.picks, self.effort)
 
     @cached_property
     def _sizes(self) -> tuple[list[Affine], list[Affine]]:
@@ -124,6 +127,9 @@ class Known:
         products += [Affine.of(m) for m in multipliers]
         if len(products) + len(zeros) > _MOST:
             products, zeros = positive, zero
+        self.effort[0] -= len(products) + 2 * len(zeros)
+        if self.effort[0] < 0:
+            return False
         goal = monomials_of(target)
         return combination(goal, [monomials_of(p) for p in products], [monomials_of(z) for z in zeros])
 

@@ -132,7 +132,7 @@ def _tied(one: Summand, known: Known) -> Polynomial | None:
     own = set(one.domain.letters)
     ties = [form for form in one.domain.zero if own.isdisjoint(form.letters)]
     letters = sorted({letter for form in ties for letter in form.letters}, key=lambda letter: -letter.uid)
-    put, _ = solve(ties, letters, known.is_positive)
+    put, _ = solve(ties, letters, known.is_positive, in_terms_of_others=True)
     moved = one.put(put)
     found = replace(moved, domain=Domain(one.domain.letters, moved.domain.at_least, one.domain.zero))
     return None if found == one else (found,)
