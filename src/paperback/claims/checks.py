@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from random import Random
 from typing import Any, ClassVar, TypeAlias
@@ -105,7 +105,9 @@ def written(side: Side) -> str:
     if isinstance(side, Printed):
         return f"{side.text}  (counted from {side.base})"
     what = "the gradient" if side.kind == "vjp" else "the derivative"
-    return f"{what} by {', '.join(side.wrt)} of  {side.text}"
+    unusual = {f.name: getattr(side.conventions, f.name) for f in fields(Conventions)}
+    how = "".join(f", {name} = {own}" for name, own in unusual.items() if own != getattr(DEFAULT, name))
+    return f"{what} by {', '.join(side.wrt)}{how}, of  {side.text}"
 
 
 @dataclass(frozen=True)

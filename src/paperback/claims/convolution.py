@@ -28,6 +28,13 @@ def both(padding: str, convolved: list[int], correlated: list[int]) -> tuple[Che
     )
 
 
+def laid(stride: int) -> Check:
+    """All windows that fit, counted one by one, for n up to 8, pads up to 2, kernels up to 4: the size rule."""
+    windows = f"c[n,p,k] = sum(i<13) [{stride}*i + k + 1 <= n + 2*p] where n < 9, p < 3, k < 4"
+    rule = [[[max((n + 2 * p - k - 1) // stride + 1, 0) for k in range(4)] for p in range(3)] for n in range(9)]
+    return Exact(windows, {}, rule)
+
+
 ENTRIES = (
     Entry(
         "A4.1", "RIGHT", "Shapes: 128x128x3, conv 8x8 (32, pad 3, stride 2), max-pool 2x2, conv 3x3 (64, pad 1)",
@@ -36,8 +43,7 @@ ENTRIES = (
             Shapes(NET, (128, 128, 3), ((64, 64, 32), (32, 32, 32), (32, 32, 64))),
             Exact("n = 32*32*64", {}, 65536),
             Shape("y[i] = max(q<k) x[s*i+q] where x: n, k = 8, s = 2", "floor(n/2)-3"),
-            Exact("c[n,m] = sum(i<7) [3*i + 2 <= n + m] where n < 5, m < 3", {},
-                  [[(n + m - 2) // 3 + 1 for m in range(3)] for n in range(5)]),
+            *(laid(stride) for stride in (1, 2, 3)),
         ),
     ),
     Entry(

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["ENTRIES"]
 
 from fractions import Fraction
+from itertools import product
 
 from paperback.calculus.conventions import Conventions
 from paperback.claims.checks import Derived, Differ, Exact, NoSentence, Printed, Prove, Refute, Shape, printed, vjp
@@ -42,6 +43,12 @@ POOLED_FIRST = f"y[i,j] = phi(max(p<k,q<l) X[k*i+p,l*j+q]) {BLOCKS}"
 PHI_FIRST = f"y[i,j] = max(p<k,q<l) phi(X[k*i+p,l*j+q]) {BLOCKS}"
 HALF = Conventions(relu_at_zero=Fraction(1, 2))
 RELU_POOL, POOL_RELU = "r[i] = relu(x[i]); y = max(i) r[i]", "m = max(i) x[i]; y = relu(m)"
+SLOPE = "([x[i] > 0] + 1/2*[x[i] == 0])"
+UNLIKE = (  # how many windows have another gradient in the other order, with the slope z at 0
+    "c[n] = argmax(i) relu(x[n,i]); d[n] = argmax(i) x[n,i]; s[n,i] = [x[n,i] > 0] + z[]*[x[n,i] == 0]; "
+    "u[n] = max(i) abs([c[n] == i]*s[n,i] - [d[n] == i]*s[n,i]); y = sum(n) [u[n] > 0]"
+)
+ALL_WINDOWS = [list(window) for window in product((-1, 0, 1, 2), repeat=4)]
 WINDOW = {"x": [-1, 0, -2, -3], "dy": 1}
 
 
@@ -156,6 +163,11 @@ ENTRIES = (
             Exact(vjp(POOL_RELU, "x"), WINDOW, [0, 0, 0, 0]),
             Exact(Derived(RELU_POOL, ("x",), "vjp", HALF), WINDOW, [0, 0, 0, 0]),
             Exact(Derived(POOL_RELU, ("x",), "vjp", HALF), WINDOW, [0, "1/2", 0, 0]),
+            Prove(Derived(RELU_POOL, ("x",), "vjp", HALF), f"c = argmax(i) relu(x[i]); dx[i] = [c == i]*{SLOPE}*dy[]"),
+            Prove(Derived(POOL_RELU, ("x",), "vjp", HALF),
+                  "c = argmax(i) x[i]; m = max(i) x[i]; dx[i] = [c == i]*([m > 0] + 1/2*[m == 0])*dy[] where x: n, i < n"),
+            Exact(UNLIKE, {"x": ALL_WINDOWS, "z": "1/2"}, 7),
+            Exact(UNLIKE, {"x": ALL_WINDOWS, "z": 0}, 0),
         ),
     ),
     Entry("B5", "MISSING", "Problem 5 is skipped", (Skips((1, 2, 3, 4, 6), 5),)),

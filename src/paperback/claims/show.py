@@ -6,14 +6,17 @@ __all__ = ["as_json", "page", "row", "summary"]
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from paperback.claims.checks import Printed, made, written
+from paperback.errors import FormulaError
 
 if TYPE_CHECKING:
     from paperback.claims.record import Finding
 
 _INDENT = "    "
+_LONGEST = 230  # of a line of a page
 
 
 def row(finding: Finding, wide: int = 56) -> str:
@@ -38,7 +41,7 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def page(finding: Finding) -> str:
     """One entry whole."""
-    return "\n".join(_lines(finding))
+    return "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..." for line in _lines(finding))
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -57,7 +60,8 @@ def _lines(finding: Finding) -> Iterator[str]:
             if isinstance(side, Printed):
                 yield _INDENT + side.text
             elif isinstance(side, str):
-                yield from (_INDENT + line for line in made(side).latex(where=False).splitlines())
+                with suppress(FormulaError):  # then the steps say what is wrong with it
+                    yield from (_INDENT + line for line in made(side).latex(where=False).splitlines())
     if entry.has:
         yield ""
         yield "the document has"
