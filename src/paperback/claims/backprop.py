@@ -9,7 +9,18 @@ from __future__ import annotations
 
 __all__ = ["ENTRIES"]
 
-from paperback.claims.checks import Derivative, Differ, Exact, NoSentence, Prove, Refute, Vjp, derivative, vjp
+from paperback.claims.checks import (
+    Derivative,
+    Differ,
+    Exact,
+    NoSentence,
+    Prove,
+    Refute,
+    Structure,
+    Vjp,
+    derivative,
+    vjp,
+)
 from paperback.claims.example import INPUT_SHAPE, Backward, Descent, Differences, Losses, Scores, network
 from paperback.claims.models import Counts, Kinds
 from paperback.claims.record import Entry
@@ -146,6 +157,7 @@ ENTRIES = (
         has="d/dz P^-1(F^-1(sigma)) = dR/dz: pooling has no inverse.",
         checks=(
             Exact("P[i,j] = max(p<2,q<2) x[2*i+p,2*j+q]", {"x": [[1, 2], [3, 4]]}, [[4]]),
+            Structure("P[i,j] = max(p<2,q<2) x[2*i+p,2*j+q]", "x", "selection (one 1 per row)"),
             Exact(vjp(WINDOW, "z"), {"z": [[1, 2], [3, 4]], "dy": 4}, [[0, 0], [0, 4]]),
             Prove("F[m*i + j] = x[i,j] where x: n m", "F[t] = sum(i,j) [t == m*i + j]*x[i,j] where x: n m, t < n*m"),
             Refute("d[i,j] = [z[i,j] > 0] where z: 2 2", derivative(WINDOW, "z"),

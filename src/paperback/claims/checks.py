@@ -6,6 +6,7 @@
     Exact(formula, given, numbers)     the exact engine gives these numbers
     Measure(formula, given, numbers)   float64 gives these numbers
     Shape(formula, axes)               the axes of the result, as sizes
+    Structure(formula, wrt, kind)      how the entries of the Jacobian lie: diagonal, Toeplitz, ...
     Differ(one, other, ...)            two formulas are not equal: there is a counterexample
     Refute(document, truth, ...)       the document's version is not equal to the truth, or no sentence
     NoSentence(document, says)         the document's version is no sentence of the notation
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 __all__ = [
     "Check", "Derivative", "Derived", "Differ", "Exact", "Measure", "NoSentence", "Prove", "Refute", "Shape", "Side",
-    "Step", "Vjp", "derivative", "made", "printed", "vjp", "written",
+    "Step", "Structure", "Vjp", "derivative", "made", "printed", "vjp", "written",
 ]  # fmt: skip
 
 from collections.abc import Iterator, Mapping
@@ -266,6 +267,24 @@ class Shape(Check):
     def steps(self) -> Iterator[Step]:
         found = " ".join(made(self.of).shape)
         yield Step(f"the axes of  {written(self.of)}", "read", found == self.axes, found)
+
+
+@dataclass(frozen=True)
+class Structure(Check):
+    """How the entries of the Jacobian by an input lie: "Toeplitz, band 0..k-1"."""
+
+    of: str
+    wrt: str
+    kind: str
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.of,)
+
+    def steps(self) -> Iterator[Step]:
+        found = str(made(self.of).structure(self.wrt))
+        what = f"the Jacobian by {self.wrt} of  {self.of}"
+        yield Step(what, "read", found.partition(";")[0] == self.kind, found)
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,8 @@ ENTRIES = (
             Exact(Derived(POOL_RELU, ("x",), "vjp", HALF), WINDOW, [0, "1/2", 0, 0]),
             Prove(Derived(RELU_POOL, ("x",), "vjp", HALF), f"c = argmax(i) relu(x[i]); dx[i] = [c == i]*{SLOPE}*dy[]"),
             Prove(Derived(POOL_RELU, ("x",), "vjp", HALF),
-                  "c = argmax(i) x[i]; m = max(i) x[i]; dx[i] = [c == i]*([m > 0] + 1/2*[m == 0])*dy[] where x: n, i < n"),
+                  "c = argmax(i) x[i]; m = max(i) x[i]; "
+                  "dx[i] = [c == i]*([m > 0] + 1/2*[m == 0])*dy[] where x: n, i < n"),
             Exact(UNLIKE, {"x": ALL_WINDOWS, "z": "1/2"}, 7),
             Exact(UNLIKE, {"x": ALL_WINDOWS, "z": 0}, 0),
         ),

@@ -15,6 +15,7 @@ from paperback.claims.checks import (
     NoSentence,
     Prove,
     Refute,
+    Structure,
     Vjp,
     derivative,
     printed,
@@ -202,6 +203,7 @@ ENTRIES = (
         says="It is symmetric, its rows sum to 0, and u'Ju = sum(i) p[i]*(u[i] - sum(k) p[k]*u[k])^2 >= 0.",
         checks=(
             Derivative(SOFTMAX, "x", f"{SOFTMAX}; J[i,j] = S[i]*([i == j] - S[j])"),
+            Structure(SOFTMAX, "x", "diagonal minus rank one"),
             Vjp(SOFTMAX, "x", f"{SOFTMAX}; dx[j] = S[j]*(dS[j] - sum(i) S[i]*dS[i])"),
             Prove(f"{SOFTMAX}; r[i] = sum(j) S[i]*([i == j] - S[j])", "r[i] = 0*x[i]"),
             Prove(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 __all__ = ["ENTRIES"]
 
-from paperback.claims.checks import Derivative, Exact, NoSentence, Prove, Refute, Shape, Vjp, derivative
+from paperback.claims.checks import Derivative, Exact, NoSentence, Prove, Refute, Shape, Structure, Vjp, derivative
 from paperback.claims.record import Entry
 
 LAYER = "z[i] = sum(j) A[i,j]*y[j] + b[i] where A: n m, phi function; u[i] = phi(z[i])"
@@ -51,7 +51,8 @@ ENTRIES = (
     Entry("B6a1", "RIGHT", "The Jacobian of w = A v by v is A",
           (Derivative("w[i] = sum(j) A[i,j]*v[j]", "v", "d[i,j] = A[i,j] where v: J"),)),
     Entry("B6a2", "RIGHT", "The last layer: dy/db = 1, dy/dy_{L-1} = A_L", (LAST_BY_BIAS, LAST_BY_INPUT)),
-    Entry("B6a3", "OCR", "dy_l/db_l = diag(phi'(z_l))", (BY_BIAS,), has="L or e for the index l of a layer."),
+    Entry("B6a3", "OCR", "dy_l/db_l = diag(phi'(z_l))", (BY_BIAS, Structure(LAYER, "b", "diagonal")),
+          has="L or e for the index l of a layer."),
     Entry("B6a4", "OCR", "dy_l/dy_{l-1} = diag(phi'(z_l)) A_l", (BY_INPUT,), has="L or e for the index l of a layer."),
     Entry(
         "B6b1", "WRONG", "dy_L/dA_L = y_{L-1}', of the shape 1 x n_{L-1}",

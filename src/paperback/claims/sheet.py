@@ -18,6 +18,7 @@ from paperback.claims.checks import (
     Prove,
     Refute,
     Shape,
+    Structure,
     Vjp,
     derivative,
     printed,
@@ -110,6 +111,7 @@ ENTRIES = (
             Exact("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K", {"x": CODES}, list(range(24))),
             Prove("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K; "
                   "y[i,j,k] = F[J*K*i + K*j + k] where i < I, j < J, k < K", "y[i,j,k] = x[i,j,k] where x: I J K"),
+            Structure("F[J*K*i + K*j + k] = x[i,j,k] where x: I J K", "x", "identity"),
             NoSentence(printed(r"F_{(iJ K + iK + k)} = x_{ijk}", x="I J K"), "the left index i appears twice"),
             Refute("n = sum(m<24) max(i<2,j<3,k<4) [m == 12*i + 4*i + k]",
                    "n = sum(m<24) max(i<2,j<3,k<4) [m == 12*i + 4*j + k]", {}, (8, 24)),

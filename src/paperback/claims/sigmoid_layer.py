@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["ENTRIES"]
 
-from paperback.claims.checks import Derivative, Exact, NoSentence, Prove, Refute, Shape, derivative
+from paperback.claims.checks import Derivative, Exact, NoSentence, Prove, Refute, Shape, Structure, derivative
 from paperback.claims.record import Entry
 
 LINEAR = "t[k] = sum(j) W[k,j]*x[j] + b[k] where W: 4 3"
@@ -50,6 +50,7 @@ ENTRIES = (
         has="x': only row i of W sees x for t_i.",
         checks=(
             Derivative(LINEAR, "W", "J[k,i,j] = [i == k]*x[j] where x: 3, k < 4, i < 4"),
+            Structure(LINEAR, "W", "Kronecker product of identity over k,u and row vector over v"),
             Refute("J[k,i,j] = x[j] where x: 3, k < 4, i < 4", "J[k,i,j] = [i == k]*x[j] where x: 3, k < 4, i < 4",
                    {"x": [1, 0, 0]}, (1, 0), (0, 1, 0)),
         ),
@@ -59,6 +60,7 @@ ENTRIES = (
         has="1.",
         checks=(
             Derivative(LINEAR, "b", "J[k,i] = [i == k] where k < 4, i < 4"),
+            Structure(LINEAR, "b", "identity"),
             Refute("J[k,i] = 1 where k < 4, i < 4", "J[k,i] = [i == k] where k < 4, i < 4", {}, (1, 0), (0, 1)),
         ),
     ),
@@ -109,6 +111,7 @@ ENTRIES = (
         has="1/(2 + exp(-t) + exp(t)), four numbers.",
         checks=(
             Derivative(LAYER, "b", BY_BIAS),
+            Structure(LAYER, "b", "diagonal"),
             Refute(SLOPE + "J[k] = s[k]", BY_BIAS),
         ),
     ),

@@ -21,6 +21,7 @@ from paperback.claims.checks import (
     Prove,
     Refute,
     Shape,
+    Structure,
     Vjp,
     printed,
     vjp,
@@ -66,7 +67,7 @@ ENTRIES = (
     ),
     Entry(
         "A5.2a", "RIGHT", "The Jacobian, valid: row i is w2 shifted right by i, a banded Toeplitz matrix",
-        checks=(Derivative(VALID, "h", TOEPLITZ),),
+        checks=(Derivative(VALID, "h", TOEPLITZ), Structure(VALID, "h", "Toeplitz, band 0..k-1")),
     ),
     Entry(
         "A5.2b", "WRONG", "The last two rows of a2, written out, have k2 terms each",
@@ -213,6 +214,7 @@ ENTRIES = (
         says="First rows (w_k, 0, ...) and (w_{k-1}, w_k, 0, ...), the last columns end in w1, w2 and 0, w1 (from 1).",
         checks=(
             Derivative(FULL, "h", FULL_TOEPLITZ),
+            Structure(FULL, "h", "Toeplitz, band 1-k..0"),
             Exact(FULL_TOEPLITZ, {"h": [0] * 3, "w": [1, 2, 3]},
                   [[3, 0, 0], [2, 3, 0], [1, 2, 3], [0, 1, 2], [0, 0, 1]]),
         ),
