@@ -169,7 +169,7 @@ def _places() -> None:
     )
     for name, argument, causes, note, change in table:
         plant(name, argument, causes, note, alter(OPERATIONS[name], argument, change))
-    for name, least, most in (("gelu", 0.5, 9), ("tanh", -9, -0.5), ("softplus", 0.8, 99)):
+    for name, least, most in (("gelu", 0.5, 9), ("tanh", -9, -0.5), ("softplus", 0.2, 99)):
         operation = OPERATIONS[name]
         plant(
             operation, "x", "branch wrong-derivative", f"another slope between {least} and {most}",
