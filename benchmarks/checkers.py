@@ -30,6 +30,11 @@ class Answer:
     said: str
     seconds: float
 
+    @property
+    def disagrees(self) -> bool:
+        """It compared, and the numbers differ; other errors say that it could not be asked."""
+        return self.said.startswith(("GradcheckError", "AssertionError"))
+
 
 @dataclass(frozen=True)
 class Checker:

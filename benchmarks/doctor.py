@@ -68,7 +68,11 @@ def ask_others(bugs: Iterable[Bug]) -> tuple[dict[str, set[str]], dict[str, list
 
 
 def false_alarms(rights: Sequence[Right], seeds: int) -> list[list[object]]:
-    """How many of the right gradients each checker calls wrong: the doctor for any seed, the others for one."""
+    """How many of the right gradients each checker calls wrong: the doctor for any seed, the others for one.
+
+    Those that a checker may decline to judge are left out; of the others' errors, only a comparison that fails counts.
+    """
+    rights = [right for right in rights if not right.declined]
     kinds = {
         "operations, float64": [right for right in rights if right.plain],
         "float32 and float16": [right for right in rights if right.narrow],
@@ -78,7 +82,7 @@ def false_alarms(rights: Sequence[Right], seeds: int) -> list[list[object]]:
     for kind, here in kinds.items():
         told = {right.id for right in here for seed in range(seeds) if alarms(right, seed)[0]}
         others = [
-            sum(not CHECKERS[name]((r.forward, r.backward), r.sample(np.random.default_rng(0))).right for r in here)
+            sum(CHECKERS[name]((r.forward, r.backward), r.sample(np.random.default_rng(0))).disagrees for r in here)
             for name in OTHERS
         ]
         table.append([kind, len(here), len(told), *others])

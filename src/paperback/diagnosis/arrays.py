@@ -87,9 +87,14 @@ def _torch_returner(value: Any) -> Callable[[Array], Any]:
     short = value.dtype == torch.bfloat16
 
     def back(array: Array) -> Any:
+        shape = array.shape
+        repeated = 0 in array.strides and array.size > 1  # torch has such arrays too: y.sum().backward() sends them
+        if repeated:
+            array = array[tuple(slice(0, None if stride else 1) for stride in array.strides)]
         if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
             array = array.copy()
         tensor = torch.from_numpy(array) if array.ndim else torch.tensor(array.item(), dtype=_torch_type(array))
+        tensor = tensor.expand(shape) if repeated else tensor
         if short and array.dtype == np.float32:
             tensor = tensor.to(torch.bfloat16)
         return tensor.to(value.device)
