@@ -11,6 +11,7 @@ from tests.engines.emit.test_formulas import arrays_of
 
 import paperback as pb
 from paperback.engines.emit import TARGETS
+from paperback.errors import EngineError
 
 FEW, MANY = 60, 1500
 
@@ -112,6 +113,16 @@ def test_a_maximum_of_nothing(target: str) -> None:
             np.testing.assert_allclose(got, formula(**given))
 
 
+def test_numbers_that_no_integer_of_64_bits_holds() -> None:
+    formula = pb.formula("y[i] = x[i]*1000000000000000000000000/3 - 10000000000000000000000*x[i] + 1/7")
+    given = {"x": np.array([1.5, -2.0])}
+    (got,) = call("numpy", load(formula.source(), "forward"), given)
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, formula(**given))
+    with pytest.raises(EngineError, match="too large"):
+        pb.formula(f"y[i] = x[i]*1{'0' * 400}").source()
+
+
 def test_an_index_out_of_range_is_refused() -> None:
     """Nothing is clipped or wrapped around."""
     lookup = load(pb.formula("y[t,d] = E[id[t],d] where E: W D, id: T, id int").source(), "forward")
@@ -119,6 +130,13 @@ def test_an_index_out_of_range_is_refused() -> None:
     for wrong in (-1, 2):
         with pytest.raises(AssertionError):
             lookup(id=np.array([0, wrong]), E=np.eye(2))
+
+
+def test_a_position_is_an_index_and_stays_whole() -> None:
+    formula = pb.formula("a[i,c] = argmax(p<3) x[2*i+p] where c < 2; y[i,c] = z[a[i,c]] + id[] where id int, z: 3")
+    given = {"x": np.array([1.0, 3, 2, 0, 5, 4, 7]), "z": np.array([1.0, 2, 4]), "id": np.array(10)}
+    (got,) = call("numpy", load(formula.source(), "forward"), given)
+    np.testing.assert_array_equal(got, formula(**given))
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

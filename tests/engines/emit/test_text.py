@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -111,12 +112,15 @@ def test_every_text_is_narrow_and_clean(tmp_path: Path) -> None:
         ({"what": "derivative"}, 'a derivative is by one input, not by x and w\n  write wrt="x"'),
         ({"what": "vjp", "wrt": "z"}, "z is no tensor of this formula; there is no derivative by it\n"
                                       "  its tensors are x, w"),
+        ({"what": "vjp", "wrt": ()}, "there is no input to differentiate by\n"
+                                     "  name one that holds floats, or ask for the forward"),
+        ({"what": ()}, 'nothing is asked for\n  write what="forward"'),
         ({"name": "2d"}, "'2d' is no name for a function\n  write for example name=\"conv2d\""),
     ],
 )  # fmt: skip
-def test_refusals(options: dict[str, str], message: str) -> None:
+def test_refusals(options: dict[str, Any], message: str) -> None:
     with pytest.raises(FormulaError) as caught:
-        pb.formula("y = sum(i) x[i]*w[i]").source(**options)  # type: ignore[arg-type]
+        pb.formula("y = sum(i) x[i]*w[i]").source(**options)
     assert str(caught.value) == message
 
 

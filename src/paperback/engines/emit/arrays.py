@@ -7,12 +7,15 @@ __all__ = ["Arrays"]
 from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
+
 from paperback.calculus.display import range_guards
 from paperback.engines.emit.reads import read
 from paperback.engines.emit.reductions import reduction
 from paperback.engines.emit.scope import Scope
 from paperback.engines.emit.sums import total
 from paperback.engines.emit.values import ATOM, POWER, PRODUCT, SUM, UNARY, Value, plain_name
+from paperback.engines.numpy.functions import number_of
 from paperback.notation.affine import Affine
 from paperback.notation.expr import (
     ONE,
@@ -148,12 +151,12 @@ class Arrays(Scope):
         if numerator != 1 or not texts:
             if not texts and not below:
                 return number(coefficient)
-            texts.insert(0, str(numerator))
+            texts.insert(0, number(Fraction(numerator)).text)
         text = " * ".join(texts)
         for value in below:
             text += f" / {self.align(value, letters).at(UNARY)}"
         if denominator != 1:
-            text += f" / {denominator}"
+            text += f" / {number(Fraction(denominator)).text}"
         if negative:
             text = f"-{text}"
         single = len(values) == 1 and coefficient == 1 and not below
@@ -202,6 +205,9 @@ class Arrays(Scope):
 
 def number(value: Fraction) -> Value:
     """A rational number as Python writes it."""
+    if abs(value) >= 2**53:
+        text = repr(float(number_of(value, np.dtype(np.float64))))
+        return Value(text, (), ATOM if value > 0 else UNARY, plain=True)
     if value.denominator == 1:
         text = str(value.numerator)
         return Value(text, (), ATOM if value >= 0 else UNARY, "int", plain=True)

@@ -102,6 +102,7 @@ class Function:
         integers = {t.name for t in part.inputs.values() if t.integer}
         integers |= {s.target for s in block.statements if s.is_position}
         self.scope = Arrays(dialect, self.like, names, frozenset(integers), part.finite)
+        self.scope.ids = frozenset(t.name for t in part.inputs.values() if t.integer)
         axes = {t.name: t.axes for t in part.inputs.values()} | {s.target: s.axes for s in block.statements}
         self.scope.box = Box((), block.lower, axes)
         self.sizes = {n for t in part.inputs.values() for axis in t.axes for n in axis.names} | block.size_names
@@ -228,13 +229,9 @@ def _statement(scope: Scope, statement: Statement, said: bool) -> None:
         scope.count(statement.expr)
         share_paddings(scope, statement)
         value = _placed(scope, statement)
-        if value.plain:
-            value = scope.broadcast(Value(value.text), ()) if statement.is_position else value
-    if value.is_name and value.text not in scope.tensors.values() and any(
-        line.strip().startswith(f"{value.text} = ") for line in scope.lines[start:]
-    ):
-        _rename(scope, start, value.text, name)
-    elif value.text != name:
+    if any(line.startswith(f"    {value.text} = ") for line in scope.lines[start:]):
+        _rename(scope, start, value.text, name)  # what was made for this statement is its target
+    else:
         given = value.text in scope.tensors.values()
         scope.line(f"{name} = {scope.dialect.copy(value.text) if given else value.text}")
 
@@ -243,18 +240,16 @@ def _placed(scope: Arrays, statement: Statement) -> Value:
     """The value of a statement with the axes of its left side."""
     if statement.is_plain:
         value = scope.value(statement.expr)
-        if statement.is_position and not value.letters and not value.plain and not statement.letters:
-            return value
-        if not statement.letters:
-            return Value(scope.dialect.number(value.text, scope.like)) if value.plain else value
-        return value if statement.is_position and value.letters == statement.letters else scope.broadcast(
-            value, statement.letters
-        )
+        if not statement.is_position:
+            value = scope.floats(value)
+        if value.plain and not statement.letters:
+            return Value(scope.dialect.number(value.text, scope.like))
+        return scope.broadcast(value, statement.letters)
     if statement.pad is None:
         digits = [_digits(scope, index, axis) for index, axis in zip(statement.left, statement.axes, strict=True)]
         if all(d is not None for d in digits):
             letters = tuple(l for d in digits for l in d or ())
-            value = scope.broadcast(scope.value(statement.expr), letters)
+            value = scope.broadcast(scope.floats(scope.value(statement.expr)), letters)
             return scope.reshaped(value, [scope.text(axis) for axis in statement.axes], letters)
     fill = "0" if statement.pad is None else pad_text(scope, statement.pad)
     letters = statement.letters
@@ -267,6 +262,7 @@ def _digits(scope: Scope, index: Affine, axis: Size) -> tuple[Letter, ...] | Non
 
 
 def _rename(scope: Scope, start: int, old: str, new: str) -> None:
+    """Call a temporary by another name, from this line on."""
     for k, line in enumerate(scope.lines[start:], start):
         if not line.lstrip().startswith("#"):
             scope.lines[k] = re.sub(rf"\b{old}\b", new, line)

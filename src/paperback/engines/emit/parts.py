@@ -41,13 +41,15 @@ def source(
     if target not in TARGETS:
         raise _refused(f"no target is called {target!r}", closest(str(target), TARGETS))
     wanted = (what,) if isinstance(what, str) else tuple(what)
+    if not wanted:
+        raise _refused("nothing is asked for", 'write what="forward"')
     for one in wanted:
         if one not in WHAT:
             raise _refused(f"a source is not made of {one!r}", closest(str(one), WHAT))
     if name is not None and not (isinstance(name, str) and name.isidentifier()):
         raise _refused(f"{name!r} is no name for a function", 'write for example name="conv2d"')
     if wanted != ("forward",) and not wrt:
-        raise _refused("the formula has no input that holds floats", "its source is that of its forward")
+        raise _refused("there is no input to differentiate by", "name one that holds floats, or ask for the forward")
     wrapped = next((one for one in wanted if one in _WRAPPERS), None)
     if wrapped is None:
         return emit([_PARTS[one](block, conventions, wrt, name, finite) for one in wanted], target)

@@ -306,7 +306,7 @@ def _place(scope: Scope, index: IndexExpr, extent: Size, kept: bool) -> tuple[Va
         text = f"{form.at(PRODUCT + 1)} // {size_text(index.divisor, ATOM)}"
         return Value(text, form.letters, PRODUCT, "int", form.plain), False
     place = scope.value(index)
-    if not kept and index.tensor in scope.integers and scope.dialect.name != "jax":
+    if not kept and index.tensor in scope.ids and scope.dialect.name != "jax":
         name = scope.tensors[index.tensor]
         scope.checks[f"0 <= {name}.min() and {name}.max() < {scope.text(extent, SUM)}"] = None
     return place, False

@@ -47,6 +47,7 @@ class Scope:
     ) -> None:
         self.dialect, self.like, self.integers, self.finite = dialect, like, integers, finite
         self.tensors = dict(names)
+        self.ids: frozenset[str] = frozenset()  # integers that come from outside: their range is checked
         self.taken = RESERVED | set(names.values())
         self.box = Box()
         self.rank: dict[Letter, int] = {}
@@ -352,7 +353,6 @@ class Scope:
 
     def broadcast(self, value: Value, letters: Letters) -> Value:
         """The value with all these axes in full."""
-        value = self.floats(value)
         if value.letters == letters:
             return value
         shape = self.shape(letters)
