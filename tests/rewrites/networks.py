@@ -18,6 +18,8 @@ S = nn.Sequential
 _END = (nn.Flatten(), nn.Dense(2))
 _SCALE = nn.Formula("y = x[]/4 - 1/2")
 
+_MAJORITY = "y[o] = x[o]*x[o+1] + x[o+1]*x[o+2] + x[o]*x[o+2] - 2*x[o]*x[o+1]*x[o+2] where o < 1"
+
 # rule -> networks and input shapes to which it applies
 CASES: dict[str, list[tuple[nn.Layer, Shape]]] = {
     "tanh_from_sigmoid": [
@@ -89,6 +91,18 @@ CASES: dict[str, list[tuple[nn.Layer, Shape]]] = {
         (S(nn.AvgPool3d(2), *_END), (4, 4, 4, 2)),
     ],
     "depthwise_from_avgpool": [(S(nn.AvgPool2d(3, 2), *_END), (7, 7, 3)), (S(nn.AvgPool1d(3), *_END), (9, 2))],
+    "avgpool_from_depthwise": [
+        (S(nn.FixedConv(((1 / 6,) * 3,) * 2, stride=2), *_END), (7, 7, 3)),
+        (S(nn.FixedConv((0.25,) * 4), *_END), (9, 2)),
+    ],
+    "dense_from_full_convolution": [
+        (S(nn.Conv2d(4, (5, 4), flip=True), nn.ReLU(), *_END), (5, 4, 2)),
+        (S(nn.Conv1d(3, 5, bias="position"), *_END), (5, 2)),
+    ],
+    "perceptron_from_gate": [
+        (S(nn.Dense(2), nn.Step(), nn.Formula("y[o] = 1 - x[o]*x[o+1] where o < 1", axes={"x": "I"})), (3,)),
+        (S(nn.Step(), nn.Formula(_MAJORITY, axes={"x": "I"})), (3,)),
+    ],
     "convolution_from_differences": [(S(nn.FiniteDifferences(), *_END), (7, 6, 3))],
     "convolution_from_grey": [(S(nn.Grey(), *_END), (7, 6, 3))],
     "convolution_from_blockdct": [(S(nn.BlockDCT(3), *_END), (6, 9, 2))],

@@ -115,6 +115,18 @@ REFUSED = [
         "padding, and no window for what is left over; avgpool2d_1 is AvgPool2d(2, padding=1) over 6x6x2",
     ),
     (
+        S(nn.Step(), nn.Formula("y[o] = abs(x[o] - x[o+1]) where o < 1", axes={"x": "I"})), (2,),
+        "perceptron_from_gate",
+        "rewrite: perceptron_from_gate does not apply: step_1, formula_1: needed is that a weighted sum of the bits is "
+        "at least 0 just where the gate is 1; no line separates [(0, 1), (1, 0)], where formula_1 is 1, from the other "
+        "corners",
+    ),
+    (
+        S(nn.FixedConv([[0.5, 0.25]])), (4, 4, 1), "avgpool_from_depthwise",
+        "rewrite: avgpool_from_depthwise does not apply: fixedconv_1: needed is that all weights are 1/(P*Q), nothing "
+        "is padded or dilated; fixedconv_1 is FixedConv(((0.5, 0.25),))",
+    ),
+    (
         S(nn.Dense(3)), (4,), "fold_batchnorm",
         "rewrite: fold_batchnorm does not apply: there is no affine, BatchNorm in the model",
     ),
@@ -160,6 +172,29 @@ def test_the_list_of_places() -> None:
     assert found["convolution_from_dense"].plain() == {
         "name": "convolution_from_dense", "layers": ["flatten_1", "dense_1"], "applies": True, "why": "",
     }  # fmt: skip
+
+
+def test_nand_is_the_perceptron_of_the_catalogue() -> None:
+    """Claim D1c: weights -2, -2 and bias 3; the pre-activations 3, 1, 1, -1."""
+    gate = nn.Formula("y[o] = 1 - x[o]*x[o+1] where o < 1", axes={"x": "I"})
+    new, _ = pb.rewrite(pb.Model(S(nn.Step(1), gate), (2,)), "perceptron_from_gate")
+    assert new.parameters["dense_1.w"].ravel().tolist() == [-2, -2] and new.parameters["dense_1.b"].tolist() == [3]
+    corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)  # a Step takes them to bits
+    assert new.predict(corners).ravel().tolist() == [1, 1, 1, 0]
+    assert new.activations(corners)["dense_1"].ravel().tolist() == [3, 1, 1, -1]
+
+
+def test_of_all_gates_of_two_bits_two_have_no_perceptron() -> None:
+    """Of the 14 that read a bit: exclusive or, and its opposite."""
+    separable = 0
+    for a, b, c, d in np.ndindex(2, 2, 2, 2):
+        if a == b == c == d:
+            continue
+        text = f"y[o] = {a} + {c - a}*x[o] + {b - a}*x[o+1] + {a - b - c + d}*x[o]*x[o+1] where o < 1"
+        model = pb.Model(S(nn.Step(1), nn.Formula(text, axes={"x": "I"})), (2,))
+        found = places(model, "perceptron_from_gate")
+        separable += bool(found) and not found[0].refusal
+    assert separable == 12
 
 
 # ------------------------------------------------------------------------------------------------------- mutants

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 __all__ = ["IDENTITIES", "Identity"]
 
-from paperback.identities import activations, convolution, linear, operators, pooling, softmax
+from paperback.identities import activations, convolution, linear, logic, operators, pooling, softmax
 from paperback.identities.identity import Identity
 
 IDENTITIES = {
     entry.name: entry
-    for family in (activations, softmax, linear, convolution, pooling, operators)
+    for family in (activations, softmax, linear, convolution, pooling, operators, logic)
     for entry in family.IDENTITIES
 }

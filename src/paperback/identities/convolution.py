@@ -72,6 +72,24 @@ IDENTITIES = (
         replaces=("Flatten, Dense", "Conv of full size, Flatten"),
     ),
     Identity(
+        name="dense_from_full_convolution",
+        title="a convolution whose window is the whole signal is a dense layer on the flattened signal",
+        claims=("E5", "E6"),
+        left="y[k] = sum(p,r) x[p,r]*w[p,r,k] + b[k] where x: I R, w: I R K",
+        right=(
+            "f[R*i+r] = x[i,r] where x: I R; u[R*p+r,k] = w[p,r,k] where w: I R K; y[k] = sum(m) f[m]*u[m,k] + b[k]"
+        ),
+        declared={"x": "I R", "w": "I R K"},
+        conditions=("the window is as large as x, which is not padded", "all channels are one group"),
+        wrong={
+            "weights flattened in another order": (
+                "f[R*i+r] = x[i,r] where x: I R; u[m,k] = sum(p,r) [m == I*r+p]*w[p,r,k] where m < I*R, w: I R K; "
+                "y[k] = sum(m) f[m]*u[m,k] + b[k]"
+            ),
+        },
+        replaces=("Conv of full size", "Flatten, Dense, Unflatten"),
+    ),
+    Identity(
         name="matrix_from_convolution",
         title="a convolution is the product with its (block) Toeplitz matrix",
         claims=("A5.2a", "E2"),

@@ -46,4 +46,14 @@ IDENTITIES = (
         },
         replaces=("AvgPool", "FixedConv with weights 1/(P*Q), every channel by itself"),
     ),
+    Identity(
+        name="avgpool_from_depthwise",
+        title="a convolution of every channel by itself with equal weights that sum to 1 is average pooling",
+        claims=("B2a", "C2b"),
+        left="w[p] = 1/P where p < P, window: P; y[i,c] = sum(p) x[s*i+p,c]*w[p] where x: H C, stride: s",
+        right=_POOL,
+        conditions=("all weights are 1/(P*Q), nothing is padded or dilated",),
+        wrong={"the sum, not the mean": "y[i,c] = sum(p<P) x[s*i+p,c] where window: P, stride: s, x: H C"},
+        replaces=("FixedConv with weights 1/(P*Q)", "AvgPool"),
+    ),
 )

@@ -153,7 +153,7 @@ def certify(old: Model, new: Model, steps: Sequence[Step], x: ArrayLike | None) 
     examples = random_examples(old) if x is None else np.asarray(x)
     before, after = (np.asarray(model.predict(examples), dtype=np.float64) for model in (old, new))
     difference = float(np.max(np.abs(before - after), initial=0))
-    bounds = output_bound(old, examples), output_bound(new, examples, rounded_parameters=old is not new)
+    bounds = [output_bound(model, examples, rounded_parameters=old is not new) for model in (old, new)]
     bound = None if bounds[0] is None or bounds[1] is None else float(np.max(bounds[0] + bounds[1], initial=0))
     changes = {
         "parameters": Change(*(_parameters(model) for model in (old, new))),

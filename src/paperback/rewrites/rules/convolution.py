@@ -97,6 +97,30 @@ def _convolution_from_dense(chain: Chain, at: int) -> Answer:
     return Found(at, at + 2, ((condition, f"{pair[0].name} takes {pair[0].shape}"),), replacement)
 
 
+def _dense_from_full_convolution(chain: Chain, at: int) -> Answer:
+    layer, shape = chain[at].layer, chain[at].shape
+    if not isinstance(layer, Convolution) or any(n != 1 for n in chain[at].output[:-1]):
+        return None
+    whole, group = IDENTITIES["dense_from_full_convolution"].conditions
+    if any(any(axis.pads(n)) or axis.size != n for axis, n in zip(layer.windows, shape, strict=False)):
+        return Refused(at, at + 1, whole, f"{chain[at].name} is {layer!r} over {'x'.join(map(str, shape))}")
+    if layer.groups != 1:
+        return Refused(at, at + 1, group, f"{chain[at].name} is {layer!r}")
+
+    def replacement(pieces: Chain) -> Chain:
+        (piece,) = pieces
+        assert isinstance(piece.layer, Convolution)
+        w = flipped(piece.tensors["w"], piece.layer.rank) if piece.layer.flip else piece.tensors["w"]
+        tensors: dict[str, Array] = {"w": w.reshape(-1, piece.layer.filters)}
+        if piece.bias is not None:
+            tensors["b"] = piece.bias.reshape(-1)
+        dense = Dense(piece.layer.filters, bias=piece.bias is not None, init=piece.layer.init)
+        return Piece(Flatten()), Piece(dense, tensors, frozen=piece.frozen), Piece(Unflatten(piece.output))
+
+    checks = ((whole, f"{chain[at].name} is {layer!r} over {'x'.join(map(str, shape))}"), (group, "groups = 1"))
+    return Found(at, at + 1, checks, replacement)
+
+
 def _matrix_from_convolution(chain: Chain, at: int) -> Answer:
     layer = chain[at].layer
     if not isinstance(layer, Convolution):
@@ -186,6 +210,7 @@ RULES = (
     Rule(IDENTITIES["convolution_from_correlation"], _turned(flip=False)),
     Rule(IDENTITIES["dense_from_convolution"], _dense_from_convolution),
     Rule(IDENTITIES["convolution_from_dense"], _convolution_from_dense),
+    Rule(IDENTITIES["dense_from_full_convolution"], _dense_from_full_convolution),
     Rule(IDENTITIES["matrix_from_convolution"], _matrix_from_convolution),
     Rule(IDENTITIES["merge_convolutions"], _merge_convolutions),
 )

@@ -5,15 +5,18 @@ from __future__ import annotations
 __all__ = ["RULES"]
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
+from textwrap import shorten
 
 import numpy as np
 
 from paperback.identities import IDENTITIES
-from paperback.nn.layers.pool import AveragePooling
+from paperback.nn.layers.fixed import FixedConv
+from paperback.nn.layers.pool import AveragePooling, AvgPool1d, AvgPool2d
 from paperback.rewrites.numbers import exact_array
-from paperback.rewrites.pieces import Chain
+from paperback.rewrites.pieces import Chain, Piece
 from paperback.rewrites.rule import Answer, Found, Refused, Rule
 from paperback.rewrites.rules.affine import fixed
 
@@ -46,7 +49,29 @@ def _as_convolution(name: str, depthwise: bool) -> Callable[[Chain, int], Answer
     return find
 
 
-RULES = tuple(
-    Rule(IDENTITIES[name], _as_convolution(name, name.startswith("depthwise")))
-    for name in ("convolution_from_avgpool", "depthwise_from_avgpool")
+def _mean(chain: Chain, at: int) -> Answer:
+    layer, shape = chain[at].layer, chain[at].shape
+    if not isinstance(layer, FixedConv) or len(layer.shape) > 2:
+        return None
+    (condition,) = IDENTITIES["avgpool_from_depthwise"].conditions
+    weights = np.asarray(layer.kernel, dtype=np.float64)
+    padded = any(any(axis.pads(n)) or axis.dilation > 1 for axis, n in zip(layer.windows, shape, strict=False))
+    if padded or np.any(np.abs(weights * weights.size - 1) > 1e-12):
+        return Refused(at, at + 1, condition, f"{chain[at].name} is {shorten(repr(layer), 100)}")
+    taps, stride = layer.shape, tuple(axis.stride for axis in layer.windows)
+    pool = (AvgPool1d if layer.rank == 1 else AvgPool2d)(taps, stride)
+    return Found(at, at + 1, ((condition, f"{weights.size} weights of {weights.flat[0]:g}"),), lambda _: (Piece(pool),))
+
+
+def _with_means(chain: Chain) -> Chain:
+    """The weights as the fractions that floats can only come near to."""
+    (piece,) = chain
+    w = piece.tensors["w"]
+    return (replace(piece, tensors={"w": np.full(w.shape, Fraction(1, w.size))}),)
+
+
+RULES = (
+    Rule(IDENTITIES["convolution_from_avgpool"], _as_convolution("convolution_from_avgpool", depthwise=False)),
+    Rule(IDENTITIES["depthwise_from_avgpool"], _as_convolution("depthwise_from_avgpool", depthwise=True)),
+    Rule(IDENTITIES["avgpool_from_depthwise"], _mean, prepare=_with_means),
 )
