@@ -190,7 +190,7 @@ def test_of_all_gates_of_two_bits_two_have_no_perceptron() -> None:
     for a, b, c, d in np.ndindex(2, 2, 2, 2):
         if a == b == c == d:
             continue
-        text = f"y[o] = {a} + {c - a}*x[o] + {b - a}*x[o+1] + {a - b - c + d}*x[o]*x[o+1] where o < 1"
+        text = f"y[o] = {a} + ({c - a})*x[o] + ({b - a})*x[o+1] + ({a - b - c + d})*x[o]*x[o+1] where o < 1"
         model = pb.Model(S(nn.Step(1), nn.Formula(text, axes={"x": "I"})), (2,))
         found = places(model, "perceptron_from_gate")
         separable += bool(found) and not found[0].refusal
