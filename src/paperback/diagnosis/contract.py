@@ -56,9 +56,18 @@ class _Probe:
         return [gradient.astype(np.float64) for gradient in found]
 
     def compare(
-        self, slug: str, words: str, g: Array | Sequence[Array], expected: list[Array], arrays: Arrays | None = None
+        self,
+        slug: str,
+        words: str,
+        g: Array | Sequence[Array],
+        expected: list[Array],
+        arrays: Arrays | None = None,
+        weight: float = 1.0,
     ) -> list[Array] | None:
-        """The gradients for g, at other arguments where some are given; None, and a finding, where not as expected."""
+        """The gradients for g, at other arguments where some are given; None, and a finding, where not as expected.
+
+        weight    how much larger than the usual upstream gradient g is
+        """
         try:
             found = self.pull(g, arrays, arrays is not None)
         except Complaint as complaint:
@@ -66,13 +75,14 @@ class _Probe:
             told = complaint.sentence if written else f"{words}: {complaint.sentence}"
             self.find(complaint.slug if written else slug, complaint.argument, told)
             return None
-        return found if self.same(slug, words, found, expected) else None
+        return found if self.same(slug, words, found, expected, weight) else None
 
-    def same(self, slug: str, words: str, found: list[Array], expected: list[Array]) -> bool:
+    def same(self, slug: str, words: str, found: list[Array], expected: list[Array], weight: float = 1.0) -> bool:
         """Are these the gradients that were expected? A finding for each that is not."""
         fine = True
         for place, one, other, first in zip(self.subject.wrt, found, expected, self.first, strict=True):
-            size = _SHARE[self.near] * float(max(np.abs(other).max(initial=0.0), np.abs(first).max(initial=0.0)))
+            largest = float(max(np.abs(other).max(initial=0.0), np.abs(first).max(initial=0.0)))
+            size = _SHARE[self.near] * (largest + weight * self.natural(place))
             apart = np.abs(one - other)
             if not (apart <= self.near * np.maximum(np.abs(other), size)).all():
                 index = np.unravel_index(int(np.where(np.isnan(apart), np.inf, apart).argmax()), apart.shape)
@@ -80,6 +90,10 @@ class _Probe:
                 self.find(slug, self.subject.arguments[place].name, words, worst)
                 fine = False
         return fine
+
+    def natural(self, place: int) -> float:
+        """What a slope may be by the sizes of output and argument, where the true one is as good as 0."""
+        return float(self.examination.truth.slopes.natural(place).max(initial=0.0))
 
     def find(self, slug: str, argument: str | None, words: str, worst: Worst | None = None) -> None:
         if not any(f.pattern == slug and f.argument == argument for f in self.findings + self.examination.findings):
@@ -155,7 +169,7 @@ def _scaled_and_added(probe: _Probe, g: Array) -> None:
         return
     for scale in (-1.0, 8.0, 0.125) if probe.near > 1e-2 else (-1.0, 1e3, 1e-3):
         words = f"the gradient does not follow when the upstream gradient is multiplied by {scale:g}"
-        if probe.compare(slug, words, scale * g, [scale * one for one in first]) is None:
+        if probe.compare(slug, words, scale * g, [scale * one for one in first], weight=max(1.0, abs(scale))) is None:
             return
     if g.size > 1:
         half, last = np.where(np.arange(g.size) % 2 == 0, g, 0), np.where(np.arange(g.size) == g.size - 1, g, 0)

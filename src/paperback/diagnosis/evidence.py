@@ -100,6 +100,13 @@ class Evidence:
             loose = 3 * self.allowed + 1e-6 * self.scale
         return bool(np.all(apart[self.valid] <= loose[self.valid]))
 
+    def share(self, predicted: Array) -> float:
+        """The share of the entries in which these are the numbers that were returned."""
+        if predicted.shape != self.returned.shape:
+            return 0.0
+        same = np.abs(self.returned - predicted) <= 3 * self.allowed + 1e-6 * self.scale
+        return float((same | ~self.valid).all(0).mean())
+
     def fit(self, reading: Reading) -> Fit:
         """With the factor 1 where it does, else the best one."""
         predicted = reading.predicted

@@ -5,11 +5,15 @@ from __future__ import annotations
 __all__ = ["masks", "piecewise"]
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from paperback.diagnosis.arrays import Array
 from paperback.diagnosis.evidence import Evidence, Reading
+from paperback.diagnosis.hypotheses.sizes import name_factor
+
+_COLUMNS, _ORDERS = 24, 20  # entries and rearrangements by which it is seen what the numbers decide
 
 
 def masks(evidence: Evidence) -> Iterator[Reading]:
@@ -33,14 +37,12 @@ def piecewise(evidence: Evidence) -> Iterator[Reading]:
             high * evidence.g,
             1.0,
             ("local-derivative-missing",),
-            scaled=False,
         )
         yield Reading(
             "mask-wrong-side",
             "let through exactly where the forward blocks it",
             evidence.g * np.where(blocked, high, low),
             1.0,
-            scaled=False,
         )
         if low:
             yield Reading(
@@ -108,32 +110,62 @@ def piecewise(evidence: Evidence) -> Iterator[Reading]:
 
 
 def _blocked(evidence: Evidence) -> Iterator[Reading]:
-    """By the Jacobian that the backward stands for: other numbers exactly where the true one is 0 only here."""
+    """By the Jacobian that the backward stands for: other numbers exactly where the true one is 0 here."""
     B, J = evidence.B, evidence.J
     if B is None:
         return
     size = np.abs(J).max(initial=0.0)
     small = 1e-7 * size + 3 * evidence.allowed.max(initial=0.0) / max(1.0, float(np.abs(evidence.g).max(initial=1.0)))
-    zero, differs = np.abs(J) <= small, np.abs(B - J) > np.maximum(small, 1e-5 * np.abs(J))
+    zero = np.abs(J) <= small
+    c = _common_factor(B, J, zero)
+    differs = np.abs(B - c * J) > np.maximum(small, 1e-5 * np.abs(J))
     if not differs.any() or not zero.any():
         return
-    dead = [("output", zero.all(1)[:, None] & np.ones_like(zero)), ("entry", zero.all(0)[None, :] & np.ones_like(zero))]
-    for what, where in dead:
-        if not where.any() or where.all():
-            continue
-        told = "outputs that the forward blocks" if what == "output" else "entries that the forward blocks"
-        if not (differs & ~where).any() and (differs & where).any():
-            yield _reading(evidence, "mask-missing", f"let through at {told}", 1.2)
-        elif (np.abs(B[~where]) <= small).all() and (np.abs(B[where]) > small).any():
-            yield _reading(evidence, "mask-wrong-side", f"let through at {told}, and nowhere else", 1.2)
-    if not zero.all(1).all() and not (differs & ~zero).any() and _data_decides(evidence, zero, differs):
-        yield _reading(evidence, "mask-missing", "let through where the forward blocks it at these arguments", 1.6)
+    tell = _Teller(evidence, c)
+    rows, columns = zero.all(1)[:, None] & np.ones_like(zero), zero.all(0)[None, :] & np.ones_like(zero)
+    for told, where in (("outputs", rows), ("entries", columns)):
+        if where.any() and not where.all():
+            if not (differs & ~where).any():
+                yield tell.that("mask-missing", f"let through at {told} that the forward blocks", 1.2)
+            elif (np.abs(B[~where]) <= small).all() and (np.abs(B[where]) > small).any():
+                yield tell.that(
+                    "mask-wrong-side", f"let through at {told} that the forward blocks, and nowhere else", 1.2
+                )
+    if not rows.all() and not (differs & ~zero).any() and _data_decides(evidence, zero, differs):
+        yield tell.that("mask-missing", "let through where the forward blocks it at these arguments", 1.6)
     lost = differs & (np.abs(B) <= small)
     if (lost == differs).all() and (differs & ~zero).any():
         x, y = evidence.x.ravel(), evidence.y.ravel()
         for words, mask in _signs(x, y, J.shape, len(evidence.outputs) == 1):
             if (lost == (mask & ~zero)).all():
-                yield _reading(evidence, "mask-extra", f"blocked {words}, where the forward lets it through", 1.3)
+                yield tell.that("mask-extra", f"blocked {words}, where the forward lets it through", 1.3)
+
+
+def _common_factor(B: Array, J: Array, zero: Array) -> float:
+    """The factor of nearly all entries that are not 0; 1 where there is none."""
+    with np.errstate(all="ignore"):
+        ratio = (B / J)[~zero]
+    if not ratio.size:
+        return 1.0
+    c = float(np.median(ratio))
+    same = np.abs(ratio - c) <= 1e-5 * abs(c)
+    return c if abs(c) > 1e-6 and same.mean() > 0.9 else 1.0
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """What was returned is explained by where it differs: the prediction is the backward's own Jacobian."""
+
+    evidence: Evidence
+    factor: float
+
+    def that(self, slug: str, words: str, cost: float) -> Reading:
+        assert self.evidence.B is not None
+        also: tuple[str, ...] = ()
+        if abs(self.factor - 1) > 1e-5:
+            named = name_factor(self.factor, self.evidence)
+            words, cost, also = f"{words}, and {named.words}", cost + named.cost, (named.slug,)
+        return Reading(slug, words, self.evidence.g @ self.evidence.B, cost, also, scaled=False)
 
 
 def _signs(x: Array, y: Array, shape: tuple[int, int], one: bool) -> Iterator[tuple[str, Array]]:
@@ -147,23 +179,13 @@ def _signs(x: Array, y: Array, shape: tuple[int, int], one: bool) -> Iterator[tu
 
 
 def _data_decides(evidence: Evidence, zero: Array, differs: Array) -> bool:
-    """Is the Jacobian other than 0 there at other arguments?"""
-    if evidence.x.size > 400:
-        return False
-    alive = np.zeros_like(zero)
-    for moved in (
-        evidence.x[..., ::-1],
-        -evidence.x,
-        np.roll(evidence.x, 1),
-        np.roll(evidence.x.ravel(), 2).reshape(evidence.shape),
-    ):
-        there = evidence.jacobian_at({evidence.name: np.ascontiguousarray(moved)})
-        if there is not None and there.shape == zero.shape:
+    """Is the Jacobian other than 0 there at other arguments, the same numbers in another order?"""
+    random = np.random.default_rng(0)
+    columns = random.permutation(np.flatnonzero(differs.any(0)))[:_COLUMNS]
+    alive = np.zeros((len(zero), len(columns)), dtype=bool)
+    for _ in range(_ORDERS):
+        moved = random.permutation(evidence.x.ravel()).reshape(evidence.shape)
+        there = evidence.columns_at({evidence.name: moved}, [int(i) for i in columns])
+        if there is not None and there.shape == alive.shape:
             alive |= np.abs(there) > 1e-7 * np.abs(there).max(initial=0.0)
-    return bool(alive[differs].mean() > 0.6)
-
-
-def _reading(evidence: Evidence, slug: str, words: str, cost: float) -> Reading:
-    """What was returned is explained by where it differs: the prediction is the backward's own Jacobian."""
-    assert evidence.B is not None
-    return Reading(slug, words, evidence.g @ evidence.B, cost, scaled=False)
+    return bool(alive[differs[:, columns]].mean() > 0.6)

@@ -49,27 +49,38 @@ def few(evidence: Evidence) -> Iterator[Reading]:
 
 
 def _partial(evidence: Evidence, slug: str, words: str, part: Array) -> Iterator[Reading]:
-    """true + (c-1)*part: the c that suits best, one fit."""
-    p = part[evidence.valid]
-    apart = (evidence.returned - evidence.true)[evidence.valid]
-    norm = float(p @ p)
-    if norm <= 1e-24 * evidence.scale**2 or not np.isfinite(apart).all():
+    """a*(true - part) + b*part: the factors outside and inside that suit best."""
+    p, rest = part[evidence.valid], (evidence.true - part)[evidence.valid]
+    r = evidence.returned[evidence.valid]
+    least = 1e-24 * evidence.scale**2
+    if p @ p <= least or rest @ rest <= least or not np.isfinite(r).all():
         return
-    c = 1 + float(apart @ p) / norm
-    if abs(c - 1) < 1e-6:
+    cross = float(p @ rest)
+    det = float(p @ p) * float(rest @ rest) - cross**2
+    if det <= 1e-9 * float(p @ p) * float(rest @ rest):
         return
-    if abs(c) < 1e-6:
-        c = 0.0
-    told = "zero" if c == 0 else "of the opposite sign" if abs(c + 1) < 1e-6 else f"{c:.4g} times the true one"
-    also = ("mask-extra", "zero") if c == 0 else ("sign",) if abs(c + 1) < 1e-6 else ("factor",)
-    simple = 0.0 if min(abs(c - v) for v in (0, -1, 2, 0.5)) < 1e-6 else 0.2
-    if c == 0 and slug == "values":
-        slug = "mask-extra"
-    elif slug == "values":
-        slug = "branch"
-    yield Reading(
-        slug, f"{told} {words}, and right elsewhere", evidence.true + (c - 1) * part, 1.6 + simple, also, scaled=False
-    )
+    inside = (float(r @ p) * float(rest @ rest) - float(r @ rest) * cross) / det
+    outside = (float(r @ rest) * float(p @ p) - float(r @ p) * cross) / det
+    if abs(inside - outside) < 1e-6:
+        return
+    if abs(outside - 1) < 1e-6:
+        inside, outside = 1 + float((r - rest - p) @ p) / float(p @ p), 1.0
+    inside, outside = (0.0 if abs(c) < 1e-6 else c for c in (inside, outside))
+    if slug == "values":
+        slug = "mask-extra" if inside == 0 else "branch"
+    also = _named(inside) if outside == 1 else (*_named(outside), *_named(inside))
+    simple = sum(0.0 if min(abs(c - v) for v in (0, 1, -1, 2, 0.5)) < 1e-6 else 0.2 for c in (inside, outside))
+    cost = 1.6 + simple + (outside != 1) * (1.5 if outside == 0 else 0.8)
+    told = f"{_told(inside)} {words}, and {'right' if outside == 1 else _told(outside)} elsewhere"
+    yield Reading(slug, told, outside * (evidence.true - part) + inside * part, cost, also, scaled=False)
+
+
+def _told(c: float) -> str:
+    return "zero" if c == 0 else "of the opposite sign" if abs(c + 1) < 1e-6 else f"{c:.4g} times the true one"
+
+
+def _named(c: float) -> tuple[str, ...]:
+    return ("mask-extra", "zero") if c == 0 else ("sign",) if abs(c + 1) < 1e-6 else ("factor",)
 
 
 def _places_of_argument(evidence: Evidence) -> Iterator[tuple[str, str, Array]]:

@@ -93,7 +93,7 @@ def _changed(evidence: Evidence) -> Iterator[tuple[str, str, dict[str, Array], f
                 yield (
                     "shifted",
                     f"computed with {name} shifted by {by:+d}",
-                    {name: array + by},
+                    {name: (array + by) % (int(array.max()) + 1)},
                     1.8,
                     ("argument-transformed",),
                 )

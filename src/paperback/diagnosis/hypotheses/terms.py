@@ -58,6 +58,8 @@ def _told_apart(
 ) -> Reading:
     """Which pattern leads from the true sum of terms to the returned one."""
     also = ("wrong-derivative", "missing-term")
+    if any(odd in term.name for _, term in returned for odd in ("max(g, 0)", "|g|", "g^2")):
+        return Reading("not-linear", told, predicted, cost, ("mask-extra", *also), scaled=False)
     if true is None:
         with_true = any(term.name == "the true one" for _, term in returned)
         slug = "missing-term" if with_true and len(returned) > 1 else "wrong-derivative"
