@@ -17,6 +17,7 @@ from tests.claims import mutants
 from tests.claims.catalogue import VERDICTS
 
 import paperback as pb
+from paperback import claims
 from paperback.claims import SECTIONS
 from paperback.claims.checks import Check, NoSentence
 from paperback.claims.record import Entry, Finding, decide
@@ -71,8 +72,30 @@ def test_the_command() -> None:
     assert ran.exit_code == 0
     assert [own["id"] for own in result["claims"]] == ["A1.5", "A1.6"]
     assert (result["agree"], result["total"], result["verdicts"]) == (2, 2, {"WRONG": 2})
+    assert set(result) == {"command", "claims", "verdicts", "agree", "total", "seconds"}
+    assert set(result["claims"][0]) == {
+        "id", "title", "source", "statement", "formulas", "document", "expected", "verdict", "found", "agrees",
+        "seconds", "steps",
+    }  # fmt: skip
+    refuted = [step for step in result["claims"][0]["steps"] if step["status"] == "refuted"]
+    assert refuted[0]["of"] == "document" and set(refuted[0]) == {
+        "what", "of", "status", "holds", "found", "counterexample",
+    }  # fmt: skip
+    assert (refuted[0]["counterexample"]["left"], refuted[0]["counterexample"]["right"]) == ("-1/4", "1/4")
     shown = CliRunner().invoke(main, ["claims", "A1.7c"])
     assert "verdict  WRONG" in shown.stdout
+    table = CliRunner().invoke(main, ["claims", "A1.7", "E24c", "--wrong"]).stdout.splitlines()
+    assert [line.split()[0] for line in table] == ["claim", "A1.7b", "A1.7c", "E24c", "3"]
+    assert table[-1].startswith("3 of 3 claims as in the catalogue: 3 WRONG;")
+
+
+def test_the_command_fails_where_a_verdict_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(claims._BOOK, "A1.5", replace(BOOK["A1.5"], checks=BOOK["A1.5"].checks[:2]))
+    monkeypatch.setitem(claims._BOOK, "A1.6", planted(BOOK["A1.6"], 0))
+    ran = CliRunner().invoke(main, ["claims", "A1.4", "A1.5", "A1.6"])
+    assert ran.exit_code == 1 and "1 of 3 claims as in the catalogue" in ran.stdout
+    assert "check failed: not as in the catalogue: A1.5, A1.6" in ran.stdout
+    assert "holds" in claims.check("A1.5").found and not claims.check("A1.6").agrees
 
 
 def test_the_ids_that_sources_name_are_in_the_book() -> None:

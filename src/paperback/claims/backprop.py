@@ -73,7 +73,9 @@ ENTRIES = (
         checks=(
             Derivative("z[i,j,k] = f[i,j,k] + b[k] where f: n m l", "b",
                        "d[i,j,k,c] = [k == c] where f: n m l, i < n, j < m, k < l, c < l"),
-            Derivative("z[j] = f[j] + b[j] where f: n", "b", "d[j,i] = [j == i] where f: n, j < n, i < n"),
+            Derivative("z[i,j,k] = f[i,j,k] + b[i,j,k] where f: n m l", "b",
+                       "d[i,j,k,t,u,c] = [i == t and j == u and k == c] "
+                       "where f: n m l, i < n, j < m, k < l, t < n, u < m, c < l"),
             Counts(Conv2d(3, 3), (6, 5, 1), {"conv2d_1.b": 3}),
             Counts(Conv2d(3, 3, bias="position"), (6, 5, 1), {"conv2d_1.b": 4 * 3 * 3}),
         ),

@@ -370,7 +370,7 @@ def _differ(found: Counterexample) -> str:
     """Where two sides differ, in a line."""
     where = f"[{','.join(map(str, found.index))}]" if found.index else "" if found.index is not None else "shapes"
     at = _given({**found.sizes, **found.inputs})
-    return f"{where}{at}: {text(found.left)} against {text(found.right)}".removeprefix(": ").strip()
+    return f"{where}{at}: {text(found.left)}, not {text(found.right)}".removeprefix(": ").strip()
 
 
 def _at(of: Formula, given: Given) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_json", "page", "row", "summary"]
+__all__ = ["as_json", "head", "page", "row", "summary"]
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,26 @@ if TYPE_CHECKING:
     from paperback.claims.record import Finding
 
 _INDENT = "    "
+_WIDE = 56  # of a title in the table
 _LONGEST = 230  # of a line of a page
 
 
-def row(finding: Finding, wide: int = 56) -> str:
-    """One line of the table: id, title, the catalogue's verdict, how it was decided, the verdict now, the time."""
+def head() -> str:
+    """The names of the columns."""
+    return _row("claim", "title", "said", "found", "time", "decided by")
+
+
+def row(finding: Finding) -> str:
+    """One line of the table: id, title, the catalogue's verdict, the verdict now, the time, how it was decided."""
     entry = finding.entry
-    title = entry.title if len(entry.title) <= wide else entry.title[: wide - 3] + "..."
     mark = "" if finding.agrees else "  <-- not as in the catalogue"
-    return (
-        f"{entry.id:<6} {title:<{wide}}  {entry.verdict:<8} {finding.verdict:<8} {finding.seconds:6.2f} s  "
-        f"{finding.how}{mark}"
-    )
+    time = f"{finding.seconds:.2f} s"
+    return _row(entry.id, entry.title, entry.verdict, finding.verdict, time, f"{finding.how}{mark}")
+
+
+def _row(name: str, title: str, said: str, found: str, time: str, how: str) -> str:
+    short = title if len(title) <= _WIDE else f"{title[: _WIDE - 3]}..."
+    return f"{name:<6} {short:<{_WIDE}}  {said:<8} {found:<8} {time:>7}  {how}"
 
 
 def summary(findings: Sequence[Finding]) -> str:

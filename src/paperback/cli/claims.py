@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from paperback.claims import book, decide, select
-from paperback.claims.show import as_json, row, summary
+from paperback.claims.show import as_json, head, row, summary
 from paperback.cli.job import CHECK_FAILED, Say, job
 from paperback.cli.options import Command
 
@@ -31,6 +31,8 @@ def claims(say: Say, ids: tuple[str, ...], wrong: bool) -> tuple[dict[str, Any],
     entries = [own for own in chosen.values() if own.verdict == "WRONG" or not wrong]
     whole = len(ids) == 1 and len(entries) == 1
     findings = []
+    if not whole:
+        say(head())
     for entry in entries:
         findings.append(decide(entry))
         say(str(findings[-1]) if whole else row(findings[-1]))
