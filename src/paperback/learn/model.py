@@ -18,15 +18,19 @@ from numpy.typing import ArrayLike
 
 from paperback.arguments import strict
 from paperback.engines.llvm import Plan
-from paperback.learn import check, rates
+from paperback.learn import chain as chains
+from paperback.learn import check, norms, rates
 from paperback.learn import fit as loop
 from paperback.learn import plan as plans
 from paperback.learn import steps as programs
 from paperback.learn.augment import Augment
+from paperback.learn.chain import Chain
+from paperback.learn.forward import Forward
 from paperback.learn.history import History
 from paperback.learn.inputs import check_count
 from paperback.learn.measure import measure
 from paperback.learn.metrics import Metric
+from paperback.learn.norms import GradientNorms
 from paperback.learn.optim import Optimizer, find_optimizer
 from paperback.learn.predictor import SOFTMAX, Predictor
 from paperback.learn.rates import LearningRates
@@ -121,6 +125,36 @@ class Model(Predictor):
                   1e-8; "exact": every entry against exact arithmetic, for small models. See `learn.check`
         """
         return check.check_gradients(self, x, y, self._asked(loss), against)
+
+    @strict
+    def chain(
+        self, name: str, loss: str | Loss | None = None, training: bool = False, label: str | None = None
+    ) -> Chain:
+        """The derivative of the loss by one tensor, written out as a product of Jacobians; see `learn.chain`.
+
+        name       a parameter, "input", or a layer, for what it gives
+        loss       as in `evaluate`
+        training   by the rules of a training step (batch statistics, masks), else those of `evaluate`
+        label      the kind of label; the loss' first one unless given
+        Printed, it is the page; `gradient(x, y)` multiplies the factors; `latex()` and `plain()` write it out.
+        """
+        return chains.chain(Forward.of(self, self._asked(loss), label, training), name)
+
+    @strict
+    def gradient_norms(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        loss: str | Loss | None = None,
+        training: bool = False,
+        label: str | None = None,
+    ) -> GradientNorms:
+        """How far the gradient comes: its norm at every layer, the norms of the layers' Jacobians, and their product.
+
+        x, y    a few examples: every factor's norm is computed for each of them. The rest is as in `chain`
+        Printed, it is a table; see `learn.norms`.
+        """
+        return norms.gradient_norms(Forward.of(self, self._asked(loss), label, training), x, y)
 
     @strict
     def program(

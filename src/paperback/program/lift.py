@@ -6,11 +6,13 @@
 The new indices come first, on every signal, on every statement that depends on a signal, and on nothing else. What
 does not depend on a signal is the same for every example and stays as it is. Lifting commutes with everything that is
 done to one example: that is why a layer is written for one.
+
+`unlift` goes the other way, from a program for a batch to that for one example, where no statement mixes examples.
 """
 
 from __future__ import annotations
 
-__all__ = ["depends_on", "lift"]
+__all__ = ["depends_on", "lift", "unlift"]
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +21,8 @@ from paperback.notation.affine import Affine, Letter
 from paperback.notation.block import Block
 from paperback.notation.expr import Binder, Node, Read, Reduce, Statement, Tensor
 from paperback.notation.size import Size
-from paperback.notation.walk import map_children, nodes, reads
+from paperback.notation.walk import free_letters, map_children, nodes, reads
+from paperback.program.program import Program
 
 
 def lift(block: Block, signals: Collection[str], axes: Sequence[tuple[str, Size]]) -> Block:
@@ -73,6 +76,43 @@ def _lift_statement(statement: Statement, lifted: Collection[str], axes: Sequenc
         tuple(size for _, size in axes) + statement.axes,
         statement.pad,
     )
+
+
+def unlift(program: Program) -> Program | None:
+    """The program for one example, without its updates; None where examples meet, as in a mean over the batch."""
+    axis = Size.of(program.batch)
+    lifted = {tensor.name for tensor in program.tensors.values() if tensor.axes[:1] == (axis,)}
+    statements = [_unlift_statement(statement, lifted) for statement in program.statements]
+    if any(s is None or program.batch in Block((s,)).size_names for s in statements):
+        return None
+    tensors = {
+        name: replace(tensor, axes=tensor.axes[1:]) if name in lifted else tensor
+        for name, tensor in program.tensors.items()
+    }
+    return replace(program, tensors=tensors, statements=tuple(filter(None, statements)), updates={})
+
+
+def _unlift_statement(statement: Statement, lifted: Collection[str]) -> Statement | None:
+    """The statement without its first index, by which it reads every lifted tensor, or that it reads none."""
+    if statement.target not in lifted:
+        return None if any(read.tensor in lifted for read in reads(statement.expr)) else statement
+    letter = statement.left[0].bare
+    signals = [read for read in reads(statement.expr) if read.tensor in lifted]
+    if letter is None or any(read.indices[0] != Affine.of(letter) for read in signals):
+        return None
+
+    def image(node: Node) -> Node:
+        moved = map_children(node, image)
+        if isinstance(moved, Read) and moved.tensor in lifted:
+            result: Node = Read(moved.tensor, moved.indices[1:], moved.pad)
+            return result
+        return moved
+
+    expr, left = image(statement.expr), statement.left[1:]
+    if letter in free_letters(expr) or any(letter in index.letters for index in left):
+        return None
+    binders = tuple(binder for binder in statement.binders if binder.letter != letter)
+    return replace(statement, left=left, binders=binders, expr=expr, axes=statement.axes[1:])
 
 
 def _used_names(block: Block) -> set[str]:
