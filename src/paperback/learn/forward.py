@@ -73,6 +73,12 @@ class Forward:
         )
         return f"of a batch of N examples, which meet in {next(mixing)}"
 
+    @property
+    def own(self) -> frozenset[str]:
+        """The tensors of which every example has its own; none where examples meet."""
+        one = self.program.tensors
+        return frozenset(name for name, tensor in self.batch.tensors.items() if tensor.axes != one[name].axes)
+
     def scale(self, count: int) -> float:
         """What the loss of one of `count` examples is multiplied with in that of the batch."""
         return 1 / count if self.example and self.loss.reduction == "mean" else 1.0
@@ -97,6 +103,5 @@ class Forward:
         if self.example is None:
             yield values
             return
-        own = [name for name in values if self.batch.tensors[name].axes != self.example.tensors[name].axes]
         for place in range(len(examples)):
-            yield {**values, **{name: values[name][place] for name in own}}
+            yield {name: array[place] if name in self.own else array for name, array in values.items()}

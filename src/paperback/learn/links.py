@@ -71,7 +71,8 @@ class Factor:
 
     def linear(self, values: Mapping[str, Array]) -> LinearMap:
         """The Jacobian where the network's tensors have these values."""
-        return self.layer.jacobian(self.by, **{name: values[name] for name in self.layer.inputs})
+        given: dict[str, Any] = {name: values[name] for name in self.layer.inputs}
+        return self.layer.jacobian(self.by, **given)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ class GradientNorms:
         for line in self.layers:
             head = [line.tensor, f"{line.gradient:.3g}", f"{line.bound:.3g}"]
             for term in line.terms:
-                rows.append([*head, f"{term.reader}, a skip" if term.skip else term.reader, f"{term.factor:.3g}", f"{term.gradient:.3g}"])
+                reader = f"{term.reader}, a skip" if term.skip else term.reader
+                rows.append([*head, reader, f"{term.factor:.3g}", f"{term.gradient:.3g}"])
                 head = ["", "", ""]
         return rows
 
@@ -111,6 +112,7 @@ def gradient_norms(forward: Forward, x: ArrayLike, y: ArrayLike) -> GradientNorm
     sums: dict[str, float] = {}  # tensor -> the square of its gradient's norm
     sent = [0.0] * len(edges)
     spectral = [0.0] * len(edges)
+    alike = [forward.own.isdisjoint(factor.jacobian.inputs) for factor in edges]  # the same for every example?
     for values in examples:
         held: dict[str, Array] = {LOSS: np.array(forward.scale(len(examples)))}
         for place, factor in enumerate(edges):
@@ -118,7 +120,10 @@ def gradient_norms(forward: Forward, x: ArrayLike, y: ArrayLike) -> GradientNorm
             back = jacobian.adjoint(held[factor.of])
             held[factor.by] = held[factor.by] + back if factor.by in held else back
             sent[place] += _square(back)
-            spectral[place] = max(spectral[place], jacobian.norm()) if factor.of != LOSS else sqrt(sent[place])
+            if factor.of == LOSS:
+                spectral[place] = sqrt(sent[place])
+            elif values is examples[0] or not alike[place]:
+                spectral[place] = max(spectral[place], jacobian.norm())
         for tensor, gradient in held.items():
             sums[tensor] = sums.get(tensor, 0.0) + _square(gradient)
     found = [
