@@ -27,7 +27,7 @@ from paperback.nn.losses import LOSS
 from paperback.nn.network import INPUT
 from paperback.notation.expr import Statement
 from paperback.notation.show import show_statement
-from paperback.program.backward import gradients, prune
+from paperback.program.backward import gradients, live_statements
 from paperback.program.program import Program
 
 Array = NDArray[Any]
@@ -104,7 +104,8 @@ def backward_statements(program: Program, names: Sequence[str]) -> list[Statemen
     """What backpropagation computes for the gradients by these tensors, deltas solved."""
     cut = replace(program, statements=tuple(s for s in program.statements if s.target not in names))
     swept, held = gradients(cut, LOSS, names)
-    return prune(replace(swept, outputs=tuple(held.values()))).sections["backward"]
+    needed = {statement.target for statement in live_statements(replace(swept, outputs=tuple(held.values())))}
+    return [statement for statement in swept.sections["backward"] if statement.target in needed]
 
 
 def chain(forward: Forward, name: str) -> Chain:

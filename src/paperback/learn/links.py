@@ -83,6 +83,13 @@ class Ways:
     by: str
     each: tuple[tuple[Link, ...], ...]
 
+    def __str__(self) -> str:
+        return f"from {self.of} to {self.by} by {self.count}"
+
+    @property
+    def count(self) -> str:
+        return f"{len(self.each)} ways, whose products add up"
+
     def linear(self, values: Mapping[str, Array]) -> LinearMap:
         return reduce(add, (linear(way, values) for way in self.each))
 

@@ -14,7 +14,7 @@ __all__ = ["latex", "lines", "product"]
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from paperback.learn.links import Factor, Link
+from paperback.learn.links import Factor, Link, Ways
 from paperback.notation.expr import Statement
 from paperback.notation.latex import Latex, latex_statement
 from paperback.notation.show import show_statement
@@ -41,7 +41,7 @@ def lines(
     for depth, row in _rows(chains.values()):
         space = "  " * depth
         yield from () if depth else ("",)
-        if isinstance(row, str):
+        if not isinstance(row, Factor):
             yield f"{space}{row}:"
             continue
         yield f"{space}{row}   # {row.about}"
@@ -59,6 +59,10 @@ def latex(
     rows = [rf"{_fraction(of, by)} &= {_product(links)}" for by, links in chains.items()]
     for depth, row in _rows(chains.values()):
         space = r"\quad" * depth
+        if isinstance(row, Ways):
+            of_to = rf"\text{{from }} {_name(row.of)} \text{{ to }} {_name(row.by)}"
+            rows.append(rf"&{space} {of_to} \text{{ by {row.count}:}}")
+            continue
         if isinstance(row, str):
             rows.append(rf"&{space} \text{{{row}:}}")
             continue
@@ -69,11 +73,11 @@ def latex(
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
-def _rows(chains: Iterable[Sequence[Link]]) -> Iterator[tuple[int, Factor | str]]:
-    """What is printed under the products, with its depth: factors, each once, and titles of ways."""
+def _rows(chains: Iterable[Sequence[Link]]) -> Iterator[tuple[int, Link | str]]:
+    """What is printed under the products, with its depth: every factor and sum once, and titles for ways."""
     seen: set[tuple[str, str]] = set()
 
-    def rows(links: Sequence[Link], depth: int) -> Iterator[tuple[int, Factor | str]]:
+    def rows(links: Sequence[Link], depth: int) -> Iterator[tuple[int, Link | str]]:
         for link in links:
             if (link.of, link.by) in seen:
                 continue
@@ -81,7 +85,7 @@ def _rows(chains: Iterable[Sequence[Link]]) -> Iterator[tuple[int, Factor | str]
                 seen.add((link.of, link.by))
                 yield depth, link
                 continue
-            yield depth, f"from {link.of} to {link.by} by {len(link.each)} ways, whose products add up"
+            yield depth, link
             for number, way in enumerate(link.each, 1):
                 yield depth + 1, f"way {number}, a skip" if len(way) == 1 else f"way {number}"
                 yield from rows(way, depth + 2)
@@ -112,6 +116,9 @@ def _plain(program: Program, backward: Sequence[Statement]) -> list[str]:
     return [*computed, *(tensor.name for tensor in program.tensors.values() if not tensor.axes)]
 
 
+_name = Latex().name
+
+
 def _product(links: Sequence[Link]) -> str:
     """The product in LaTeX."""
     parts = (
@@ -124,5 +131,4 @@ def _product(links: Sequence[Link]) -> str:
 
 
 def _fraction(of: str, by: str) -> str:
-    names = Latex()
-    return rf"\frac{{\partial {names.name(of)}}}{{\partial {names.name(by)}}}"
+    return rf"\frac{{\partial {_name(of)}}}{{\partial {_name(by)}}}"
