@@ -13,7 +13,9 @@ import pytest
 from paperback.calculus.exact import evaluate
 from paperback.notation.read import read
 from paperback.notation.size import Size
-from paperback.program.lift import depends_on, lift
+from paperback.notation.walk import same
+from paperback.program.lift import depends_on, lift, unlift
+from paperback.program.program import Program, ProgramTensor
 
 N = Size.of("N")
 
@@ -83,3 +85,38 @@ def test_a_gather_is_lifted_on_both_sides() -> None:
 def test_without_axes_nothing_changes() -> None:
     block = read("y = relu(x[])", axes={"x": ""})
     assert lift(block, {"x"}, []) is block
+
+
+def program_of(text: str, axes: dict[str, str], sizes: dict[str, int]) -> tuple[Program, Program]:
+    """A block as a program, for one example and lifted over n < N for the signal x."""
+    single = read(text, axes=axes, sizes=sizes)
+    made = []
+    for block in (single, lift(single, {"x"}, [("n", N)])):
+        given = [ProgramTensor(name, tensor.axes, "input") for name, tensor in block.inputs.items()]
+        computed = [ProgramTensor(s.target, s.axes, "intermediate") for s in block.statements]
+        made.append(Program({t.name: t for t in (*given, *computed)}, block.statements, (block.result.target,)))
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_unlift_undoes_lift(name: str) -> None:
+    single, lifted = program_of(*BLOCKS[name])
+    found = unlift(lifted)
+    assert found is not None and found.tensors == single.tensors
+    assert same(found.statements, single.statements) and not same(lifted.statements, single.statements)
+
+
+@pytest.mark.parametrize("mixing", [
+    "m[k] = sum(n) x[n,k]",  # a sum over the batch
+    "y[n,k] = x[n,k]/N",  # its size
+    "y[n,k] = x[n,k]*n",  # the place of an example
+    "y[n,k] = x[N-1-n,k]",  # another example
+    "y[n] = sum(m) x[n,0]*x[m,0]",  # another one beside it
+    "y[n,m] = x[n,m] where x: N N",  # an axis as long as the batch
+])  # fmt: skip
+def test_where_examples_meet_there_is_no_program_for_one(mixing: str) -> None:
+    block = read(mixing, **({} if "where" in mixing else {"axes": {"x": "N K"}, "sizes": {"K": 3}}))
+    tensors = {"x": ProgramTensor("x", block.inputs["x"].axes, "input")}
+    target = block.result.target
+    tensors[target] = ProgramTensor(target, block.result.axes, "output")
+    assert unlift(Program(tensors, block.statements, (target,))) is None

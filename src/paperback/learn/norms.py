@@ -64,7 +64,10 @@ class GradientNorms:
 
     def __getitem__(self, tensor: str) -> LayerNorms:
         """The line of a tensor, or of what the layer of that name gives."""
-        return next(line for line in self.layers if tensor in (line.tensor, line.tensor.partition(".")[0]))
+        for line in self.layers:
+            if tensor in (line.tensor, line.tensor.partition(".")[0]):
+                return line
+        raise KeyError(tensor)
 
     def __str__(self) -> str:
         rows = [_HEAD, *self._rows()]
@@ -118,7 +121,7 @@ def gradient_norms(forward: Forward, x: ArrayLike, y: ArrayLike) -> GradientNorm
         for place, factor in enumerate(edges):
             jacobian = factor.linear(values)
             back = jacobian.adjoint(held[factor.of])
-            held[factor.by] = held[factor.by] + back if factor.by in held else back
+            held[factor.by] = _sum(held.get(factor.by), back)
             sent[place] += _square(back)
             if factor.of == LOSS:
                 spectral[place] = sqrt(sent[place])
@@ -137,6 +140,10 @@ def gradient_norms(forward: Forward, x: ArrayLike, y: ArrayLike) -> GradientNorm
         bounds[by] = sum(term.factor * bounds[term.reader] for term in own)
     lines = (LayerNorms(by, sqrt(sums[by]), bounds[by], own) for by, own in terms.items())
     return GradientNorms(forward.loss.name, len(np.asarray(y)), tuple(lines))
+
+
+def _sum(held: Array | None, sent: Array) -> Array:
+    return sent if held is None else held + sent
 
 
 def _square(array: Array) -> float:
