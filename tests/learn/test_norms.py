@@ -160,7 +160,7 @@ dense_1.y          75       75  residual_1.y                1         75
 input             176      225  residual_1.y, a skip        1         75
                                 dense_1.y                   2        120
 
-J: mean_squared_error(half), 1 example"""
+J: mean_squared_error(half=True), 1 example"""
     assert json.loads(json.dumps(found.plain()))["layers"][3]["terms"][0] == {
         "reader": "residual_1.y", "factor": 1.0, "gradient": 75.0, "skip": True,
     }  # fmt: skip
