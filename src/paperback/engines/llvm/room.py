@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
+from paperback.engines.llvm.lowering.layout import is_wide
 from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome
@@ -91,7 +92,8 @@ class Room:
         self, buffers: Mapping[str, Buffer], results: Mapping[str, str], dtype: np.dtype[Any], count: int,
         scratch: int, micro: int, threads: int, parallel: int, work: float,
     ) -> None:  # fmt: skip
-        shards = max(1, min(_SHARDS, -(-count // _LEAST_EXAMPLES), int(work * count) // _LEAST_WORK))
+        most = 1 if is_wide(buffers) else _SHARDS
+        shards = max(1, min(most, -(-count // _LEAST_EXAMPLES), int(work * count) // _LEAST_WORK))
         block = scratch * micro
         sizes = {"status": 16, "zeros": 16, "scratch": block * threads}
         debug = Arena({}).debug

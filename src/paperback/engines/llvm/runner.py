@@ -24,7 +24,7 @@ from paperback.engines.llvm.code.drivers import CONTEXT, work_per_example
 from paperback.engines.llvm.code.kernels import Code, Kernel
 from paperback.engines.llvm.code.module import write
 from paperback.engines.llvm.explain import Explained, Times, explain, measure
-from paperback.engines.llvm.lowering.layout import layout, scratch_places
+from paperback.engines.llvm.lowering.layout import is_wide, layout, scratch_places
 from paperback.engines.llvm.lowering.lower import NotPerExampleError, lower, updated
 from paperback.engines.llvm.machine import cache, objects
 from paperback.engines.llvm.machine.arena import Arena
@@ -41,9 +41,11 @@ from paperback.notation.expr import Read, Scalar
 from paperback.notation.walk import nodes
 from paperback.program.program import Program, ProgramTensor
 
-VERSION = "2"
+VERSION = "3"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
+_WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
+_WIDE_MICRO = 64
 _BATCHES = 8
 _WORTH_THREADS = 5_000_000  # operations: about 100 microseconds of one core
 
@@ -163,7 +165,8 @@ class Runner:
         results |= {name: updated(name) for name in program.updates}
         buffers = layout(lowered, given, set(results.values()), dtype)
         places, scratch = scratch_places(lowered, buffers)
-        micro = max(1, min(_MICRO, _MICRO_BYTES // max(scratch, 1)))
+        most, room = (_WIDE_MICRO, _WIDE_MICRO_BYTES) if is_wide(buffers) else (_MICRO, _MICRO_BYTES)
+        micro = max(1, min(most, room // max(scratch, 1)))
         watched = {updated(name) for name in program.updates}
         code = write(lowered, buffers, watched, places, dtype, micro, self.target)
         work = sum(map(work_per_example, lowered.tasks))

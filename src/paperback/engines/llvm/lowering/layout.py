@@ -6,7 +6,7 @@ micro-batch, and in it tensors that are not alive at the same time lie at the sa
 
 from __future__ import annotations
 
-__all__ = ["layout", "scratch_places"]
+__all__ = ["is_wide", "layout", "scratch_places"]
 
 from collections.abc import Collection, Mapping
 
@@ -17,6 +17,7 @@ from paperback.engines.llvm.lowering.tasks import Lowered
 from paperback.engines.llvm.machine.arena import Arena
 
 _ALIGNMENT = 64
+_WIDE = 4 << 20  # bytes
 
 
 def layout(
@@ -84,3 +85,10 @@ def scratch_places(lowered: Lowered, buffers: Mapping[str, Buffer]) -> tuple[dic
 
 def _bytes(buffer: Buffer) -> int:
     return -(-buffer.size * buffer.bytes_per_entry // _ALIGNMENT) * _ALIGNMENT
+
+
+def is_wide(buffers: Mapping[str, Buffer]) -> bool:
+    """Is there a tensor for all examples that is read from memory each time? Then the batch is not cut: its kernels are,
+    so that it is read once, by all threads together.
+    """
+    return any(b.kind == "given" and not b.per_example and b.size * b.bytes_per_entry >= _WIDE for b in buffers.values())
