@@ -13,9 +13,11 @@ from tests.engines.llvm.random_steps import draw_step
 
 import paperback as pb
 from paperback import nn
+from paperback.engines import compile_program
 from paperback.engines.llvm import room, runner
 from paperback.engines.llvm.code import cut, drivers, module
 from paperback.engines.llvm.code.kernels import Followed, Looped, Tiled, Turned
+from paperback.engines.llvm.lowering import arrange, layout
 from paperback.engines.llvm.runner import Runner
 from paperback.program.program import Program
 
@@ -87,6 +89,26 @@ def test_every_way_to_compute(count: int, monkeypatch: pytest.MonkeyPatch) -> No
     forms = [k.task.nests[-1].statement.left[k.cut.axis] for k in found if k.cut]
     assert any(form.bare is None for form in forms), "and scatters by where they go"
     assert Turned not in {type(k.ways[-1]) for k in found if k.part == "join"}
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_weights_that_no_cache_holds(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read in blocks of rows: by all threads the same, and what NumPy computes."""
+    monkeypatch.setattr(arrange, "_NO_CACHE", 64)
+    monkeypatch.setattr(layout, "_WIDE", 64)
+    layers = nn.Sequential(nn.Dense(64), nn.Tanh(), nn.Dense(100), nn.ReLU(), nn.Dense(35), nn.Sigmoid(), nn.Dense(7))
+    rng, blocks = np.random.default_rng(count), 0
+    model = pb.Model(layers, (96,), engine="llvm")
+    x = rng.standard_normal((count, 96), np.float32)
+    given = {"input": x, "label": rng.integers(0, 7, count), "lr": np.float32(0.1), **model.parameters}
+    for program in (model.program(optimizer=pb.optim.SGD()), model.network.predict):
+        run, _ = both(program, given, "float32", monkeypatch)
+        nests = [nest for kernel in run._for(count).kernels for nest in kernel.task.nests]
+        blocks += sum(nest.add and len(nest.statement.binders) == 3 for nest in nests)
+        expected = compile_program(program, engine="numpy")(given)
+        for name, array in run(given).items():
+            assert np.allclose(array, expected[name], rtol=2e-4, atol=2e-6), name
+    assert blocks >= 4
 
 
 MISTAKES = {

@@ -141,7 +141,8 @@ class _Writer:
         elif find_address(nest.statement.expr, self.lowered.integers) is not None:
             return None
         else:
-            inside = (own_lane(e, nest, split),)
+            lane = own_lane(e, nest, split)
+            return Loops(tuple(letter for letter in letters if letter != lane), lane, self.width)
         return Loops(tuple(letter for letter in letters if letter not in inside))
 
     def write(self) -> Code:

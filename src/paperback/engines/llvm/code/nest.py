@@ -51,7 +51,7 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
             start, stop = range_of(e, nest, letter, split)
             prepare(e, nest)
             turns(e, letter, start, stop, extents[letter], lambda: level(letters[1:]))
-        elif lane is not None and lane == split:
+        elif lane is not None and (lane == split or is_cut(e, nest, lane)):
             prepare(e, nest)
             start, stop = range_of(e, nest, lane, split)
             part_of_vectors(e, lane, start, stop, extents[lane], at_point, _together(statement))
@@ -151,6 +151,11 @@ def range_of(e: Evaluator, nest: Nest, letter: Letter, split: Letter | None) -> 
             start = e.f.greatest(start, e.f.sub(low, rest))
             stop = e.f.least(stop, e.f.sub(high, rest))
     return start, stop
+
+
+def is_cut(e: Evaluator, nest: Nest, letter: Letter) -> bool:
+    """Does the function's range of an axis run over this letter?"""
+    return e.cut is not None and nest.statement.left[e.cut.axis].bare == letter
 
 
 def turns(e: Evaluator, letter: Letter, start: Whole, stop: Whole, extent: int, body: Callable[[], None]) -> None:

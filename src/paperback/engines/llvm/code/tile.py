@@ -12,7 +12,7 @@ from paperback.engines.llvm.code.contract import Contraction, bounded, choose_ti
 from paperback.engines.llvm.code.cut import Loops
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.kernels import Tiled
-from paperback.engines.llvm.code.nest import finish, range_of, turns
+from paperback.engines.llvm.code.nest import finish, is_cut, range_of, turns
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole, vector_type
 from paperback.engines.llvm.lowering.nests import Nest
@@ -97,7 +97,7 @@ class _Tiles:
         across = tile.vectors * width
         full = extent - extent % across
         whole = [_Column(k * width, width) for k in range(tile.vectors)]
-        if e.cut is not None and self.nest.statement.left[e.cut.axis].bare == lane:
+        if is_cut(e, self.nest, lane):
             with e.f.loop("%from", e.f.least("%to", full), across) as loop:
                 self._rows(loop.index, whole, tile.rows)
             if full < extent:

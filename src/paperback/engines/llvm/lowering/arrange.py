@@ -22,12 +22,14 @@ from paperback.engines.llvm.lowering.nests import Clip
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import Add, Binder, Bracket, Guard, Mul, Node, Read, Reduce, Statement, add
 from paperback.notation.size import Size
-from paperback.notation.walk import free_letters, map_children, nodes
+from paperback.notation.walk import free_letters, map_children, nodes, substitute
 
 _LEAST_INNER = 8
 _LEAST_BLOCK = 16  # turns of a sum that are worth loading and storing its accumulators
 _FIRST_CACHE = 8192  # entries of weights that it holds beside everything else
 _REUSE = 8
+_NO_CACHE = 1 << 20  # entries of weights that no second-level cache holds
+_ROWS = 32  # of them in a block
 
 Shape = tuple[int, ...]
 Extents = Mapping[Letter, int]
@@ -99,7 +101,8 @@ def blocked(
 ) -> tuple[Statement, Statement] | None:
     """`y = b`, then `y += sum(r) x*w` for every (p, q) in turn: the part of w that is at work stays in the first cache.
 
-    None where all of w does anyway, where nothing uses it again soon, or where too little is left of the sum.
+    None where all of w does anyway, where nothing uses it again soon, or where too little is left of the sum. Weights
+    that no cache holds are read in blocks of rows, so that pages are read from their beginning to their end.
     """
     terms = statement.expr.terms if isinstance(statement.expr, Add) else (statement.expr,)
     sums = [t for t in terms if product_of_reads(t)]
@@ -119,6 +122,8 @@ def blocked(
             return None
         if prod(extents[b.letter] for b in inner) < _LEAST_BLOCK:
             inner.insert(0, binder)
+    if len(node.binders) == 1 and extents[node.binders[0].letter] * extents[lanes[-1]] >= _NO_CACHE:
+        return _by_rows(statement, node, terms, extents)
     outer = [b for b in node.binders if b not in inner]
     size = prod(extents[b.letter] for b in node.binders) * extents[lanes[-1]]
     if not outer or again < _REUSE or size < _FIRST_CACHE or prod(extents[b.letter] for b in inner) < _LEAST_BLOCK:
@@ -128,6 +133,22 @@ def blocked(
     rest = [b for b in statement.binders if extents[b.letter] >= 0]
     left: Node = Reduce("sum", tuple(inner), (), node.body)
     return first, replace(statement, binders=(*places, *outer, *rest), expr=left)
+
+
+def _by_rows(
+    statement: Statement, node: Reduce, terms: Sequence[Node], extents: Extents
+) -> tuple[Statement, Statement] | None:
+    """The same, for a few rows of the weights in turn."""
+    binder = node.binders[0]
+    count = extents[binder.letter]
+    rows = next((n for n in range(_ROWS, _LEAST_BLOCK - 1, -1) if count % n == 0), 0)
+    if not rows:
+        return None
+    block, row = Letter.fresh(binder.letter.name), Letter.fresh(binder.letter.name)
+    body = substitute(node.body, {binder.letter: Affine.of(block) * rows + Affine.of(row)})
+    left: Node = Reduce("sum", (Binder(row, Size.of(rows)),), (), body)
+    first = replace(statement, expr=add(*(t for t in terms if t is not node)))
+    return first, replace(statement, binders=(Binder(block, Size.of(count // rows)), *statement.binders), expr=left)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

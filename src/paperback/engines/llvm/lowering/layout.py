@@ -88,7 +88,9 @@ def _bytes(buffer: Buffer) -> int:
 
 
 def is_wide(buffers: Mapping[str, Buffer]) -> bool:
-    """Is there a tensor for all examples that is read from memory each time? Then the batch is not cut: its kernels are,
-    so that it is read once, by all threads together.
+    """Is there a tensor for all examples that has to come from memory each time it is read?
+
+    Then the batch is not cut: its kernels are, so that it is read once, by all threads together.
     """
-    return any(b.kind == "given" and not b.per_example and b.size * b.bytes_per_entry >= _WIDE for b in buffers.values())
+    fixed = [b for b in buffers.values() if b.kind == "given" and not b.per_example]
+    return any(b.size * b.bytes_per_entry >= _WIDE for b in fixed)
