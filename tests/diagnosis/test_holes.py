@@ -28,9 +28,17 @@ def numbers(count: int, dtype: str = "float64", seed: int = 0) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("count", "dtype"), [(500, "float32"), (1_001, "float32"), (30_000, "float32"), (200_000, "float64")]
+    ("count", "dtype", "factor", "pattern"),
+    [
+        (500, "float32", 0.0, "zero"),
+        (500, "float32", 2.0, "factor"),
+        (500, "float32", 0.5, "factor"),
+        (1_001, "float32", -1.0, "sign"),
+        (30_000, "float32", 2.0, "factor"),
+        (200_000, "float64", 0.0, "zero"),
+        (200_000, "float64", -1.0, "sign"),
+    ],
 )
-@pytest.mark.parametrize(("factor", "pattern"), [(0.0, "zero"), (2.0, "factor"), (0.5, "factor"), (-1.0, "sign")])
 def test_a_wrong_size_is_seen_at_any_number_of_outputs(count: int, dtype: str, factor: float, pattern: str) -> None:
     assert doctor(forward, right, (numbers(count, dtype),), budget="quick").ok
     report = doctor(forward, lambda g, x: factor * right(g, x), (numbers(count, dtype),), budget="quick")
@@ -41,7 +49,7 @@ def test_a_wrong_size_is_seen_at_any_number_of_outputs(count: int, dtype: str, f
 @pytest.mark.parametrize("count", [1_000, 10_000])
 def test_one_wrong_entry_is_found_and_named(count: int) -> None:
     checked = 0
-    for seed in range(10):
+    for seed in range(4):
         place = 7 * seed + count // 3
 
         def wrong(g: Array, x: Array, place: int = place) -> Array:
@@ -54,7 +62,7 @@ def test_one_wrong_entry_is_found_and_named(count: int) -> None:
         assert found.worst is not None and found.worst.index == (place,), str(report)
         assert found.worst.returned == pytest.approx(2 * found.worst.true)
         checked += 1
-    assert checked == 10
+    assert checked == 4
 
 
 def misread(g: Array, x: Array) -> Array:

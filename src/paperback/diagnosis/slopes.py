@@ -22,7 +22,7 @@ from paperback.diagnosis.subject import Subject
 
 _TINY = 1e-30  # the complex step: its square is nothing beside 1
 _TINY_MOVE = 2.0**-22  # relative moves that show the rounding of a forward
-_MOVES = 7
+_MOVES = 12
 _BEND = 0.7  # of the bend at twice the step; a smooth forward has 0.5, a kink 1
 _RUNGS = {  # relative steps, for outputs of 64, 32 and 16 bits
     8: (2.0**-9, 2.0**-13, 2.0**-17, 2.0**-21, 2.0**-25, 2.0**-5),

@@ -12,21 +12,32 @@ from paperback.diagnosis.arrays import Array
 from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses.change import place_changes
 
+_AT_ONCE = 16  # masks that are multiplied by the Jacobian together
+
 
 def places(evidence: Evidence) -> Iterator[Reading]:
     """returned = true outside a place and c times it inside; the place is in the argument or in the output."""
     for slug, words, mask in _places_of_argument(evidence):
-        inside = mask.ravel()
-        part = np.where(inside, evidence.true, 0)
+        part = np.where(mask.ravel(), evidence.true, 0)
         yield from _partial(evidence, slug, f"{words} of {evidence.name}", part)
+    inside = list(_masked_upstream(evidence))
+    rows = len(evidence.g)
+    for first in range(0, len(inside), _AT_ONCE):
+        some = inside[first : first + _AT_ONCE]
+        parts = evidence.back(np.concatenate([np.where(mask, evidence.g, 0) for _, _, mask in some]))
+        for k, (slug, words, _) in enumerate(some):
+            yield from _partial(evidence, slug, words, parts[k * rows : (k + 1) * rows])
+
+
+def _masked_upstream(evidence: Evidence) -> Iterator[tuple[str, str, Array]]:
+    """Places in the outputs, as masks of all that is upstream."""
     start = 0
     for k, y in enumerate(evidence.outputs):
         of = "the output" if len(evidence.outputs) == 1 else f"output {k}"
         for slug, words, mask in _places_of_output(evidence, y):
             whole = np.zeros(evidence.g.shape[1], dtype=bool)
             whole[start : start + y.size] = mask.ravel()
-            part = evidence.back(np.where(whole, evidence.g, 0))
-            yield from _partial(evidence, slug, f"{words} of {of}", part)
+            yield slug, f"{words} of {of}", whole
         start += y.size
 
 
@@ -117,6 +128,15 @@ def _by_value(evidence: Evidence, shape: tuple[int, ...]) -> Iterator[tuple[str,
             for value in np.unique(array)[:12]:
                 yield "values", f"where {name} is {value}, entries", array == value
     for name, array in named:
+        if array.dtype.kind in "iu":
+            for axis, size in enumerate(shape):
+                if array.shape == (*shape[:axis], *shape[axis + 1 :]):
+                    index = np.arange(size).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+                    yield (
+                        "values",
+                        f"where the index of axis {axis} is not {name}, entries",
+                        np.expand_dims(array, axis) != index,
+                    )
         if array.shape != shape and array.dtype.kind == "b" and array.shape == shape[: array.ndim]:
             yield (
                 "values",

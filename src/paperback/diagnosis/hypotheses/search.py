@@ -130,6 +130,12 @@ def explain(evidence: Evidence, most: int = 3) -> list[Explanation]:
         return told[:most]
     if not evidence.linear:
         return [Explanation("not-linear", "not linear in the upstream gradient", 8.0, evidence.before, False)]
+    nearly = _nearly(evidence, found)
+    if nearly is not None:
+        return [nearly]
+    other = another_function(evidence)
+    if other:
+        return [Explanation("wrong-derivative", other, 8.0, evidence.before, False, ("branch",))]
     best = min(found, key=lambda fit: fit.residual + 0.01 * fit.reading.cost, default=None)
     where = where_wrong(evidence)
     if best is not None and best.residual < _PARTLY * evidence.before:
@@ -146,12 +152,6 @@ def explain(evidence: Evidence, most: int = 3) -> list[Explanation]:
                 part.factor,
             )
         ]
-    nearly = _nearly(evidence, found)
-    if nearly is not None:
-        return [nearly]
-    other = another_function(evidence)
-    if other:
-        return [Explanation("wrong-derivative", other, 8.0, evidence.before, False, ("branch",))]
     return [Explanation("unexplained", where, 9.0, evidence.before, False)]
 
 

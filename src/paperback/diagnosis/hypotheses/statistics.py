@@ -21,7 +21,8 @@ from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses.change import named_axes, subsets
 
 Axes = tuple[int, ...]
-Kind = Callable[[Array, Axes], "_Terms"]
+Kind = Callable[..., "_Terms"]  # of the upstream gradient, the axes of statistics, and those of sums
+Normaliser = Callable[[Array, Array, Axes, Axes | None, float], "_Terms"]
 _EPSILONS = (0.0, 1e-5, 1e-12, 1e-8, 1e-7, 1e-6, 1e-10, 1e-4, 1e-3, 1e-2)
 
 
@@ -59,38 +60,36 @@ class _Terms:
         return np.asarray(self.factor * sum(kept))
 
 
-def _with_eps(
-    kind: Callable[[Array, Array, Axes, float], _Terms], x: Array, eps: float, u: Array, axes: Axes
-) -> _Terms:
-    return kind(x, u, axes, eps)
+def _with_eps(kind: Normaliser, x: Array, eps: float, u: Array, axes: Axes, over: Axes | None = None) -> _Terms:
+    return kind(x, u, axes, over, eps)
 
 
-def _softmax(y: Array, g: Array, axes: Axes) -> _Terms:
-    inner = tuple(a + 1 for a in axes)
+def _softmax(y: Array, g: Array, axes: Axes, over: Axes | None = None) -> _Terms:
+    inner = tuple(a + 1 for a in over or axes)
     return _Terms(y, direct=g, sum=np.broadcast_to(-(y * g).sum(inner, keepdims=True), g.shape))
 
 
-def _log_softmax(y: Array, g: Array, axes: Axes) -> _Terms:
-    inner = tuple(a + 1 for a in axes)
+def _log_softmax(y: Array, g: Array, axes: Axes, over: Axes | None = None) -> _Terms:
+    inner = tuple(a + 1 for a in over or axes)
     return _Terms(1.0, direct=g, sum=-np.exp(np.minimum(y, 50)) * g.sum(inner, keepdims=True))
 
 
-def _normalised(x: Array, u: Array, axes: Axes, eps: float) -> _Terms:
-    inner = tuple(a + 1 for a in axes)
+def _normalised(x: Array, u: Array, axes: Axes, over: Axes | None, eps: float) -> _Terms:
+    inner = tuple(a + 1 for a in over or axes)
     r = 1 / np.sqrt(x.var(axes, keepdims=True) + eps)
     z = (x - x.mean(axes, keepdims=True)) * r
     mean = np.broadcast_to(-u.mean(inner, keepdims=True), u.shape)
     return _Terms(r, direct=u, mean=mean, variance=-z * (u * z).mean(inner, keepdims=True))
 
 
-def _scaled(x: Array, u: Array, axes: Axes, eps: float) -> _Terms:
-    inner = tuple(a + 1 for a in axes)
+def _scaled(x: Array, u: Array, axes: Axes, over: Axes | None, eps: float) -> _Terms:
+    inner = tuple(a + 1 for a in over or axes)
     r = 1 / np.sqrt((x * x).mean(axes, keepdims=True) + eps)
     return _Terms(r, direct=u, size=-x * r * (u * x * r).mean(inner, keepdims=True))
 
 
-def _unit(x: Array, u: Array, axes: Axes, eps: float) -> _Terms:
-    inner = tuple(a + 1 for a in axes)
+def _unit(x: Array, u: Array, axes: Axes, over: Axes | None, eps: float) -> _Terms:
+    inner = tuple(a + 1 for a in over or axes)
     r = 1 / np.sqrt((x * x).sum(axes, keepdims=True) + eps)
     return _Terms(r, direct=u, length=-x * r * (u * x * r).sum(inner, keepdims=True))
 
@@ -129,7 +128,7 @@ def _variants(
     for other in (other for other in every if other != axes):
         words = f"summed over {named_axes(other)} where the forward normalises over {told}"
         yield Reading("wrong-axis-sum", words, kind(u, other).whole.reshape(flat), 1.2)
-        theirs = kind(u, other).terms
+        theirs = kind(u, axes, other).terms
         for name in names[1:]:
             one = terms.factor * (sum(terms.terms[n] for n in names if n != name) + theirs[name])
             words = f"with the term of the {name} summed over {named_axes(other)} in place of {told}"

@@ -63,7 +63,9 @@ def _told_apart(
     if true is None:
         with_true = any(term.name == "the true one" for _, term in returned)
         slug = "missing-term" if with_true and len(returned) > 1 else "wrong-derivative"
-        return Reading(slug, told, predicted, cost, also, scaled=False)
+        own = next((c for c, term in returned if term.name == "the true one"), 1.0)
+        size = () if abs(own - 1) < 1e-5 else ("sign",) if abs(own + 1) < 1e-5 else ("factor",)
+        return Reading(slug, told, predicted, cost, (*size, *also), scaled=False)
     words = f"{told}, where it is {_spelled(true)}"
     here, there = {term.name: c for c, term in returned}, {term.name: c for c, term in true}
     kinds = {term.name: term.kind for _, term in (*returned, *true)}
@@ -152,15 +154,17 @@ def _dictionary(evidence: Evidence) -> list[Term]:
             found.append(Term(name, flat, kind))
 
     functions = list(_functions(evidence))
-    add("the true one", evidence.true)
     for way, values in _ways(evidence):
         for name, f, kind in functions:
             shape = np.broadcast_shapes(f.shape, values.shape[1:]) if _spreads(f.shape, values.shape[1:]) else ()
             if shape == evidence.shape:
                 whole = values.reshape(len(values), *(1,) * (len(shape) - values.ndim + 1), *values.shape[1:])
-                add(f"{name}*{way}" if name != "1" else way, whole * f, kind)
+                over = way.partition(" over ")
+                kind_here = f"{kind or name}*{over[0]}" if kind or over[1] else ""
+                add(f"{name}*{way}" if name != "1" else way, whole * f, kind_here)
     for name, values, kind in _summed(evidence, functions):
         add(name, values, kind)
+    add("the true one", evidence.true)
     true = evidence.folded(evidence.true)
     for name, f, _ in functions:
         if name != "1" and _spreads(f.shape, evidence.shape) and f.ndim < true.ndim:
