@@ -21,7 +21,7 @@ from paperback.claims.checks import (
     derivative,
     vjp,
 )
-from paperback.claims.example import INPUT_SHAPE, Backward, Descent, Differences, Losses, Scores, network
+from paperback.claims.example import INPUT_SHAPE, Backward, Descent, Differences, Losses, Scores, layers
 from paperback.claims.models import Counts, Kinds
 from paperback.claims.record import Entry
 from paperback.claims.sheet import CONV, CONV_BACK_W, CONV_BACK_X, CONV_BY_W, CONV_BY_X
@@ -140,7 +140,7 @@ ENTRIES = (
     Entry(
         "E23", "RIGHT", "conv, relu, pool; conv, relu, pool, flatten; dense, relu; dense, softmax",
         says="No sizes are given.",
-        checks=(Kinds(network().net, INPUT_SHAPE, ORDER, 4), *SCORES),
+        checks=(Kinds(layers(), INPUT_SHAPE, ORDER, 4), *SCORES),
     ),
     Entry(
         "E24a", "RIGHT", "Layers 3 and 2: the derivatives of the softmax, the ReLU and the dense layer",

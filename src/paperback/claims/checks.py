@@ -12,7 +12,7 @@
     NoSentence(document, says)         the document's version is no sentence of the notation
 
 A formula is a text, what `derivative`, `vjp` make of a text, or a line as it is `printed` in the document, in LaTeX and
-counted from 1 where the document does. A check is data; `steps` decides it, every time anew, and yields what it found.
+counted from 1 where the document does. A check is data; `steps` decides it and yields what it found (of a proof, once).
 Only `Refute` and `NoSentence` speak of the document's version, all others of the statement.
 """
 
@@ -35,7 +35,7 @@ from paperback.calculus import exact
 from paperback.calculus.conventions import DEFAULT, Conventions
 from paperback.calculus.interval import ExactError
 from paperback.calculus.reals import agree
-from paperback.claims.numbers import Given, Objects, number, parts_of, text, value
+from paperback.claims.numbers import Given, Objects, near, number, parts_of, text, value
 from paperback.errors import EngineError, FormulaError
 from paperback.formulas import Formula, formula
 from paperback.proofs.pair import Pair, pair
@@ -247,10 +247,9 @@ class Measure(Check):
 
     def steps(self) -> Iterator[Step]:
         floats = {name: np.asarray(number(x), dtype=float) for name, x in self.given.items()}
-        found = np.asarray(made(self.of)(**floats), dtype=float)
-        wanted = np.asarray(number(self.numbers), dtype=float)
-        near = found.shape == wanted.shape and bool((abs(found - wanted) <= self.within * (1 + abs(wanted))).all())
-        yield Step(f"{written(self.of)}{_at(made(self.of), self.given)}", "measured", near, text(found))
+        found = made(self.of)(**floats)
+        what = f"{written(self.of)}{_at(made(self.of), self.given)}"
+        yield Step(what, "measured", near(found, self.numbers, self.within), text(found))
 
 
 @dataclass(frozen=True)

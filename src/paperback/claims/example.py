@@ -1,9 +1,10 @@
 """The network of the CNN sheet with given numbers, and checks that run it.
 
-    Values(of, numbers)             of the forward pass: the scores z3 of both inputs
-    Backward(numbers, checksums)    the gradients of <v, z3> by the parameters and the input
-    Differences(net, ...)           the gradients of a loss against central differences
-    Step(rate, losses, biases)      the mean loss before and after one step of gradient descent
+    Scores(example, numbers)                  the scores z3 of one of the two inputs
+    Backward(example, numbers, checksums)     the gradients of <v, z3> by the parameters and the input
+    Losses(example, loss, numbers)            the cross-entropy of an example, and its gradients
+    Descent(rate, before, after, biases)      the mean loss before and after one step of gradient descent
+    Differences(net, input_shape, labels)     the gradients of any network's loss, against central differences
 
 All numbers up to the softmax are dyadic fractions, so float64 has them exactly. They are made by a generator,
 v[n] = ((a*n*n + b*n + 1) mod m - c)/den, n the flat index, and the gradients are compared by the sum of (n+1)*g[n].
@@ -11,7 +12,7 @@ v[n] = ((a*n*n + b*n + 1) mod m - c)/den, n the flat index, and the gradients ar
 
 from __future__ import annotations
 
-__all__ = ["Backward", "Descent", "Differences", "Scores"]
+__all__ = ["INPUT_SHAPE", "Backward", "Descent", "Differences", "Losses", "Scores", "layers"]
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from paperback.claims.checks import Check, Step
-from paperback.claims.numbers import number, text
+from paperback.claims.numbers import near, text
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD
 from paperback.nn.layers import Conv2d, Dense, Flatten, Layer, MaxPool2d, ReLU, Sequential
@@ -56,14 +57,18 @@ def generated(shape: tuple[int, ...], a: int, b: int, m: int, c: int, den: int) 
 INPUTS = np.stack([generated(INPUT_SHAPE, 3, 5, 257, 128, 64), generated(INPUT_SHAPE, 7, 11, 251, 125, 64)])
 
 
-@cache
-def network(flip: bool = True) -> Model:
+def layers(flip: bool = True) -> Sequential:
     """conv -> relu -> pool, twice; flatten; dense -> relu; dense: the sheet's network, without its softmax."""
-    net = Sequential(
+    return Sequential(
         Conv2d(2, (3, 5), flip=flip), ReLU(), MaxPool2d(2), Conv2d(3, (3, 2), flip=flip), ReLU(), MaxPool2d(2),
         Flatten(), Dense(4), ReLU(), Dense(3),
     )  # fmt: skip
-    model = Model(net, INPUT_SHAPE, dtype="float64", engine="numpy")
+
+
+@cache
+def network(flip: bool = True) -> Model:
+    """The network with its numbers."""
+    model = Model(layers(flip), INPUT_SHAPE, dtype="float64", engine="numpy")
     model.set_parameters({**{name: generated(*how) for name, how in GENERATED.items()}, **BIASES})
     return model
 
@@ -119,10 +124,10 @@ class Losses(Check):
     def steps(self) -> Iterator[Step]:
         one = slice(self.example, self.example + 1)
         loss, gradients = network().loss_and_gradients(INPUTS[one], LABELS[one])
-        yield Step(f"J_{self.example}", "measured", _near(loss, self.loss), text(loss))
+        yield Step(f"J_{self.example}", "measured", near(loss, self.loss), text(loss))
         for name, wanted in self.numbers.items():
             found = gradients[name].ravel()
-            yield Step(f"dJ_{self.example}/d {name}", "measured", _near(found, wanted), text(found))
+            yield Step(f"dJ_{self.example}/d {name}", "measured", near(found, wanted), text(found))
 
 
 @dataclass(frozen=True)
@@ -135,12 +140,12 @@ class Descent(Check):
     biases: tuple[float, ...]
 
     def steps(self) -> Iterator[Step]:
-        model = Model(network().net, INPUT_SHAPE, dtype="float64", engine="numpy")
+        model = Model(layers(), INPUT_SHAPE, dtype="float64", engine="numpy")
         model.set_parameters(dict(network().parameters))
         loss = model.train_step(optimizer=SGD(self.rate))(INPUTS, LABELS)
         later = model.loss_and_gradients(INPUTS, LABELS)[0]
         biases = model.parameters["dense_2.b"]
-        good = _near(loss, self.before) and _near(later, self.after) and _near(biases, self.biases)
+        good = near(loss, self.before) and near(later, self.after) and near(biases, self.biases)
         yield Step(f"one step of size {self.rate:g}", "measured", good, f"J {loss:.9g}, then {later:.9g}")
 
 
@@ -160,8 +165,3 @@ class Differences(Check):
         worst = max(errors, key=lambda name: errors[name])
         what = f"gradients by {len(errors)} arrays of {self.net}, against central differences"
         yield Step(what, "measured", errors[worst] < self.within, f"largest error {errors[worst]:.1e}, by {worst}")
-
-
-def _near(found: Any, wanted: Any) -> bool:
-    found, wanted = np.asarray(found, dtype=float), np.asarray(number(wanted), dtype=float)
-    return found.shape == wanted.shape and bool((abs(found - wanted) <= 1e-12 * (1 + abs(wanted))).all())

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from paperback.claims.checks import Check, Step
-from paperback.claims.numbers import number, text
+from paperback.claims.numbers import near, number, text
 from paperback.learn.predictor import Predictor
 from paperback.nn.layers import Layer
 from paperback.nn.network import build
@@ -84,10 +84,10 @@ class Output(Check):
     within: float = 1e-15
 
     def steps(self) -> Iterator[Step]:
-        one, wanted = (np.asarray(number(given), dtype=float) for given in (self.x, self.numbers))
+        one = np.asarray(number(self.x), dtype=float)
         found = Predictor(self.net, one.shape, 0, "float64", "numpy").predict(one[None])[0]
-        near = found.shape == wanted.shape and bool((abs(found - wanted) <= self.within * (1 + abs(wanted))).all())
-        yield Step(f"{self.net} at {text(number(self.x))}", "measured", near, text(found))
+        good = near(found, self.numbers, self.within)
+        yield Step(f"{self.net} at {text(number(self.x))}", "measured", good, text(found))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Given", "Objects", "number", "parts_of", "text", "value"]
+__all__ = ["Given", "Objects", "near", "number", "parts_of", "text", "value"]
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -46,6 +46,12 @@ def parts_of(of: Formula, given: Given) -> tuple[dict[str, int], dict[str, Objec
     tensors = {*of.block.inputs, *of.block.scalars}
     sizes = {name: x for name, x in given.items() if name in of.block.size_names - tensors}
     return sizes, {name: number(x) for name, x in given.items() if name in tensors}
+
+
+def near(found: Any, wanted: Any, within: float = 1e-12) -> bool:
+    """|error| <= within*(1 + |wanted|), entry by entry."""
+    found, wanted = np.asarray(found, dtype=float), np.asarray(number(wanted), dtype=float)
+    return found.shape == wanted.shape and bool((abs(found - wanted) <= within * (1 + abs(wanted))).all())
 
 
 def text(found: Any) -> str:
