@@ -122,6 +122,11 @@ IDENTITIES = (
             "the first has one bias for each filter, not one for each place",
         ),
         wrong={
+            "kernels correlated, not convolved": (
+                "u[p,r,m] = sum(q,k) [0 <= p-Q+1+q < P]*w[p-Q+1+q,r,k]*v[q,k,m] "
+                "where w: P R K, v: Q K M, p < P+Q-1; d[m] = c[m] + sum(q,k) b[k]*v[q,k,m]; "
+                "y[i,m] = sum(p,r) x[s*i+p,r]*u[p,r,m] + d[m] where stride: s"
+            ),
             "the first bias not carried through": (
                 "u[p,r,m] = sum(q,k) [0 <= p-q < P]*w[p-q,r,k]*v[q,k,m] where w: P R K, v: Q K M, p < P+Q-1; "
                 "y[i,m] = sum(p,r) x[s*i+p,r]*u[p,r,m] + c[m] where stride: s"
