@@ -76,6 +76,8 @@ def test_what_is_computed_twice_gets_a_name() -> None:
     assert found[3:] == lines[2:]
     inside = ["    for p in range(3):", "        t[p] = np.exp(s)", "        u[p] = np.exp(s)"]
     assert named(inside, lambda hint: hint)[:2] == ["    exp = np.exp(s)", "    for p in range(3):"]
+    inside = ["    for p in range(3):", "        v = x[p]", "        t[p] = np.exp(v)", "        u[p] = np.exp(v)"]
+    assert named(inside, lambda hint: hint) == inside
 
 
 def test_every_text_is_narrow_and_clean(tmp_path: Path) -> None:

@@ -60,12 +60,13 @@ def _calls(line: str) -> Iterator[str]:
 
 
 def _changing(lines: Sequence[str]) -> set[str]:
-    """Names that are assigned more than once, added to, or counted."""
+    """Names that are assigned more than once or in a loop, added to, or counted."""
     times: Counter[str] = Counter()
     for line in lines:
         assigned = re.match(r"\s*(?:for )?([^\W\d]\w*)(\[[^=]*\])? (?:(\+)?= |in range)", line)
         if assigned and not _is_said(line):
-            times[assigned[1]] += 2 if assigned[2] or assigned[3] or " in range" in assigned[0] else 1
+            again = assigned[2] or assigned[3] or " in range" in assigned[0] or line.startswith("     ")
+            times[assigned[1]] += 2 if again else 1
         stored = re.match(r"\s*(?:np\.add\.at\(([^\W\d]\w*)|([^\W\d]\w*)\.index_\w+_\()", line)
         if stored:
             times[stored[1] or stored[2]] += 2
