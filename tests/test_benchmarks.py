@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import claims, cold, derive, harness, ours, peak, start
+from benchmarks import claims, cold, derive, harness, ours, peak, prove, start
 from benchmarks.networks import EVERY, NETWORKS, SCALED, chain, examples, find, multiply_adds, weights
 from benchmarks.worker import LEARNING_RATE
 
@@ -123,3 +123,9 @@ def test_a_start_is_measured_part_by_part(tmp_path: Path) -> None:
     assert len(seconds) == len(start.PARTS)
     assert all(part > 0 for part in seconds)
     assert list((tmp_path / "cache").rglob("*.code"))
+
+
+def test_proofs_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prove.main(["--quick", "--json"], tmp_path / "results.md")
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(rows) >= 5 and all(row["status"] == "proved for all sizes" for row in rows)

@@ -8,6 +8,7 @@ import pytest
 from tests.proofs.identities import IDENTITIES, Identity
 
 import paperback as pb
+from paperback.proofs.degree import degree_of
 from paperback.proofs.pair import pair
 from paperback.proofs.search import differs, small_points
 
@@ -39,3 +40,64 @@ def test_what_is_no_sentence_is_ill_formed() -> None:
     verdict = pb.prove("y[i] = x[i,j]", "y[i] = z[i]")
     assert verdict.status == "ill-formed" and verdict.holds is False
     assert "j is no index here" in verdict.why
+
+
+def test_the_script_of_a_counterexample_shows_both_values(capsys: pytest.CaptureFixture[str]) -> None:
+    example = pb.prove("y[i] = x[i]/2 where i < N", "y[i] = x[i]*x[i]", x="N").counterexample
+    assert example is not None
+    exec(example.script(), {})
+    shown = dict(line.split(" ", 1) for line in capsys.readouterr().out.splitlines())
+    assert {side: eval(value) for side, value in shown.items()} == {
+        "left": [float(example.left)], "right": [float(example.right)],
+    }  # fmt: skip
+
+
+def test_a_polynomial_identity_beyond_the_algebra_is_verified() -> None:
+    verdict = pb.prove("sum(i<N) i*x[i]^2", "(sum(i<N) N*x[i]^2) - (sum(i<N) (N - i)*x[i]^2) + 0*x[0]", x="N")
+    assert verdict.status == "proved for all sizes"
+    verdict = pb.prove("sum(i<N) i", "N*(N-1)/2", x="N")
+    assert (verdict.status, verdict.holds) == ("verified", True)
+    assert "wrong with a chance below" in verdict.why
+    assert pb.prove("sum(i<N) i", "N*N/2", x="N").status == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "degree"), [("x[i]^3", "0", 3), ("x[i]*w[i] + x[i]", "w[i]", 2), ("1/x[i]", "w[i]", 2)]
+)
+def test_degrees(left: str, right: str, degree: int) -> None:
+    both = pair(f"y[i] = {left} where i < 2", f"y[i] = {right} where i < 2", {"x": "2", "w": "2"}, {})
+    assert degree_of(both.left, both.right, {}) == degree
+
+
+def test_a_degenerate_range_is_no_proof() -> None:
+    verdict = pb.prove("y[i] = sum(p) x[i+p]*w[p]", "y[i] = sum(p) x[i-p]*w[p] where i < H-P+1", x="H", w="P")
+    assert verdict.status in ("ill-formed", "refuted"), str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("claim", "status"),
+    [
+        ("dx[j] = sum(i) dy[i]*y[i]*(1 - y[i])*A[i,j]", "proved for all sizes"),
+        ("J[i,k] = y[i]*(1 - y[i])*A[i,k]", "proved for all sizes"),
+        ("dy[i] = y[i]*(1 - y[i])*(sum(j) A[i,j]*dx[j])", "proved for all sizes"),
+        ("dx[j] = sum(i) dy[i]*y[i]*A[i,j]", "refuted"),
+        ("J[i,k] = y[k]*(1 - y[k])*A[k,i]", "refuted"),
+    ],
+)
+def test_a_claimed_derivative_may_read_what_the_formula_computes(claim: str, status: str) -> None:
+    assert pb.prove_derivative("y[i] = sigmoid(sum(j) A[i,j]*x[j])", "x", claim).status == status
+
+
+def test_the_strided_delta() -> None:
+    """d/dx[t] of sum(i,p) x[2*i+p]*w[p]: at odd t-p there is no i."""
+    formula = pb.formula("y = sum(i,p) x[2*i+p]*w[p]", x="H", w="P")
+    count = "floor((H-P)/2)+1"
+    right = f"J[t] = sum(p) [2 | t-p and 0 <= t-p < 2*({count})]*w[p]"
+    assert pb.prove_derivative(formula, "x", right).status == "proved for all sizes"
+    wrong = f"J[t] = sum(p) [0 <= t-p < 2*({count})]*w[p]"
+    assert pb.prove_derivative(formula, "x", wrong).status == "refuted"
+
+
+def test_a_verdict_is_no_truth_value() -> None:
+    with pytest.raises(TypeError, match=r"ask for \.holds"):
+        bool(pb.prove("1", "1"))

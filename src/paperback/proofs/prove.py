@@ -2,8 +2,8 @@
 
     read both sides together         an error makes the claim ill-formed
     exact evaluation, small sizes    a difference refutes it
-    the algebra, all sizes           `proved for all sizes`
-    the algebra, some sizes          `proved at sizes`
+    the algebra                      `proved for all sizes`, or `proved at sizes` where all of them are given
+    random numbers, few sizes        `verified`, where both sides are quotients of polynomials
     values agree, no proof           `tested`; none could be computed: `not decided`
 
 Before a proof is believed the claim is evaluated exactly at more points; a contradiction is a defect of the prover and
@@ -25,9 +25,10 @@ from paperback.calculus.proof.decide import decide
 from paperback.errors import EngineError, FormulaError, PaperbackError, Problem
 from paperback.formulas import Axes, Formula, sorted_out
 from paperback.notation.read import read
+from paperback.proofs.degree import SAMPLES, degree_of
 from paperback.proofs.minimise import minimised
 from paperback.proofs.pair import Pair, Side, pair, rank_of, target_of
-from paperback.proofs.search import Difference, Point, differs, small_points
+from paperback.proofs.search import Difference, Point, differs, evaluate_both, points, small_points
 from paperback.proofs.verdict import Counterexample, Verdict
 
 
@@ -62,6 +63,7 @@ def prove(
     return judge(both, conventions, seed, sizes)
 
 
+_PLACES = 6  # sizes at which random numbers are tried
 WHAT = ("jacobian", "vjp", "jvp")
 _NAME = re.compile(r"[^\W\d][\w.']*")
 
@@ -132,6 +134,9 @@ def judge(both: Pair, conventions: Conventions, seed: int, sizes: Mapping[str, i
         if sizes and not both.size_names:
             return Verdict("proved at sizes", f"at {_listed(sizes)}, wherever both sides are defined", *formulas)
         return Verdict("proved for all sizes", _stated(both), *formulas)
+    verified = _verified(both, random)
+    if verified:
+        return Verdict("verified", f"no proof was found; {verified}", *formulas)
     if tested.agreed:
         why = f"no proof was found; both sides agree exactly at {tested.agreed} points of small sizes"
         return Verdict("tested", why, *formulas)
@@ -155,6 +160,30 @@ class _Tested:
             except (EngineError, ExactError, ZeroDivisionError) as error:
                 self.reason = f"exact evaluation stopped: {error}"
         return None
+
+
+def _verified(both: Pair, random: Random) -> str:
+    """At which sizes two quotients of polynomials agree at random numbers, with the error bound; else ""."""
+    places: dict[str, int] = {}
+    for point in small_points(both, random, 1):
+        told = _listed(point.sizes) or "these sizes"
+        degree = degree_of(both.left, both.right, point.sizes)
+        if degree is None:
+            return ""
+        if told in places or len(places) == _PLACES:
+            continue
+        for drawn in points(both, point.sizes, random, range(-1, 0)):
+            try:
+                left, right = evaluate_both(both, drawn)
+            except (EngineError, ExactError):
+                return ""
+            if any(isinstance(x, float) or x != y for x, y in zip(left.flat, right.flat, strict=True)):
+                return ""
+        places[told] = max(degree, 1)
+    if not places:
+        return ""
+    chance = f"wrong with a chance below {max(places.values()) / SAMPLES:.1g}"
+    return f"equal at random whole numbers, {chance}, at {'; '.join(places)}"
 
 
 def _refuted(both: Pair, point: Point, random: Random, formulas: tuple[Formula, Formula]) -> Verdict:

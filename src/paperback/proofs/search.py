@@ -12,7 +12,7 @@ __all__ = [
     "small_points", "work",
 ]  # fmt: skip
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, product
@@ -31,6 +31,7 @@ from paperback.notation.expr import Call, Read, Reduce
 from paperback.notation.size import evaluate
 from paperback.notation.uses import binders_of
 from paperback.notation.walk import nodes, reads
+from paperback.proofs.degree import SAMPLES
 from paperback.proofs.pair import Pair
 
 Objects = np.ndarray[Any, np.dtype[np.object_]]
@@ -140,9 +141,9 @@ _STYLES: tuple[tuple[Fraction, ...], ...] = (
 
 
 def points(pair: Pair, sizes: Mapping[str, int], random: Random, styles: range = range(4)) -> Iterator[Point]:
-    """One point of each style at these sizes."""
+    """One point of each style at these sizes; style -1 draws from very many whole numbers."""
     for style in styles:
-        values = _STYLES[style % len(_STYLES)]
+        values = _STYLES[style % len(_STYLES)] if style >= 0 else None
         inputs: dict[str, Any] = {}
         for block in pair.sides:
             for name, tensor in block.inputs.items():
@@ -155,10 +156,14 @@ def points(pair: Pair, sizes: Mapping[str, int], random: Random, styles: range =
                     top = _reach(pair, name, sizes)
                     inputs[name] = _filled(shape, [Fraction(random.randrange(top)) for _ in range(prod(shape))])
                 else:
-                    inputs[name] = _filled(shape, [random.choice(values) for _ in range(prod(shape))])
+                    inputs[name] = _filled(shape, [_number(values, random) for _ in range(prod(shape))])
             for name in block.scalars:
-                inputs.setdefault(name, random.choice(values))
+                inputs.setdefault(name, _number(values, random))
         yield Point(sizes, inputs, _functions(pair, random))
+
+
+def _number(values: Sequence[Fraction] | None, random: Random) -> Fraction:
+    return random.choice(values) if values else Fraction(random.randrange(1, SAMPLES + 1))
 
 
 def _filled(shape: tuple[int, ...], values: list[Fraction]) -> Objects:

@@ -4,7 +4,7 @@
 |---|---|
 | `proved for all sizes` | equal for all sizes >= 1 that meet the stated constraints |
 | `proved at sizes` | exact, for the sizes in `why` only |
-| `verified` | Monte Carlo in exact modular arithmetic at the sizes in `why`, with its error bound |
+| `verified` | Monte Carlo in exact arithmetic at the sizes in `why`, with its error bound |
 | `refuted` | a counterexample: sizes, inputs, index, both values |
 | `tested` | numbers only |
 | `not decided` | the reason in `why` |
@@ -69,6 +69,21 @@ class Counterexample:
             found = engines.run(block, given, sizes, engine="numpy", functions=self.functions)
             results.append(found[block.result.target])
         return results[0], results[1]
+
+    def script(self) -> str:
+        """A script that runs both sides again, in plain NumPy."""
+        lines = ["import numpy as np", ""]
+        names = ("left", "right")
+        for name, formula in zip(names, self.formulas, strict=True):
+            source = formula.source("numpy", name=name).replace("import numpy as np\n", "")
+            lines += [source.strip(), ""]
+        for name, formula in zip(names, self.formulas, strict=True):
+            block = formula.block
+            given = [f"{n}={_literal(self.arrays[n])}" for n in (*block.inputs, *block.scalars)]
+            unknown = block.size_names - {size for t in block.inputs.values() for axis in t.axes for size in axis.names}
+            given += [f"{n}={self.sizes[n]}" for n in sorted(unknown)]
+            lines.append(f'print("{name}", {name}({", ".join(given)}).tolist())')
+        return "\n".join(lines) + "\n"
 
     def __str__(self) -> str:
         given = [f"{name} = {value}" for name, value in self.sizes.items()]
@@ -145,6 +160,10 @@ class Verdict:
 def _indented(head: str, text: str) -> list[str]:
     first, *rest = text.splitlines() or [""]
     return [f"  {head}{first}", *(f"  {' ' * len(head)}{line}" for line in rest)]
+
+
+def _literal(array: Array) -> str:
+    return f"np.array({array.tolist()}, dtype={array.dtype.name!r})" if array.ndim else repr(array.item())
 
 
 def _plain(value: Any) -> Any:
