@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None, path: Path = RESULTS) -> None:
     pb.prove("sum(i) x[i]", "sum(j) x[j]", x="N")  # what is loaded at the first need is loaded
     found = {identity.name: milliseconds(identity, 1 if options.quick else TURNS) for identity in chosen}
     rows = [(name, status, f"{ms:.0f}") for name, (status, ms) in found.items()]
-    text = f"{markdown(('identity', 'verdict', 'ms'), rows)}\n\n{machine(f"paperback {pb.__version__}")}"
+    text = f"{markdown(('identity', 'verdict', 'ms'), rows)}\n\n{machine('paperback ' + pb.__version__)}"
     data = [{"identity": name, "status": status, "milliseconds": ms} for name, (status, ms) in found.items()]
     finish(options, "prove", "Proofs", text, data, path)
 
