@@ -20,7 +20,7 @@ from paperback.calculus.proof.laws import lead_of, part, product, rest_of
 from paperback.calculus.proof.match import Matcher
 from paperback.calculus.proof.positive import Known, Monomials, combination
 from paperback.calculus.proof.simplify import simplified
-from paperback.calculus.proof.split import by_remainder, cut, moduli
+from paperback.calculus.proof.split import by_place, by_remainder, cut, moduli
 from paperback.calculus.proof.sums import (
     EVERYWHERE,
     Atom,
@@ -71,6 +71,9 @@ class Decision:
         if cleared is not None:
             return self._is_zero(cleared, known)
         if self._fibres(left, known) or self._by_residue(left, known):
+            return True
+        placed = by_place(left)
+        if placed is not None and self._is_zero(placed, known):
             return True
         return self._by_cuts(left, known) or self._by_sign(left, known)
 
@@ -263,6 +266,6 @@ def _decided(left: Block, right: Block, known: Known, unroll: bool) -> bool:
             put = dict(zip(short, map(Affine.of, values), strict=True))
             if not Decision(axes).is_zero(rebuilt(tuple(s.put(put) for s in difference), lambda _: None), known):
                 return False
-    except UnknownFormError:
+    except (UnknownFormError, RecursionError):
         return False
     return True

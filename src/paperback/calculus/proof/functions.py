@@ -212,7 +212,7 @@ def _rebuilt_factor(inner: Atom, exponent: Fraction, image: Callable[[Atom], Pol
     new = image(inner)
     if new is not None:
         return power(new, exponent)
-    if not inner.parts:
+    if not inner.parts or inner.domain.letters:  # what binds letters of its own stays as it is, which is as true
         return atom(inner, exponent)
     parts = [rebuilt(part(inner, number), image) for number in range(len(inner.parts))]
     if all(numbered(new) == old for new, old in zip(parts, inner.parts, strict=True)):

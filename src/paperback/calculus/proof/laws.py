@@ -177,6 +177,8 @@ def part(inner: Atom, number: int = 0) -> Polynomial:
 
 def content_of(base: Polynomial, whole: bool) -> tuple[Summand, Polynomial]:
     """A factor common to all summands, and what is left: with `whole` any atom and sign, else what is positive."""
+    if not base:
+        return summand(Fraction(1), ()), base
     powers: dict[Atom, Fraction] | None = None
     bound = {letter for one in base for letter in one.domain.letters}
     for one in base:

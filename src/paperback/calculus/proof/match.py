@@ -198,7 +198,10 @@ def _pairings(ours: Factors, theirs: Factors) -> Iterator[list[tuple[Atom, Atom]
         for inner, exponent in factors:
             if inner.indices or inner.parts:
                 groups.setdefault((inner.key, exponent), ([], []))[side].append(inner)
-    choices = [[list(zip(a, order, strict=False)) for order in permutations(b)] for a, b in groups.values()]
+    choices = [
+        [list(zip(a, order, strict=False)) for order in islice(permutations(b), _GUESSES)]
+        for a, b in groups.values()
+    ]
     for choice in product(*choices):
         yield [pair for group in choice for pair in group]
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-__all__ = ["by_remainder", "cut", "moduli"]
+__all__ = ["by_place", "by_remainder", "cut", "moduli"]
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,6 +63,30 @@ def _splittable(one: Summand, modulus: int) -> Letter | None:
     tied = {l for form in one.domain.zero for l, c in form if c.is_int and abs(c.value) % modulus == 0}
     bare = [letter for letter in own if any(form.bare == letter for form in forms) and letter not in tied]
     return bare[-1] if bare else None
+
+
+def by_place(polynomial: Polynomial) -> Polynomial | None:
+    """Letters that have only a few places, as in sum(j | 0 <= j and j <= 1), are written out."""
+    found: list[Summand] = []
+    for one in polynomial:
+        places = _places(one)
+        if places is None:
+            found.append(one)
+        else:
+            letter, values = places
+            found += [one.renewed_but(letter).put({letter: Affine.of(value)}) for value in values]
+    return tuple(found) if len(found) != len(polynomial) else None
+
+
+def _places(one: Summand) -> tuple[Letter, range] | None:
+    """A letter between two numbers, and the whole numbers between them."""
+    for letter in one.domain.letters:
+        bare = Affine.of(letter)
+        low = [(-rest.const).value for f in one.domain.at_least if (rest := f - bare).is_size and rest.const.is_int]
+        high = [rest.const.value for f in one.domain.at_least if (rest := f + bare).is_size and rest.const.is_int]
+        if low and high and min(high) - max(low) < _LARGEST_MODULUS:
+            return letter, range(max(low), min(high) + 1)
+    return None
 
 
 def cut(polynomial: Polynomial, matcher: Matcher, known: Known) -> Polynomial | None:

@@ -164,6 +164,12 @@ class Summand:
         moved = self.put({old: Affine.of(letter) for old, letter in new.items()})
         return replace(moved, domain=replace(moved.domain, letters=tuple(new.values())))
 
+    def renewed_but(self, kept: Letter) -> Summand:
+        """The same with new letters for all of its own but one."""
+        new = {letter: Letter.fresh(letter.name) for letter in self.domain.letters if letter != kept}
+        moved = self.put({old: Affine.of(letter) for old, letter in new.items()})
+        return replace(moved, domain=replace(moved.domain, letters=(kept, *new.values())))
+
     def numbered(self) -> Summand:
         """The same with its letters numbered above those inside: the form in which it is a part of an atom."""
         if not self.domain.letters:
