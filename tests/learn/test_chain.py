@@ -6,6 +6,7 @@ Referees: the backward sweep of the compiled engine, differences of the loss, an
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,6 +213,14 @@ multiplied from the left:
   sigmoid_1.dy[i] = sum(o) dense_2.w[i,o]*dense_2.dy[o]
   dense_1.dy[o] = sigmoid_1.y[o]*(1 - sigmoid_1.y[o])*sigmoid_1.dy[o]
   dense_1.dw[i,o] = input[i]*dense_1.dy[o]"""  # noqa: E501
+
+
+def test_the_pages_in_the_docs_are_the_real_ones() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "gradients.md").read_text(encoding="utf-8")
+    mlp = str(Model(nn.Sequential(nn.Dense(4), nn.Sigmoid(), nn.Dense(2)), (3,)).chain("dense_1.w"))
+    sheet = str(Model(SHEET, (12, 12, 1)).chain("conv2d_1.w"))
+    assert f"<!-- page of a chain -->\n```text\n{mlp}\n```\n" in text
+    assert f"<!-- deltas of the sheet -->\n```text\n{sheet[sheet.index('multiplied') :]}\n```\n" in text
 
 
 def test_the_ways_of_a_residual() -> None:

@@ -1,4 +1,4 @@
-"""`paperback derive`: a formula in; its derivatives out, as formulas, LaTeX or source text."""
+"""`paperback derive`: a formula or a network in; its derivatives out, as formulas, LaTeX or source text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from paperback.cli.job import Say, job
-from paperback.cli.options import Command, OneOf, declarations, needs
+from paperback.cli.network import derive_network, network_options
+from paperback.cli.options import Command, OneOf, declarations, needs, refuse
 from paperback.engines.emit import TARGETS
 from paperback.formulas import Formula, formula
 
@@ -25,7 +26,7 @@ FORMS = ("text", "latex", *TARGETS)
 
 
 @click.command(cls=Command)
-@click.argument("text", metavar="FORMULA")
+@click.argument("text", metavar="[FORMULA]", required=False)
 @click.option("--wrt", multiple=True, help="The input to differentiate by; may be repeated. Default: every input.")
 @click.option("--what", type=OneOf(("forward", *_DERIVATIVES)),
               help="One derivative, or the formula itself. Default: jacobian, VJP and JVP.")
@@ -37,9 +38,10 @@ FORMS = ("text", "latex", *TARGETS)
 @click.option("--sizes", metavar='"H=28 W=28"', help="Several sizes that are known.")
 @click.option("--base", type=OneOf(("0", "1")), help="Where the indices of a formula in LaTeX begin. Default: 0.")
 @job
+@network_options
 def derive(
     say: Say,
-    text: str,
+    text: str | None,
     wrt: tuple[str, ...],
     what: str | None,
     form: str,
@@ -48,13 +50,24 @@ def derive(
     size: tuple[str, ...],
     sizes: str | None,
     base: str | None,
+    network: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], int]:
-    """The derivatives of a FORMULA, in plain text or LaTeX: its Jacobian, VJP and JVP.
+    """The derivatives of a FORMULA, in plain text or LaTeX: its Jacobian, VJP and JVP. Or the chain rule of a network.
 
     Example: paperback derive "y[o] = sum(i) x[i]*w[i,o] + b[o]" --wrt x
 
     Example: paperback derive "y[i] = sum(p) x[2*i+p]*w[p]" --what vjp --as torch
+
+    Example: paperback derive --model "conv 3x3x8, relu, maxpool 2, flatten, dense 10" --layer conv2d_1
     """
+    if network is not None:
+        given_ = {"FORMULA": text, "--wrt": wrt, "--what": what, "--name": name, "--axes": axes, "--size": size,
+                  "--sizes": sizes, "--base": base}
+        for option, value in given_.items():
+            needs(option, value or None, False, "of a formula, --model says a network")
+        return derive_network(say, form, network)
+    if text is None:
+        refuse("FORMULA", "is missing; write paperback derive FORMULA, or --model")
     needs("--wrt", wrt or None, what != "forward", "a matter of derivatives, and --what forward is none")
     needs("--name", name, form in TARGETS, "the name of a function, which --as numpy, torch and jax write")
     given = formula(text, base=None if base is None else int(base), **declarations(axes, size, sizes))

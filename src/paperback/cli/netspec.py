@@ -44,20 +44,21 @@ from paperback.nn.layers import (
 from paperback.nn.layers.window import PADDINGS
 
 
-def network(text: str, input_shape: tuple[int, ...], classes: int) -> Sequential:
-    """The net of a preset's name or of a list of layers; ModelError that names the item otherwise."""
+def network(text: str, input_shape: tuple[int, ...], classes: int, option: str = "--net") -> Sequential:
+    """The net of a preset's name or of a list of layers; ModelError that names the option and the item otherwise."""
     word = text.strip().lower()
     if word in PRESETS:
         return PRESETS[word](input_shape, classes)
     items = [item.strip() for item in word.split(",")]
-    return Sequential(*(_Item(number, item).layer() for number, item in enumerate(items, 1)))
+    return Sequential(*(_Item(number, item, option).layer() for number, item in enumerate(items, 1)))
 
 
 class _Item:
     """One layer: its words are taken one by one, and none may be left."""
 
-    def __init__(self, number: int, text: str) -> None:
+    def __init__(self, number: int, text: str, option: str) -> None:
         self.number = number
+        self.option = option
         self.text = text
         self.words = text.split()
 
@@ -78,7 +79,7 @@ class _Item:
         return layer
 
     def error(self, what: str, fix: str = "") -> ModelError:
-        return _ItemError(f'--net, item {self.number} "{self.text}": {what}' + (f"; {fix}" if fix else ""))
+        return _ItemError(f'{self.option}, item {self.number} "{self.text}": {what}' + (f"; {fix}" if fix else ""))
 
     def numbers(self, form: str, counts: tuple[int, ...]) -> tuple[int, ...]:
         """The next word as whole numbers with x between them, as many as in `counts`."""
