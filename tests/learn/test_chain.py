@@ -307,6 +307,7 @@ def test_latex_has_every_factor_once() -> None:
     assert r"\text{from } \mathit{residual\_1.y} \text{ to } \mathit{dense\_1.y} \text{ by 2 ways" in text
     assert text.count(" &:") == len(model.chain("dense_1.w").factors) == 8
     assert text.count("{") == text.count("}")
+    assert repr(model.chain("dense_1.w")) == "<d loss/d dense_1.w: 8 factors>"
 
 
 # --- what does not fit ----------------------------------------------------------------------------------------------

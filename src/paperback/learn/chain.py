@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["Chain", "chain", "page"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from paperback.program.program import Program
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Chain:
     """The derivative of a model's loss by one tensor, as a product of factors; printed, the page of them.
 
@@ -43,7 +43,7 @@ class Chain:
 
     forward: Forward
     by: str
-    links: tuple[Link, ...] = field(repr=False)
+    links: tuple[Link, ...]
 
     @property
     def factors(self) -> tuple[Factor, ...]:
@@ -73,6 +73,12 @@ class Chain:
 
     def __str__(self) -> str:
         return page([self])
+
+    def __repr__(self) -> str:
+        return f"<d {LOSS}/d {self.by}: {len(self.factors)} factors>"
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
 
     def latex(self) -> str:
         """The page in LaTeX, to go between dollars or into a display."""

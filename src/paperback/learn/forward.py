@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["Forward"]
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,12 +39,12 @@ class Forward:
     example    for one example; None where examples meet
     """
 
-    model: Predictor = field(repr=False)
+    model: Predictor
     loss: Loss
     label: str
     training: bool
-    batch: Program = field(repr=False)
-    example: Program | None = field(repr=False)
+    batch: Program
+    example: Program | None
 
     @staticmethod
     def of(model: Predictor, loss: Loss, label: str | None, training: bool) -> Forward:
