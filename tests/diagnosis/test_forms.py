@@ -72,6 +72,8 @@ def with_index_backward(g: Array, x: Array, label: Array) -> tuple[Array, None]:
         (with_index, lambda g, x, label: with_index_backward(g, x, label)[0], (X, np.array([0, 3, 1]))),
         (lambda x: (np.sin(x), np.cos(x)), lambda g, x: g[0] * np.cos(x) - g[1] * np.sin(x), (X,)),
         (lambda x: float(x**2), lambda g, x: 2 * x * g, (3.0,)),
+        (lambda x: np.sum(x**2), lambda g, x: 2 * x * g, ([1.0, 2.0, 4.0],)),
+        (lambda *, x, w: x @ w, lambda g, *, x, w: affine_backward(g, x, w), {"x": X, "w": W}),
     ],
 )
 def test_every_form_is_taken(forward: Any, backward: Any, args: Any) -> None:
@@ -160,6 +162,7 @@ def test_assert_gradient() -> None:
     [
         (lambda: doctor(affine, None, (X, W)), "doctor: needs a backward or a jvp to judge; pass"),
         (lambda: doctor(3, affine_backward, (X,)), "doctor: forward is a function, found int; pass"),
+        (lambda: doctor(affine, affine_backward), "doctor: needs arguments, found none; pass doctor(forward, backw"),
         (lambda: doctor(affine, affine_backward, (X, W), wrt="z"), "doctor: wrt names an argument, found 'z'"),
         (lambda: doctor(affine, affine_backward, (X, W), budget="huge"), 'doctor: budget is "quick", "normal" or "th'),
     ],

@@ -114,9 +114,9 @@ def test_the_schema_of_the_report() -> None:
     ("backward", "pattern", "sentence"),
     [
         (lambda g, x: None, "none", "None is returned for x"),
-        (lambda g, x: (g, g), "wrong-count", "returns 2 gradients, needs 1: x"),
+        (lambda g, x: (g, g), "wrong-count", "backward returns 2 gradients, needs 1: x"),
         (lambda g, x: "no", "wrong-type", "a str is returned for x, no array"),
-        (lambda g, x: 1 / 0, "raises", "raises ZeroDivisionError: division by zero"),
+        (lambda g, x: 1 / 0, "raises", "backward raises ZeroDivisionError: division by zero"),
         (lambda g, x: g[0], "wrong-shape", "the gradient of x has shape (4,), x has (3, 4)"),
         (lambda g, x: 1j * g, "wrong-type", "the gradient of x is complex128"),
     ],

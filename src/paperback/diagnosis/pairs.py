@@ -71,7 +71,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def _takes_only_cotangent(backward: Callable[..., Any]) -> bool:
     parameters = _parameters(backward)
     needed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len(needed) == 1 and not any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return len(needed) == 1 and all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
 def _takes_cache(backward: Callable[..., Any], count: int) -> bool:

@@ -23,6 +23,7 @@ from paperback.diagnosis.subject import Subject
 _TINY = 1e-30  # the complex step: its square is nothing beside 1
 _TINY_MOVE = 2.0**-22  # relative moves that show the rounding of a forward
 _MOVES = 12
+_NOISY, _COMMON = 100.0, 0.25  # noise beyond the rounding of a type, and the share of outputs that have it
 _BEND = 0.7  # of the bend at twice the step; a smooth forward has 0.5, a kink 1
 _RUNGS = {  # relative steps, for outputs of 64, 32 and 16 bits
     8: (2.0**-9, 2.0**-13, 2.0**-17, 2.0**-21, 2.0**-25, 2.0**-5),
@@ -80,7 +81,11 @@ class Slopes:
                 arrays[place] = array + k * way.reshape(array.shape)
             row.append(self.subject.values(arrays))
         third = np.abs(np.diff(np.stack(row), 3, axis=0)).max(0)
-        return np.maximum(least, np.where(np.isfinite(third), third / 4, 0))
+        shown: Array = np.maximum(least, np.where(np.isfinite(third), third / 4, 0))
+        noisy = shown > _NOISY * least
+        if noisy.mean() > _COMMON:  # then the others are noisy too, and had luck
+            shown = np.maximum(shown, 2 * np.median(shown[noisy]))
+        return shown
 
     def natural(self, place: int) -> Array:
         """The slopes that outputs of this size have by an argument of this size."""

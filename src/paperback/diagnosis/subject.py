@@ -150,11 +150,13 @@ class Subject:
             )
         except Exception as error:  # whatever a backward raises is a finding
             told = str(error).strip().splitlines()
-            raise Complaint("raises", None, f"raises {type(error).__name__}: {told[0] if told else ''}") from error
+            raise Complaint(
+                "raises", None, f"backward raises {type(error).__name__}: {told[0] if told else ''}"
+            ) from error
         found = [self._checked(place, value) for place, value in self._sorted(result)]
         changed = any(not _same(taken(value), old) for value, old in zip(upstream, before, strict=True))
         if changed and "mutates-cotangent" not in self.tolerated:
-            raise Complaint("mutates-cotangent", None, "writes into the upstream gradient that it is given")
+            raise Complaint("mutates-cotangent", None, "backward writes into the upstream gradient that it is given")
         for argument, array, value in zip(self.arguments, arrays, given, strict=True):
             written = array is not None and array.ndim and not _same(taken(value), array)
             if written and argument.name not in self.written and "mutates-argument" not in self.tolerated:
@@ -219,9 +221,11 @@ class Subject:
                 by_place = dict(zip(places, parts, strict=True))
                 return [(i, by_place[i]) for i in self.wrt]
         if result is None:
-            raise Complaint("none", self.arguments[self.wrt[0]].name, "returns None")
+            raise Complaint("none", self.arguments[self.wrt[0]].name, "backward returns None")
         needed = ", ".join(self.arguments[i].name for i in self.reals)
-        raise Complaint("wrong-count", None, f"returns {len(parts)} gradients, needs {len(self.reals)}: {needed}")
+        raise Complaint(
+            "wrong-count", None, f"backward returns {len(parts)} gradients, needs {len(self.reals)}: {needed}"
+        )
 
     def _checked(self, place: int, value: Any) -> Array:
         argument = self.arguments[place]
@@ -253,6 +257,8 @@ def make_subject(
     jvp: Callable[..., Any] | None = None,
 ) -> Subject:
     """A Subject of what a user passes; DoctorError where it does not fit."""
+    if isinstance(args, tuple | list | Mapping) and not args:
+        raise DoctorError("doctor: needs arguments, found none; pass doctor(forward, backward, (x, w))")
     by_name = isinstance(args, Mapping)
     if by_name:
         named = list(args.items())
@@ -276,6 +282,8 @@ def make_subject(
 
 
 def _argument(name: str, value: Any) -> Argument:
+    if _is_table(value):
+        value = np.asarray(value)
     if not (is_array(value) or isinstance(value, bool | int | float | complex)) or isinstance(value, bool):
         return Argument(name, value, None, False)
     array = taken(value)
@@ -292,9 +300,13 @@ def _names(forward: Callable[..., Any], count: int) -> list[str]:
     return [named[i] if i < len(named) else f"argument {i}" for i in range(count)]
 
 
-def _is_table(value: Sequence[Any]) -> bool:
+def _is_table(value: Any) -> bool:
     """A list of plain numbers is an array, not several results."""
-    return isinstance(value, list) and bool(value) and all(isinstance(part, int | float) for part in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(part, int | float) and not isinstance(part, bool) for part in value)
+    )
 
 
 def _key(arrays: Sequence[Array | None]) -> tuple[Any, ...]:
