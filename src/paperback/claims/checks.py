@@ -116,7 +116,7 @@ class Step:
     """One thing that was decided.
 
     what     the question
-    status   how it was decided: the word of `prove`, "exact", "measured" or "read"
+    status   how it was decided: the word of `prove`, "exact", "measured", "read" or "different"
     holds    is it as the entry needs it?
     found    the counterexample, the numbers or the error
     """
@@ -296,6 +296,8 @@ class Differ(Check):
     numbers: tuple[Any, Any] | None = None
     place: tuple[int, ...] = ()
 
+    word: ClassVar[str] = "different"  # what it is called when they are not equal
+
     @property
     def sides(self) -> tuple[Side, ...]:
         return self.one, self.other
@@ -307,13 +309,14 @@ class Differ(Check):
             left, right = (value(side, self.given)[self.place] for side in sides)
             apart, as_said = not agree(left, right), agree([left, right], number(list(self.numbers)))
             there = Counterexample({}, {n: number(x) for n, x in self.given.items()}, self.place, left, right, sides)
-            yield Step(what, "refuted" if apart else "equal", apart and as_said, _differ(there), there.json())
+            yield Step(what, self.word if apart else "equal", apart and as_said, _differ(there), there.json())
             what = "the same, by search"
         verdict = prove(*sides)
         if verdict.status in self.wanted or self.numbers is None:  # a rare counterexample may be found by no search
             found = verdict.counterexample
             said = _differ(found) if found else verdict.why
-            yield Step(what, verdict.status, verdict.status in self.wanted, said, found.json() if found else None)
+            status = self.word if verdict.status == "refuted" else verdict.status
+            yield Step(what, status, verdict.status in self.wanted, said, found.json() if found else None)
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -325,6 +328,7 @@ class Refute(Differ):
     """The document's version is not the truth; `given` and `numbers` are the catalogue's counterexample."""
 
     document = True
+    word = "refuted"
 
     @property
     def sides(self) -> tuple[Side, ...]:
