@@ -55,8 +55,9 @@ class Cubic:
         return Cubic(tuple(k * c for k, c in enumerate(self.coefficients))[1:] or (Fraction(0),))
 
     def __str__(self) -> str:
-        parts = [f"{c}*t^{k}" if k else str(c) for k, c in enumerate(self.coefficients) if c]
-        return " + ".join(parts) or "0"
+        powers = ("", "t", "t^2", "t^3")
+        parts = [(c, power) for c, power in zip(self.coefficients, powers, strict=False) if c]
+        return " + ".join(power if c == 1 and power else f"{c}*{power}".rstrip("*") for c, power in parts) or "0"
 
 
 @dataclass(frozen=True)
