@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.learn.test_chain import NETS, example
 
+from paperback.errors import ModelError
 from paperback.jacobians.linear import LinearMap
 from paperback.learn import norms
 from paperback.learn.model import Model
@@ -165,8 +166,9 @@ J: mean_squared_error(half=True), 1 example"""
         "reader": "residual_1.y", "factor": 1.0, "gradient": 75.0, "skip": True,
     }  # fmt: skip
     assert "<td>residual_1.y, a skip</td>" in found._repr_html_()
-    with pytest.raises(KeyError, match="dense_9"):
+    with pytest.raises(ModelError) as caught:
         found["dense_9"]
+    assert str(caught.value) == "gradient_norms: no layer is called 'dense_9'; did you mean dense_2 or dense_1?"
 
 
 MUTANTS: dict[str, tuple[Any, str, Callable[..., Any], Callable[[], Any]]] = {

@@ -57,7 +57,8 @@ class Chain:
         """
         model = self.forward.model
         needed = {name for factor in self.factors for name in factor.layer.inputs}
-        found = [linear(self.links, at).adjoint(np.ones(())) for at in self.forward.values("chain", x, y, needed)]
+        maps = (linear(self.links, values) for values in self.forward.values("chain", x, y, needed))
+        found = [np.asarray(jacobian.adjoint(np.ones(())), model.dtype) for jacobian in maps]
         if self.forward.example is None:
             gradient = found[0]
         else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 __all__ = ["GradientNorms", "LayerNorms", "Term", "gradient_norms"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from paperback.arguments import closest
+from paperback.errors import ModelError
 from paperback.learn.forward import Forward
 from paperback.learn.links import Factor, factors_of
 from paperback.markup import fragment, table
@@ -64,10 +66,11 @@ class GradientNorms:
 
     def __getitem__(self, tensor: str) -> LayerNorms:
         """The line of a tensor, or of what the layer of that name gives."""
-        for line in self.layers:
-            if tensor in (line.tensor, line.tensor.partition(".")[0]):
-                return line
-        raise KeyError(tensor)
+        lines = {line.tensor: line for line in self.layers}
+        lines |= {line.tensor.partition(".")[0]: line for line in self.layers}
+        if tensor not in lines:
+            raise ModelError(f"gradient_norms: no layer is called {tensor!r}; {closest(tensor, lines)}")
+        return lines[tensor]
 
     def __str__(self) -> str:
         rows = [_HEAD, *self._rows()]
@@ -117,10 +120,10 @@ def gradient_norms(forward: Forward, x: ArrayLike, y: ArrayLike) -> GradientNorm
     spectral = [0.0] * len(edges)
     alike = [forward.own.isdisjoint(factor.jacobian.inputs) for factor in edges]  # the same for every example?
     for values in examples:
-        held: dict[str, Array] = {LOSS: np.array(forward.scale(len(examples)))}
+        held = {LOSS: np.array(forward.scale(len(examples)))}  # tensor -> its gradient
         for place, factor in enumerate(edges):
             jacobian = factor.linear(values)
-            back = jacobian.adjoint(held[factor.of])
+            back = np.asarray(jacobian.adjoint(held[factor.of]), dtype=np.float64)
             held[factor.by] = _sum(held.get(factor.by), back)
             sent[place] += _square(back)
             if factor.of == LOSS:
@@ -129,17 +132,22 @@ def gradient_norms(forward: Forward, x: ArrayLike, y: ArrayLike) -> GradientNorm
                 spectral[place] = max(spectral[place], jacobian.norm())
         for tensor, gradient in held.items():
             sums[tensor] = sums.get(tensor, 0.0) + _square(gradient)
-    found = [
+    terms = [
         Term(factor.of, norm, sqrt(square), _skips(forward.program, edges, factor))
         for factor, norm, square in zip(edges, spectral, sent, strict=True)
     ]
-    order = [tensor for tensor in dict.fromkeys((*(f.of for f in edges), *sums)) if tensor != LOSS]
-    terms = {by: tuple(t for t, f in zip(found, edges, strict=True) if f.by == by) for by in order}
+    norms = {tensor: sqrt(square) for tensor, square in sums.items()}
+    return GradientNorms(forward.loss.name, len(np.asarray(y)), tuple(_lines(edges, terms, norms)))
+
+
+def _lines(edges: Sequence[Factor], terms: Sequence[Term], norms: Mapping[str, float]) -> Iterator[LayerNorms]:
+    """From the last layer to the input: a bound is made of those of the layers that read the tensor."""
     bounds = {LOSS: 1.0}
-    for by, own in terms.items():
-        bounds[by] = sum(term.factor * bounds[term.reader] for term in own)
-    lines = (LayerNorms(by, sqrt(sums[by]), bounds[by], own) for by, own in terms.items())
-    return GradientNorms(forward.loss.name, len(np.asarray(y)), tuple(lines))
+    for tensor in dict.fromkeys((*(edge.of for edge in edges), *norms)):
+        if tensor != LOSS:
+            own = tuple(term for term, edge in zip(terms, edges, strict=True) if edge.by == tensor)
+            bounds[tensor] = sum(term.factor * bounds[term.reader] for term in own)
+            yield LayerNorms(tensor, norms[tensor], bounds[tensor], own)
 
 
 def _sum(held: Array | None, sent: Array) -> Array:
@@ -147,7 +155,7 @@ def _sum(held: Array | None, sent: Array) -> Array:
 
 
 def _square(array: Array) -> float:
-    return float(np.sum(np.square(array, dtype=np.float64)))
+    return float(np.sum(np.square(array)))
 
 
 def _skips(program: Program, edges: Sequence[Factor], factor: Factor) -> bool:
