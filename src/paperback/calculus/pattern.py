@@ -38,6 +38,7 @@ _ONE = Size.of(1)
 
 def structure(block: Block, wrt: str, conventions: Kinks = DEFAULT) -> Structure:
     """The structure of the Jacobian of the block's result by one input."""
+    block = _with_facts(block)
     jacobian = jacobian_terms(block, wrt, conventions)
     if jacobian is None:
         return Structure.unread(block.result.axes, block.inputs[wrt].axes)
@@ -62,6 +63,17 @@ def read_structure(block: Block, jacobian: Jacobian, wrt: str) -> Structure:
     sides = tuple((b.letter.name, b.extent) for b in result.binders), tuple((b.letter.name, b.extent) for b in columns)
     words = structure_words(parts, sides, places) if jacobian.terms else "zero"
     return Structure(result.axes, block.inputs[wrt].axes, words, count, parts, sides)
+
+
+def _with_facts(block: Block) -> Block:
+    """The block with sizes that are known by an equation put in: `6 == I` makes I a 6."""
+    for fact in block.facts:
+        for monomial, coefficient in fact.size.terms if fact.relation == "==" else ():
+            name = monomial[0] if len(monomial) == 1 else None
+            rest = fact.size - Size.of(name) * coefficient if isinstance(name, str) else fact.size
+            if isinstance(name, str) and abs(coefficient) == 1 and name not in rest.names:
+                return _with_facts(block.at({name: rest * -coefficient}))
+    return block
 
 
 def _in_order(result: Statement) -> bool:
@@ -102,7 +114,7 @@ class _Reader:
         """The factors of the Kronecker product, in the order of their columns."""
         if not terms:
             return ()
-        split = [self._pieces(term) for term in terms]
+        split = [self._pieces(term, self.places) for term in terms]
         shared = [piece for piece in split[0] if piece[0] and all(_has(pieces, piece) for pieces in split[1:])]
         groups: list[tuple[frozenset[Letter], tuple[Term, ...]]] = [(own, (term,)) for own, term in shared]
         if len(terms) > 1:
@@ -112,16 +124,17 @@ class _Reader:
         parts = _merged([self._part(own, pieces, factor) for own, pieces in groups if own])
         return tuple(sorted(parts, key=lambda part: (part.columns or (-1,), part.rows)))
 
-    def _pieces(self, term: Term) -> list[Piece]:
-        """The term as a product: letters of rows and columns with what joins them; no letters for a mere factor."""
+    def _pieces(self, term: Term, sides: Iterable[Letter]) -> list[Piece]:
+        """The term as a product: letters of the sides with what joins them; no letters for a mere factor."""
+        ends = frozenset(sides)
         items = [(item, free_letters(item) if isinstance(item, Node) else guard_letters(item))
                  for item in (*term.guards, *term.factors)]  # fmt: skip
-        letters = [*self.places, *(b.letter for b in term.binders)]
+        letters = [*ends, *(b.letter for b in term.binders)]
         found = [(frozenset(own), inside) for own, inside in grouped(letters, items)]
-        found.append((frozenset(), [item for item, own in items if not own]))
+        found.append((frozenset(), [item for item, own in items if not set(own) & set(letters)]))
         return [
             (
-                own.intersection(self.places),
+                ends & own,
                 Term(
                     tuple(b for b in term.binders if b.letter in own),
                     tuple(item for item in inside if not isinstance(item, Node)),
@@ -188,6 +201,7 @@ class _Reader:
             value = rest if coefficient == -_ONE else -rest
             extents = self.box.extents
             same = value.bare is not None and extents[value.bare] == extents[letter]
+            same = same or self._is_code(value, extents[letter])
             pair = self._pair("identity" if same else "selection", (*value.letters, letter))
             terms = (
                 replace(term, guards=tuple(g for g in term.guards if g != guard)).substitute({letter: value})
@@ -195,6 +209,14 @@ class _Reader:
             )
             return left.without((letter, *value.letters), terms, pair)
         return None
+
+    def _is_code(self, value: Affine, extent: Size) -> bool:
+        """Do letters, in their order, number the places of an axis, the last the fastest?"""
+        places, plain, size = self.places, Affine(), _ONE
+        for letter in sorted(value.letters, key=lambda letter: places[letter]):
+            plain = plain * self.box.extents[letter] + letter
+            size = size * self.box.extents[letter]
+        return value == plain and size == extent
 
     def _pair(self, kind: str, letters: Sequence[Letter]) -> Pair:
         rows = [l for l in letters if any(b.letter == l for b in self.rows)]
@@ -204,6 +226,8 @@ class _Reader:
     def _choice(self, left: _Left, guard: Guard, read: Read, index: Affine) -> _Left | None:
         """A whole number among the data that names a place: the columns of the index are known by the rest."""
         inner = free_letters(read)
+        if not self.places.keys() >= set(inner):
+            return None
         named = [letter for letter in index.letters if letter in left.columns]
         side = [letter for letter in inner if letter in left.rows]
         if not named:
@@ -220,11 +244,10 @@ class _Reader:
         """Pairs (o, t) whose letters occur as t - a*o alone."""
         for row in left.rows:
             for column in left.columns:
-                for stride in _strides(left.terms, row, column):
-                    terms = [_apart(term, row, column, stride) for term in left.terms]
-                    if not any(row in _letters(term) for term in terms):
-                        low, high = self._band(terms, column)
-                        pair = replace(self._pair("Toeplitz", (row, column)), stride=stride, low=low, high=high)
+                for one, other, stride in _strides(left.terms, row, column):
+                    terms = [_apart(term, one, other, stride) for term in left.terms]
+                    if not any(other in _letters(term) for term in terms):
+                        pair = self._band_pair("Toeplitz", row, column, one, stride, terms)
                         return self._toeplitz(left.without((row, column), terms, pair))
         return left
 
@@ -233,34 +256,33 @@ class _Reader:
         for row in left.rows:
             for column in left.columns:
                 guarded = [replace(term, guards=support(term, self.box), factors=()) for term in left.terms]
-                for stride in _strides(guarded, row, column):
-                    terms = [_apart(term, row, column, stride) for term in guarded]
-                    low, high = self._band(terms, column)
-                    if low is not None or high is not None:
-                        pair = replace(self._pair("banded", (row, column)), stride=stride, low=low, high=high)
+                for one, other, stride in _strides(guarded, row, column):
+                    terms = [_apart(term, one, other, stride) for term in guarded]
+                    pair = self._band_pair("banded", row, column, one, stride, terms)
+                    if pair.low is not None or pair.high is not None:
                         return self._banded(left.without((row, column), left.terms, pair))
         return left
 
-    def _band(self, terms: Sequence[Term], column: Letter) -> tuple[Size | None, Size | None]:
-        """Between which values of the column's letter the terms are not zero."""
+    def _band_pair(
+        self, kind: str, row: Letter, column: Letter, one: Letter, stride: Size, terms: Sequence[Term]
+    ) -> Pair:
+        """A pair with its band: between which values of the letter `one` the terms are not zero."""
         bands = []
-        free = Box((), self.box.lower, self.box.axes)
-        free.extents = {letter: extent for letter, extent in self.box.extents.items() if letter != column}
         for term in terms:
-            inside = free.with_binders(term.binders)
+            inside = self.box.with_binders(term.binders)
             guards = support(term, inside)
             for binder in term.binders:
-                guards, _ = projected(guards, binder, inside)
-            bands.append(bounds((g for g in guards if guard_letters(g) == (column,)), column, self.box))
-        if len(set(bands)) != 1 or bands[0] is None:
-            return None, None
-        return bands[0]
+                guards, _ = projected(guards, binder, inside, one)
+            own = (g for g in guards if isinstance(g, AffineGuard) and guard_letters(g) == (one,))
+            bands.append(bounds(own, one, self.box))
+        low, high = bands[0] if len(set(bands)) == 1 and bands[0] is not None else (None, None)
+        return Pair(kind, self._at([row]), self._at([column]), stride, one == row, low, high)
 
     def _rank(self, left: _Left) -> tuple[int, bool]:
         """Of a diagonal and products of a row's and a column's factor: how many products, and is it one taken off?"""
         diagonal, products = 0, []
         for term in left.terms:
-            pieces = self._pieces(term)
+            pieces = self._pieces(term, (*left.rows, *left.columns))
             joined = [own for own, _ in pieces if own.intersection(left.rows) and own.intersection(left.columns)]
             alone = self._tied(replace(left, terms=(term,)))
             if joined and not alone.rows and not alone.columns and all(p.kind == "identity" for p in alone.pairs):
@@ -344,21 +366,23 @@ def _letters(term: Term) -> set[Letter]:
     return {l for g in term.guards for l in guard_letters(g)} | {l for f in term.factors for l in free_letters(f)}
 
 
-def _apart(term: Term, row: Letter, column: Letter, stride: Size) -> Term:
+def _apart(term: Term, one: Letter, other: Letter, stride: Size) -> Term:
     """The term with t for t - a*o."""
-    return term.substitute({column: Affine.of(column) + Affine.of(row) * stride})
+    return term.substitute({one: Affine.of(one) + Affine.of(other) * stride})
 
 
-def _strides(terms: Sequence[Term], row: Letter, column: Letter) -> Iterator[Size]:
-    """The a of every t - a*o that occurs, t the letter of the column."""
+def _strides(terms: Sequence[Term], row: Letter, column: Letter) -> Iterator[tuple[Letter, Letter, Size]]:
+    """Every t - a*o that occurs, as (t, o, a): t is the column's letter, or the row's where only that has slope 1."""
     seen = set()
     for affine in (affine for term in terms for affine in _affines(term)):
-        slope, other = affine.coefficient(column), affine.coefficient(row)
-        if slope in (_ONE, -_ONE) and other:
-            stride = -other if slope == _ONE else other
-            if stride not in seen:
-                seen.add(stride)
-                yield stride
+        for one, other in ((column, row), (row, column)):
+            slope, factor = affine.coefficient(one), affine.coefficient(other)
+            if slope in (_ONE, -_ONE) and factor:
+                found = one, other, -factor if slope == _ONE else factor
+                if found not in seen:
+                    seen.add(found)
+                    yield found
+                break
 
 
 def _affines(term: Term) -> Iterator[Affine]:

@@ -78,13 +78,15 @@ class Pair:
 
     kind     "identity": the entries lie where column = row;  "selection": the ones are known by the others, so that at
              most one entry is there;  "Toeplitz": one row and one column, whose entries depend on column - stride*row
-             alone and are zero outside low..high;  "banded": the same zeros, with entries that depend on more
+             alone and are zero outside low..high;  "banded": the same zeros, with entries that depend on more;
+             `turned`, it is row - stride*column
     """
 
     kind: str
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     stride: Size = _ONE
+    turned: bool = False
     low: Size | None = None
     high: Size | None = None
 

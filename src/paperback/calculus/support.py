@@ -93,8 +93,11 @@ def _extreme(sizes: Sequence[Size], greatest: bool, box: Box) -> Size | None:
     return None
 
 
-def projected(guards: Guards, binder: Binder, box: Box) -> tuple[Guards, bool]:
-    """The guards that say "there is a value of the letter", and whether they say no less."""
+def projected(guards: Guards, binder: Binder, box: Box, free: Letter | None = None) -> tuple[Guards, bool]:
+    """The guards that say "there is a value of the binder's letter", and whether they say no less.
+
+    What the box implies is left out, but for guards on the letter `free`, which has no range.
+    """
     lows, highs, rest = [Affine()], [Affine.of(binder.extent - 1)], []
     exact = True
     for guard in guards:
@@ -108,20 +111,18 @@ def projected(guards: Guards, binder: Binder, box: Box) -> tuple[Guards, bool]:
         own = guard.affine.without(binder.letter)
         (lows if coefficient == _ONE else highs).append(-own if coefficient == _ONE else own)
     new: list[Guard] = [AffineGuard(">=", high - low) for low in lows for high in highs]
-    kept = [g for g in dict.fromkeys(new) if not box.implies(g)]
+    kept = [g for g in dict.fromkeys(new) if free in guard_letters(g) or not box.implies(g)]
     return (*rest, *kept), exact
 
 
 def counted(letters: Sequence[Binder], terms: Sequence[Summed], box: Box, choices: Choices) -> Count:
     """How many values of the letters have a term whose guards hold for some value of its binders."""
-    full = Count.of(*(b.extent for b in letters))
-    sets = {frozenset(guards) for _, guards in terms}
-    if frozenset() in sets:
-        return full
-    count = full.most
-    if len(sets) == 1 and len({tuple(binders) for binders, _ in terms}) == 1:
-        binders, guards = terms[0]
-        count = _of_one(letters, binders, guards, box, choices)
+    common = tuple(g for g in terms[0][1] if all(g in guards for _, guards in terms[1:]))
+    count = _of_one(letters, terms[0][0], common, box, choices).most
+    for binders, guards in terms:  # one that is not zero wherever any of them is not
+        if all(set(guards) <= set(others) for _, others in terms):
+            count = _of_one(letters, binders, guards, box, choices)
+            break
     if count.exact:
         return count
     numbers = _counted_out(letters, terms, box)

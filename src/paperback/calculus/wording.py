@@ -39,6 +39,8 @@ def part_words(part: Part, sides: tuple[Side, Side]) -> str:
     """The words for one part."""
     if part.kind in ("row", "column"):
         return f"constant {part.kind}" if part.values == "equal" else f"{part.kind} vector"
+    if part.kind in ("identity", "diagonal") and not _keeps_order(part):
+        return "permutation" if part.kind == "identity" else "diagonal up to a permutation"
     if part.kind == "diagonal":
         return "diagonal of 0 and 1" if part.values == "zero or one" else "diagonal"
     if part.kind == "selection":
@@ -58,15 +60,24 @@ def part_words(part: Part, sides: tuple[Side, Side]) -> str:
     return text
 
 
+def _keeps_order(part: Part) -> bool:
+    """Do the letters of the columns come in the order of the rows that they are paired with?"""
+    pairs = sorted(part.pairs, key=lambda pair: pair.columns)
+    rows = [row for pair in pairs for row in pair.rows]
+    columns = [column for pair in pairs for column in pair.columns]
+    return rows == sorted(rows) and columns == sorted(columns)
+
+
 def _selection(part: Part, sides: tuple[Side, Side]) -> str:
     rows, columns = (
         Count.of(*(side[place][1] for place in places))
         for side, places in zip(sides, (part.rows, part.columns), strict=True)
     )
     thing = "1" if part.values in ("ones", "zero or one") else "entry"
-    if part.count == columns and part.count != rows:
+    known = part.count.size if part.count.exact else None
+    if known == columns.size and known != rows.size:
         return f"selection (one {thing} per column)"
-    return f"selection (one {thing} per row)" if part.count == rows else f"selection (at most one {thing} per row)"
+    return f"selection (one {thing} per row)" if known == rows.size else f"selection (at most one {thing} per row)"
 
 
 def _core(part: Part, sides: tuple[Side, Side]) -> str:
@@ -87,13 +98,14 @@ def _bands(bands: Sequence[Pair], core: str, sides: tuple[Side, Side]) -> str:
     kind = "banded" if bands[0].kind == "banded" else "Toeplitz"
     if kind == "Toeplitz" and all(_is_negative(pair.stride) for pair in bands):
         kind = "Hankel"
+    turned = "transposed " if any(pair.turned for pair in bands) else ""
     strides = [-pair.stride if _is_negative(pair.stride) else pair.stride for pair in bands]
     block = _BLOCKS[len(bands) - 1] if len(bands) <= len(_BLOCKS) else f"{len(bands)}-fold block "
     text = ("block " if core and len(bands) == 1 else block) + kind
     if any(stride != _ONE for stride in strides):
-        text = f"strided {text} ({_listed('stride', list(map(str, strides)))})"
+        text = f"{turned}strided {text} ({_listed('stride', list(map(str, strides)))})"
     if triangle := _triangle(bands, sides):
-        text = f"block {triangle}" if core else triangle
+        text = " ".join(["block"] * bool(core) + [triangle] + ["Toeplitz"] * (kind == "Toeplitz"))
     elif all(pair.low is not None or pair.high is not None for pair in bands):
         text += f", {_listed('band', [f'{_end(pair.low)}..{_end(pair.high)}' for pair in bands])}"
     if not core:
@@ -105,7 +117,7 @@ def _triangle(bands: Sequence[Pair], sides: tuple[Side, Side]) -> str:
     """A band of a square without a lower or an upper end."""
     pair = bands[0]
     extents = sides[0][pair.rows[0]][1], sides[1][pair.columns[0]][1]
-    if len(bands) > 1 or pair.kind != "banded" or pair.stride != _ONE or extents[0] != extents[1]:
+    if len(bands) > 1 or pair.stride != _ONE or extents[0] != extents[1]:
         return ""
     ends = {
         (None, Size()): "lower", (None, -_ONE): "strictly lower",

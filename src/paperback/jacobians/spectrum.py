@@ -32,6 +32,8 @@ def largest(
     apply: Apply, adjoint: Apply, rows: int, columns: int, count: int, tolerance: float, seed: int = 0
 ) -> Array:
     """The `count` largest singular values, in order, each within `tolerance` times the largest."""
+    if rows < columns:  # so that the space of right vectors ends first, and B is square then
+        apply, adjoint, rows, columns = adjoint, apply, columns, rows
     random = np.random.default_rng(seed)
     count = min(count, rows, columns)
     values, vectors = _run(apply, adjoint, rows, columns, count, tolerance, random, np.zeros((0, columns)))
@@ -56,10 +58,11 @@ def _run(
     without: Array,
 ) -> tuple[Array, Array]:
     """The largest values with their right vectors, in the space orthogonal to the vectors `without`."""
-    most = min(rows, columns - len(without))
+    most = columns - len(without)
     right = np.zeros((0, columns))
     left = np.zeros((0, rows))
     alphas: list[float] = []
+    due = count
     betas: list[float] = []
     vector = _orthogonal(random.standard_normal(columns), without)
     vector /= np.linalg.norm(vector)
@@ -77,11 +80,12 @@ def _run(
         ended = len(alphas) >= most
         if beta <= _TOO_SMALL * max(scale, beta) or ended:
             beta = 0.0
-        small = np.diag(alphas) + np.diag(betas, 1)
-        u, values, vt = np.linalg.svd(small)
-        enough = len(values) >= count and bool(np.all(beta * np.abs(u[-1, :count]) <= tolerance * values[0]))
-        if ended or enough:
-            return values[:count], (vt @ right)[:count]
+        if len(alphas) >= min(most, due) or not beta:
+            u, values, vt = np.linalg.svd(np.diag(alphas) + np.diag(betas, 1))
+            enough = len(values) >= count and bool(np.all(beta * np.abs(u[-1, :count]) <= tolerance * values[0]))
+            if ended or enough:
+                return values[:count], (vt @ right)[:count]
+            due += 1 + due // 4  # the values of B cost more than a step: they are looked at less and less often
         if not beta:
             back = _orthogonal(_orthogonal(random.standard_normal(columns), right), without)
             vector = back / np.linalg.norm(back)

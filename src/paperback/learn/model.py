@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from paperback.arguments import strict
 from paperback.engines.llvm import Plan
+from paperback.jacobians import LinearMap
 from paperback.learn import chain as chains
 from paperback.learn import check, norms, rates
 from paperback.learn import fit as loop
@@ -28,6 +29,7 @@ from paperback.learn.chain import Chain
 from paperback.learn.forward import Forward
 from paperback.learn.history import History
 from paperback.learn.inputs import check_count
+from paperback.learn.jacobian import jacobian
 from paperback.learn.measure import measure
 from paperback.learn.metrics import Metric
 from paperback.learn.norms import GradientNorms
@@ -38,6 +40,7 @@ from paperback.learn.schedules import Schedule
 from paperback.learn.train_step import TrainStep
 from paperback.markup import fragment
 from paperback.nn.losses import Loss, find
+from paperback.nn.network import INPUT
 from paperback.nn.summary import Summary, summarize
 from paperback.program.program import Program
 
@@ -94,6 +97,17 @@ class Model(Predictor):
     def train_step(self, loss: str | Loss = SOFTMAX, optimizer: Optimizer | None = None) -> TrainStep:
         """One compiled step: `step(x, y)`, or `step(x, y, weights)`, takes it and returns the loss before it."""
         return TrainStep(self, find(loss), find_optimizer("train_step", optimizer))
+
+    @strict
+    def jacobian(self, x: ArrayLike, wrt: str = "input", output: str | None = None) -> LinearMap:
+        """The Jacobian of what the model gives for the batch `x`, after training's rules, as a linear map.
+
+        wrt       "input", a parameter, or a layer for what it gives: then the Jacobian of all that follows it
+        output    a layer, for what it gives; None is the model's output
+        The batch is an axis of what signals hold. Channels come last, whatever the layout of the model.
+        """
+        given = self._input(self._examples("jacobian", x))
+        return jacobian(self.network, {**self._state.tensors, INPUT: given}, wrt, output)
 
     @strict
     def find_learning_rate(
