@@ -28,6 +28,7 @@ from paperback.calculus.structure import Structure
 from paperback.engines.emit import source
 from paperback.errors import EngineError, FormulaError, FormulaWarning, Problem, warn
 from paperback.jacobians import LinearMap, jacobian
+from paperback.jacobians.draw import matrix_text
 from paperback.notation.bind import bind_sizes
 from paperback.notation.block import Block
 from paperback.notation.expr import Tensor
@@ -231,6 +232,10 @@ class Formula:
     def structure(self, wrt: str, **sizes: int) -> Structure:
         """How the entries of the Jacobian by `wrt` lie, for all sizes, or with some sizes given as numbers."""
         return structure(self._over(wrt).at(sizes), wrt, self._conventions)
+
+    def matrix(self, wrt: str, **sizes: int) -> str:
+        """A small Jacobian as it stands on paper: a symbol for each entry, a dot where the structure has a zero."""
+        return matrix_text(self._over(wrt).at(sizes), wrt, self._conventions)
 
     def hessian(self, wrt: str, wrt2: str | None = None) -> Formula:
         """The derivative by `wrt` of which the derivative by `wrt2` (`wrt` again where None) is taken.

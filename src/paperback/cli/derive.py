@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from paperback.cli import matrix
 from paperback.cli.job import Say, job
 from paperback.cli.network import derive_network, network_options
 from paperback.cli.options import Command, OneOf, declarations, needs, refuse
@@ -36,6 +37,8 @@ FORMS = ("text", "latex", *TARGETS)
 @click.option("--axes", multiple=True, metavar='"x=H W R"', help="The axes of a tensor; may be repeated.")
 @click.option("--size", multiple=True, metavar="s=2", help="A size that is known; may be repeated.")
 @click.option("--sizes", metavar='"H=28 W=28"', help="Several sizes that are known.")
+@click.option("--show-matrix", is_flag=True, help="Draw the Jacobian, which must be small; --sizes gives its sizes.")
+@click.option("--png", metavar="FILE", help="With --show-matrix: a picture of it too, one input in --wrt.")
 @click.option("--base", type=OneOf(("0", "1")), help="Where the indices of a formula in LaTeX begin. Default: 0.")
 @job
 @network_options
@@ -49,6 +52,8 @@ def derive(
     axes: tuple[str, ...],
     size: tuple[str, ...],
     sizes: str | None,
+    show_matrix: bool,
+    png: str | None,
     base: str | None,
     network: Mapping[str, Any] | None,
 ) -> tuple[dict[str, Any], int]:
@@ -58,11 +63,13 @@ def derive(
 
     Example: paperback derive "y[i] = sum(p) x[2*i+p]*w[p]" --what vjp --as torch
 
+    Example: paperback derive "y[i] = sum(p) x[i+p]*w[p]" --axes x=d --axes w=k --wrt x --show-matrix --sizes "d=6 k=3"
+
     Example: paperback derive --model "conv 3x3x8, relu, maxpool 2, flatten, dense 10" --layer conv2d_1
     """
     if network is not None:
         given_ = {"FORMULA": text, "--wrt": wrt, "--what": what, "--name": name, "--axes": axes, "--size": size,
-                  "--sizes": sizes, "--base": base}
+                  "--sizes": sizes, "--show-matrix": show_matrix, "--png": png, "--base": base}
         for option, value in given_.items():
             needs(option, value or None, False, "of a formula, --model says a network")
         return derive_network(say, form, network)
@@ -70,9 +77,14 @@ def derive(
         refuse("FORMULA", "is missing; write paperback derive FORMULA, or --model")
     needs("--wrt", wrt or None, what != "forward", "a matter of derivatives, and --what forward is none")
     needs("--name", name, form in TARGETS, "the name of a function, which --as numpy, torch and jax write")
+    needs("--png", png, show_matrix, "a picture of the matrix that --show-matrix draws")
     given = formula(text, base=None if base is None else int(base), **declarations(axes, size, sizes))
     by = wrt or _floats(given)
     report: dict[str, Any] = {"command": "derive", "formula": str(given), "as": form}
+    if show_matrix:
+        drawn = {n: matrix.show_matrix(given, n, png) for n in by}
+        say("\n\n".join(f"Jacobian by {n}: {shown}" for n, shown in drawn.items()))
+        return {**report, "wrt": list(by), "matrix": drawn}, 0
     if form in TARGETS:
         report["source"] = _source(given, form, what, by, name)
         say(report["source"].rstrip())
