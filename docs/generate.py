@@ -30,7 +30,9 @@ from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LOSSES, Loss
 from paperback.notation.expr import Tensor
 from paperback.notation.read import read
+from paperback.notation.size import Size
 from paperback.notation.walk import canonical
+from paperback.program.lift import lift
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
@@ -38,6 +40,7 @@ sys.path.insert(0, str(DOCS))
 from layer_examples import EXAMPLES, GROUPS, VARIANTS, Example  # noqa: E402  # beside this file, wherever it is run from
 
 MADE = "<!-- Made by docs/generate.py from the source and docs/layer_examples.py: change those, and run it again. -->"
+STAR = r"\*"
 SECTIONS = ("Use", "Derivative", "Shapes", "Settings", "Kinks", "After training", "Every step", "Source")
 
 
@@ -186,6 +189,18 @@ def derivatives(layer: Layer, example: Example) -> Iterator[str]:
         raise ValueError(f"the gradients of {example.layer} give one name to two things")
     whole = replace(block, statements=tuple(statements), inputs=declared, scalars=tuple(scalars))
     yield from shown(Formula(whole, layer.conventions, origin=formula))
+    yield structures(formula, layer, wrt)
+
+
+def structures(formula: Formula, layer: Layer, wrt: Iterable[str]) -> str:
+    """How the entries of every Jacobian lie; what works on single numbers is shown on a row of them."""
+    over = [("i", Size.of("I"))] if layer.extra_axes and not formula.shape else []
+    signals = {"x", *layer.branches, *layer.masks}
+    block = lift(formula.block, signals, over) if over else formula.block
+    shown = Formula(block, layer.conventions)
+    words = [f"by `{name}`: {shown.structure(name)}" for name in wrt]
+    lines = "\n".join(f"- {text.replace('*', STAR)}" for text in words)
+    return f"Jacobian structure{', of a row of I numbers' if over else ''}:\n\n{lines}"
 
 
 def settings(kind: type) -> str:

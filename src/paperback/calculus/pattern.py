@@ -126,7 +126,7 @@ class _Reader:
 
     def _pieces(self, term: Term, sides: Iterable[Letter]) -> list[Piece]:
         """The term as a product: letters of the sides with what joins them; no letters for a mere factor."""
-        ends = frozenset(sides)
+        ends = tuple(sides)
         items = [(item, free_letters(item) if isinstance(item, Node) else guard_letters(item))
                  for item in (*term.guards, *term.factors)]  # fmt: skip
         letters = [*ends, *(b.letter for b in term.binders)]
@@ -134,7 +134,7 @@ class _Reader:
         found.append((frozenset(), [item for item, own in items if not set(own) & set(letters)]))
         return [
             (
-                ends & own,
+                own.intersection(ends),
                 Term(
                     tuple(b for b in term.binders if b.letter in own),
                     tuple(item for item in inside if not isinstance(item, Node)),
