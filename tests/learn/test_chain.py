@@ -310,6 +310,19 @@ def test_latex_has_every_factor_once() -> None:
     assert repr(model.chain("dense_1.w")) == "<d loss/d dense_1.w: 8 factors>"
 
 
+def test_every_row_of_latex_has_one_place_to_align() -> None:
+    """Rows of the page, and those of the `aligned` of a formula with pads within it."""
+    rows = 0
+    for name in ("lenet", "parallel", "attention", "batch norm, training"):
+        model, _, _, settings = example(name)
+        for parameter in model.parameters:
+            text = model.chain(parameter, **settings).latex()
+            for row in text.replace("\\end{aligned}", "").split(" \\\\\n"):
+                assert row.count("&") == row.count("\\begin{aligned}") + (not row.startswith("\\begin")), row
+                rows += 1
+    assert rows == 632
+
+
 # --- what does not fit ----------------------------------------------------------------------------------------------
 
 

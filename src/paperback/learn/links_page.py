@@ -21,6 +21,7 @@ from paperback.notation.show import show_statement
 from paperback.program.program import Program
 
 _WIDTH = 110
+_BEGIN, _END = "\\begin{aligned}\n", "\n\\end{aligned}"
 _SHOWN = "multiplied from the left:"
 
 
@@ -69,8 +70,15 @@ def latex(
         *others, jacobian = (latex_statement(statement, plain) for statement in _own(row, program))
         rows += [rf"{_fraction(row.of, row.by)} &:{space}\; {jacobian}", *(rf"&{space}\quad {text}" for text in others)]
     rows.append(rf"&\text{{{_SHOWN}}}")
-    rows += [latex_statement(statement, plain).replace(" = ", " &= ", 1) for statement in backward]
-    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+    rows += [_row(latex_statement(statement, plain)) for statement in backward]
+    return _BEGIN + " \\\\\n".join(rows) + _END
+
+
+def _row(text: str) -> str:
+    """A statement as a row, or rows, of the page's own `aligned`."""
+    if text.startswith(_BEGIN):
+        return text.removeprefix(_BEGIN).removesuffix(_END)
+    return text.replace(" = ", " &= ", 1)
 
 
 def _rows(chains: Iterable[Sequence[Link]]) -> Iterator[tuple[int, Link | str]]:
