@@ -1,6 +1,6 @@
 """The compiled engine beside the readable one, training steps of all networks.
 
-python -m benchmarks.engines [--quick] [--rows sheet:32] [--json] [--write]
+    python -m benchmarks.engines [--quick] [--rows sheet:32] [--json] [--write]
 """
 
 from __future__ import annotations

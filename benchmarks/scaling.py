@@ -1,6 +1,6 @@
 """How a training step of the sheet's network grows with threads, batch, image size and filters.
 
-python -m benchmarks.scaling [--quick] [--rows size56:32] [--json] [--write]
+    python -m benchmarks.scaling [--quick] [--rows size56:32] [--json] [--write]
 """
 
 from __future__ import annotations

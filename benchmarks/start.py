@@ -43,7 +43,9 @@ print(json.dumps([b - a for a, b in zip(marks, marks[1:])]))
 
 def start(cache: str, bytecode: str) -> list[float]:
     """The seconds of every part in a new process; `bytecode` is the folder of Python's compiled modules."""
-    environment = harness.environment(PAPERBACK_CACHE=cache, PYTHONPYCACHEPREFIX=bytecode, PYTHONDONTWRITEBYTECODE="")
+    environment = harness.environment(
+        PAPERBACK_CACHE=cache, PYTHONPYCACHEPREFIX=bytecode, PYTHONDONTWRITEBYTECODE=""
+    )
     command = [sys.executable, "-c", PROCESS]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     seconds: list[float] = json.loads(done.stdout)
