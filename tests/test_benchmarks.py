@@ -127,5 +127,5 @@ def test_a_start_is_measured_part_by_part(tmp_path: Path) -> None:
 
 def test_proofs_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prove.main(["--quick", "--json"], tmp_path / "results.md")
-    rows = json.loads(capsys.readouterr().out.splitlines()[-1])
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
     assert len(rows) >= 5 and all(row["status"] == "proved for all sizes" for row in rows)
