@@ -303,7 +303,8 @@ def test_plain_holds_formulas_that_read_back() -> None:
 def test_latex_has_every_factor_once() -> None:
     model, _, _, _ = example("residual")
     text = model.chain("dense_1.w").latex()
-    assert text.startswith("\\begin{aligned}\n\\frac{\\partial \\mathit{loss}}{\\partial \\mathit{dense\\_1.w}} &= ")
+    assert text.startswith("\\begin{aligned}\n&\\text{of one example; of a batch, the mean over its examples} \\\\\n")
+    assert "\n\\frac{\\partial \\mathit{loss}}{\\partial \\mathit{dense\\_1.w}} &= " in text
     assert r"\text{from } \mathit{residual\_1.y} \text{ to } \mathit{dense\_1.y} \text{ by 2 ways" in text
     assert text.count(" &:") == len(model.chain("dense_1.w").factors) == 8
     assert text.count("{") == text.count("}")
@@ -320,7 +321,7 @@ def test_every_row_of_latex_has_one_place_to_align() -> None:
             for row in text.replace("\\end{aligned}", "").split(" \\\\\n"):
                 assert row.count("&") == row.count("\\begin{aligned}") + (not row.startswith("\\begin")), row
                 rows += 1
-    assert rows == 632
+    assert rows == 669
 
 
 # --- what does not fit ----------------------------------------------------------------------------------------------

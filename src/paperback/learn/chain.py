@@ -102,9 +102,8 @@ def page(chains: Sequence[Chain], form: str = "text") -> str:
     forward = chains[0].forward
     links = {each.by: each.links for each in chains}
     backward = backward_statements(forward.program, list(links))
-    if form == "latex":
-        return latex(forward.program, LOSS, links, backward)
-    return "\n".join([forward.share, *lines(forward.program, LOSS, links, backward)])
+    content = forward.share, forward.program, LOSS, links, backward
+    return latex(*content) if form == "latex" else "\n".join(lines(*content))
 
 
 def backward_statements(program: Program, names: Sequence[str]) -> list[Statement]:

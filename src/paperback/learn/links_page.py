@@ -12,15 +12,17 @@ from __future__ import annotations
 
 __all__ = ["latex", "lines", "product"]
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from paperback.learn.links import Factor, Link, Ways
+from paperback.learn.links import Factor, Link
 from paperback.notation.expr import Statement
 from paperback.notation.latex import Latex, latex_statement
 from paperback.notation.show import show_statement
 from paperback.program.program import Program
 
 _WIDTH = 110
+_LAYER = re.compile(r"\w+_\d+(?:\.\w+)?")
 _BEGIN, _END = "\\begin{aligned}\n", "\n\\end{aligned}"
 _SHOWN = "multiplied from the left:"
 
@@ -33,9 +35,10 @@ def product(links: Sequence[Link]) -> str:
 
 
 def lines(
-    program: Program, of: str, chains: Mapping[str, Sequence[Link]], backward: Sequence[Statement]
+    title: str, program: Program, of: str, chains: Mapping[str, Sequence[Link]], backward: Sequence[Statement]
 ) -> Iterator[str]:
     """The page as text. `chains`: tensor -> the links of `d of / d tensor`; a factor is printed once."""
+    yield title
     for by, links in chains.items():
         yield from ("", *_broken(f"d {of}/d {by} = {product(links)}", links))
     plain = _plain(program, backward)
@@ -53,25 +56,28 @@ def lines(
 
 
 def latex(
-    program: Program, of: str, chains: Mapping[str, Sequence[Link]], backward: Sequence[Statement]
+    title: str, program: Program, of: str, chains: Mapping[str, Sequence[Link]], backward: Sequence[Statement]
 ) -> str:
     """The same in LaTeX, as one `aligned`."""
     plain = _plain(program, backward)
-    rows = [rf"{_fraction(of, by)} &= {_product(links)}" for by, links in chains.items()]
+    rows = [f"&{_words(title)}"]
+    rows += [rf"{_fraction(of, by)} &= {_product(links)}" for by, links in chains.items()]
     for depth, row in _rows(chains.values()):
         space = r"\quad" * depth
-        if isinstance(row, Ways):
-            of_to = rf"\text{{from }} {_name(row.of)} \text{{ to }} {_name(row.by)}"
-            rows.append(rf"&{space} {of_to} \text{{ by {row.count}:}}")
-            continue
-        if isinstance(row, str):
-            rows.append(rf"&{space} \text{{{row}:}}")
+        if not isinstance(row, Factor):
+            rows.append(f"&{space} {_words(f'{row}:')}")
             continue
         *others, jacobian = (latex_statement(statement, plain) for statement in _own(row, program))
         rows += [rf"{_fraction(row.of, row.by)} &:{space}\; {jacobian}", *(rf"&{space}\quad {text}" for text in others)]
-    rows.append(rf"&\text{{{_SHOWN}}}")
+    rows.append(f"&{_words(_SHOWN)}")
     rows += [_row(latex_statement(statement, plain)) for statement in backward]
     return _BEGIN + " \\\\\n".join(rows) + _END
+
+
+def _words(text: str) -> str:
+    """Words among formulas; the names of layers and tensors in them as formulas write them."""
+    words = _LAYER.sub(lambda found: rf"}} {_name(found[0])} \text{{", text)
+    return rf"\text{{{words}}}"
 
 
 def _row(text: str) -> str:
