@@ -184,7 +184,6 @@ PATTERNS = _table(
         "backward gives another answer when called again",
         "keep no state between calls, and start from zeros",
     ),
-    ("batch-order", WRONG, "another gradient when the examples come in another order", "treat every example alike"),
     ("jvp", WRONG, "the JVP is not the forward's derivative", "differentiate the forward again"),
     # what is not backward's fault
     (
@@ -193,8 +192,6 @@ PATTERNS = _table(
         "at a kink or a tie, where any value between the two slopes is right",
         "move the arguments a little to judge these entries",
     ),
-    ("float32-step", NOTE, "judged by differences in low precision", "pass float64 arguments for a sharper check"),
-    ("ill-conditioned", NOTE, "right, but the forward is so steep that rounding of the arguments shows", "nothing"),
     ("square-shapes", NOTE, "shapes that are equal hide swapped axes", "use different prime sizes"),
     ("degenerate-arguments", NOTE, "arguments of equal numbers hide mistakes", "use random numbers of both signs"),
     ("integer-argument", NOTE, "an integer argument has no gradient", "nothing"),

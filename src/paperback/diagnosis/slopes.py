@@ -21,7 +21,8 @@ from paperback.diagnosis.arrays import EPSILON, Array
 from paperback.diagnosis.subject import Subject
 
 _TINY = 1e-30  # the complex step: its square is nothing beside 1
-_TINY_MOVE = 2.0**-22  # relative moves that show the rounding of a forward
+_TINY_MOVES = (2.0**-22, 0.62 * 2.0**-22)  # relative moves that show the rounding of a forward
+_LARGER_MOVES = (2.0**-19, 2.0**-16, 2.0**-13, 2.0**-10)  # and those that show it where smaller ones change nothing
 _MOVES = 12
 _NOISY, _COMMON = 100.0, 0.25  # noise beyond the rounding of a type, and the share of outputs that have it
 _BEND = 0.7  # of the bend at twice the step; a smooth forward has 0.5, a kink 1
@@ -61,14 +62,34 @@ class Slopes:
     def _rounding(self) -> Array:
         """The rounding of every output: that of its type, or what its third differences at a tiny step show.
 
-        f(x+3d) - 3*f(x+2d) + 3*f(x+d) - f(x) of a smooth forward is nothing; of rounding e it is up to 8*e.
+        f(x+3d) - 3*f(x+2d) + 3*f(x+d) - f(x) of a smooth forward is nothing; of rounding e it is up to 8*e. An output
+        that does not move at all may be rounded to more than the step: steps grow until it moves and rests again. (One
+        that crosses a kink moves, and does not rest.)
         """
         least: Array = np.abs(self.base) * (EPSILON if self.bytes == 8 else float(np.finfo(f"f{self.bytes}").eps))
         if self.bytes < 8:
             return least
+        shown, still = least, np.ones(self.base.shape, dtype=bool)
+        for move in (*_TINY_MOVES, *_LARGER_MOVES):
+            row = self._march(move)
+            moves = np.diff(row, axis=0) != 0
+            rests = (np.logical_or.accumulate(moves) & ~moves).any(0)
+            third = np.abs(np.diff(row, 3, axis=0)).max(0) / 4
+            seen = np.isfinite(third) & ((still & rests) | (move in _TINY_MOVES))
+            shown = np.maximum(shown, np.where(seen, third, 0))
+            still &= ~moves[:-1].any(0)
+            if move not in _TINY_MOVES[:1] and not still.any():
+                break
+        noisy = shown > _NOISY * least
+        if noisy.mean() > _COMMON:  # then the others are noisy too, and had luck
+            shown = np.maximum(shown, 2 * np.median(shown[noisy]))
+        return shown
+
+    def _march(self, move: float) -> Array:
+        """The outputs in a row of points, in steps of this relative size, [_MOVES, m]."""
         random = np.random.default_rng(0)
         ways = {
-            place: _TINY_MOVE * self.scale(place) * random.uniform(-1, 1, self.size(place))
+            place: move * self.scale(place) * random.uniform(-1, 1, self.size(place))
             for place in self.subject.reals
             if self.size(place)
         }
@@ -80,12 +101,7 @@ class Slopes:
                 assert array is not None
                 arrays[place] = array + k * way.reshape(array.shape)
             row.append(self.subject.values(arrays))
-        third = np.abs(np.diff(np.stack(row), 3, axis=0)).max(0)
-        shown: Array = np.maximum(least, np.where(np.isfinite(third), third / 4, 0))
-        noisy = shown > _NOISY * least
-        if noisy.mean() > _COMMON:  # then the others are noisy too, and had luck
-            shown = np.maximum(shown, 2 * np.median(shown[noisy]))
-        return shown
+        return np.stack(row)
 
     def natural(self, place: int) -> Array:
         """The slopes that outputs of this size have by an argument of this size."""
