@@ -53,10 +53,15 @@ def itself(evidence: Evidence) -> Iterator[Reading]:
 
 
 def transposed(evidence: Evidence) -> Iterator[Reading]:
-    """The Jacobian in place of its transpose."""
+    """The Jacobian in place of its transpose; that of a shift is a shift the other way."""
     if evidence.J.shape[0] == evidence.J.shape[1]:
+        predicted = evidence.g @ evidence.J.T
         words = "the upstream gradient times the Jacobian, where its transpose is needed"
-        yield Reading("axes-swapped", words, evidence.g @ evidence.J.T, 1.8, ("argument-transformed",))
+        yield Reading("axes-swapped", words, predicted, 1.8, ("argument-transformed",))
+        outputs, entries = np.nonzero(np.abs(evidence.J) > 1e-7 * np.abs(evidence.J).max(initial=0.0))
+        if len(set(outputs - entries)) == 1 and outputs[0] != entries[0]:
+            words = "shifted in the direction of the forward, where it has to go back"
+            yield Reading("shifted", words, predicted, 1.6, ("not-flipped",))
 
 
 def of_upstream(evidence: Evidence) -> Iterator[Reading]:
@@ -93,7 +98,7 @@ def _result_changes(evidence: Evidence) -> Iterator[Change]:
 
 def _upstream(evidence: Evidence, change: Change) -> Reading:
     slug, also = change.slug, change.also
-    if slug == "axes-swapped" and _only_sums(evidence):
+    if slug == "axes-swapped" and "wrong-axis-sum" not in also and _only_sums(evidence):
         slug, also = "wrong-axis-sum", ("axes-swapped", *also)
     return Reading(slug, change.words, evidence.back(change.apply(evidence.g)), change.cost, also)
 

@@ -22,7 +22,7 @@ from paperback.diagnosis.arrays import Array
 from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses.change import named_axes, subsets
 
-_MOST = 400  # terms
+_MOST = 500  # terms
 _ENOUGH = 8  # numbers beside which two coefficients are no coincidence
 
 
@@ -80,7 +80,9 @@ def _told_apart(
     new, lost = sorted(set(here) - set(there)), sorted(set(there) - set(here))
     if len(new) == len(lost) and all(kinds[a] and kinds[a] == kinds[b] for a, b in zip(new, lost, strict=True)):
         return Reading("wrong-axis-sum", words, predicted, cost - 0.5, also, scaled=False)
-    return Reading("wrong-derivative", words, predicted, cost, ("missing-term", "wrong-saved"), scaled=False)
+    negated = len(here) == len(there) and np.allclose(sorted(here.values()), sorted(-c for c in there.values()))
+    sign = ("sign",) if negated else ()
+    return Reading("wrong-derivative", words, predicted, cost, (*sign, "missing-term", "wrong-saved"), scaled=False)
 
 
 def _spelled(parts: Sum) -> str:
@@ -259,6 +261,7 @@ def _of_one(name: str, a: Array) -> Iterator[tuple[str, Array, str]]:
             e = np.exp(np.clip(a - top, -300, 0))
             yield f"softmax({name}) over {told}", e / e.sum(axes, keepdims=True), "softmax"
             yield f"[{name} largest over {told}]", (a == top) * 1.0, "largest"
+            yield f"({name} - max({name}) over {told})", a - top, "from the largest"
             length = np.sqrt((a * a).sum(axes, keepdims=True))
             yield f"1/|{name}| over {told}", np.broadcast_to(1 / length, a.shape), "length"
             yield f"{name}/|{name}| over {told}", a / length, "unit"
