@@ -78,13 +78,13 @@ def _split_twice(shape: tuple[int, ...]) -> Iterator[Change]:
                     order = (*range(axis), *(axis + k for k in swap), *range(axis + 4, len(split)))
                     told = f"with axes {axis} and {axis + 1} read as blocks in another order"
                     yield Change("axes-swapped", told, partial(reordered, before=split, order=order), 1.7)
-                for swap in permutations(range(4)):
-                    before = (*split[:axis], *(split[axis + k] for k in swap), *split[axis + 4 :])
-                    order = (*range(axis), *(axis + swap.index(k) for k in range(4)), *range(axis + 4, len(split)))
+                for mixed in permutations(range(4)):
+                    before = (*split[:axis], *(split[axis + k] for k in mixed), *split[axis + 4 :])
+                    back = (*range(axis), *(axis + mixed.index(k) for k in range(4)), *range(axis + 4, len(split)))
                     told = f"with axes {axis} and {axis + 1} read as blocks of another shape"
-                    if swap != tuple(range(4)):
-                        changed = partial(reordered, before=before, order=order)
-                        yield Change("axes-swapped", told, changed, 1.9, ("wrong-axis-sum",))
+                    if mixed != tuple(range(4)):
+                        changed = partial(reordered, before=before, order=back)
+                        yield Change("axes-mixedped", told, changed, 1.9, ("wrong-axis-sum",))
 
 
 def _divisors(size: int) -> list[int]:
