@@ -84,7 +84,7 @@ def _split_twice(shape: tuple[int, ...]) -> Iterator[Change]:
                     told = f"with axes {axis} and {axis + 1} read as blocks of another shape"
                     if mixed != tuple(range(4)):
                         changed = partial(reordered, before=before, order=back)
-                        yield Change("axes-mixedped", told, changed, 1.9, ("wrong-axis-sum",))
+                        yield Change("axes-swapped", told, changed, 1.9, ("wrong-axis-sum",))
 
 
 def _divisors(size: int) -> list[int]:
