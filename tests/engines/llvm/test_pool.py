@@ -254,11 +254,13 @@ def ran_with_a_late_worker(monkeypatch: pytest.MonkeyPatch, module: str) -> list
     It goes on when region 2 has come as far as region 1 had, and region 2 ends after the worker has tried to claim.
     """
     ran: list[tuple[int, int]] = []
-    looked, released, tried = threading.Event(), threading.Event(), threading.Event()
+    begun, looked, released, tried = [threading.Event() for _ in range(4)]
 
-    @ctypes.CFUNCTYPE(None, ctypes.c_int64)
-    def pause(worker: int) -> None:
-        if worker and not looked.is_set():
+    @ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
+    def pause(worker: int, ticket: int) -> None:
+        if worker and ticket & 65535 == 0:
+            begun.wait(60)  # until the caller has taken task 0: this claim fails, and the worker looks again
+        elif worker and not looked.is_set():
             looked.set()
             released.wait(60)
         elif worker:
@@ -269,16 +271,17 @@ def ran_with_a_late_worker(monkeypatch: pytest.MonkeyPatch, module: str) -> list
         ran.append((region, number))
         if worker:
             tried.set()
-        elif number == 0 and region == 1:
+        elif region == 1:
+            begun.set()
             looked.wait(60)
-        elif number == 0:
+        else:
             released.set()
             tried.wait(60)
 
     claim = "  %taken = add i64 %ticket, %change\n"
     assert module.count(claim) == 1
     address = ctypes.cast(pause, ctypes.c_void_p).value
-    late = module.replace(claim, f"  call void inttoptr (i64 {address} to ptr)(i64 %worker)\n{claim}")
+    late = module.replace(claim, f"  call void inttoptr (i64 {address} to ptr)(i64 %worker, i64 %ticket)\n{claim}")
     monkeypatch.setattr(pool, "parallel", lambda _: late)
     which = pool.Pool(2)
     for number in (1, 2):
