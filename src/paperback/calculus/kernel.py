@@ -36,6 +36,7 @@ from paperback.notation.expr import (
     Binder,
     Bracket,
     Compare,
+    Const,
     Divides,
     Guard,
     Mul,
@@ -43,6 +44,7 @@ from paperback.notation.expr import (
     Pow,
     Read,
     Reduce,
+    Size,
     Statement,
     add,
     bracket,
@@ -96,10 +98,12 @@ def _is_congruence(guard: Guard) -> bool:
 
 
 def _has_congruence(node: Node) -> bool:
-    """Is there an equality or divisibility guard among the factors of this product of sums?"""
+    """Is there an equality or divisibility guard that can be reached without distributing a product over a sum?"""
     match node:
         case Bracket():
             return any(_is_congruence(g) for g in node.guards)
+        case Mul() if _is_product(node):
+            return any(_is_congruence(g) for g in _brackets(node))
         case Mul() | Add():
             return any(_has_congruence(child) for child in children(node))
         case Reduce(op="sum"):
@@ -110,6 +114,14 @@ def _has_congruence(node: Node) -> bool:
 def _is_split(term: Node) -> bool:
     """Is this a term whose guards bear on the left side, so that it may become several statements?"""
     return _has_congruence(term) or any(not isinstance(g, Compare) for g in _brackets(term))
+
+
+def _is_product(node: Mul) -> bool:
+    """Has it more than one factor besides numbers and brackets? Those are not distributed over sums in the others.
+
+    Infinities can tell: (2 - 1)*inf is inf and 2*inf - inf is NaN; an empty sum times inf is NaN, a sum of nothing 0.
+    """
+    return sum(not isinstance(factor, Bracket | Const) for factor in node.factors) > 1
 
 
 def _factors(term: Node) -> tuple[Node, ...]:
@@ -128,6 +140,8 @@ def _open(node: Node) -> list[_Opened]:
     match node:
         case Bracket():
             return [((), node.guards, ())]
+        case Mul() if _is_product(node):
+            return [((), _brackets(node), tuple(f for f in node.factors if not isinstance(f, Bracket)))]
         case Mul():
             parts = [_open(factor) for factor in node.factors]
             return [_join(choice) for choice in product(*parts)]
@@ -150,7 +164,7 @@ def _close(nest: Nest, shapes: Shapes | None) -> Node:
     """The term of a nest; guards without bound letters stand outside its sum."""
     inside = tuple(g for g in nest.guards if not set(nest.bound).isdisjoint(guard_letters(g)))
     outside = tuple(g for g in nest.guards if g not in inside)
-    factors = mul(*(_inside(divide_out(f), nest.extents, shapes) for f in nest.factors))
+    factors = _inside(mul(*map(divide_out, nest.factors)), nest.extents, shapes)
     if not nest.bound:
         return mul(factors, bracket(*nest.guards))
     body: Node = Reduce("sum", nest.binders(nest.bound), inside, factors)
@@ -172,9 +186,19 @@ def _inside(node: Node, extents: Extents, shapes: Shapes | None) -> Node:
         guards = tuple(g for g in node.guards if not (isinstance(g, AffineGuard) and truth(g, inner)))
         result: Node = Reduce(node.op, node.binders, guards, _inside(node.body, inner, None))
         return result
-    if not isinstance(node, Add | Mul | Pow):
+    if isinstance(node, Mul):
+        return mul(*(_as_factor(f, _inside(f, extents, shapes)) for f in node.factors))
+    if not isinstance(node, Add | Pow):
         shapes = None  # a function, a maximum or a comparison can hide a NaN: the guards stay exact in it
     return map_children(node, lambda child: _inside(child, extents, shapes))
+
+
+def _as_factor(old: Node, new: Node) -> Node:
+    """What a sum became, as a factor: 0 times inf is NaN where the sum is empty, which a bracket would win over."""
+    if isinstance(old, Reduce) and (new is ZERO or _brackets(new)):
+        kept: Node = Reduce("sum", (Binder(Letter.fresh("u"), Size.of(1)),), (), new)
+        return kept
+    return new
 
 
 # ---------------------------------------------------------------------------------------------------------------------
