@@ -106,23 +106,23 @@ def test_two_runs_have_the_same_bits() -> None:
     assert all(a.parameters[n].tobytes() == b.parameters[n].tobytes() for n in a.parameters)
 
 
-@pytest.mark.parametrize("at", [0, 4, 9])
-def test_control_c_stops_between_two_steps(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = problem()  # 7 steps an epoch
+@pytest.mark.parametrize(("calls", "at"), [(0, 0), (2, 4), (6, 11)])
+def test_control_c_stops_between_two_steps(calls: int, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = problem()  # 7 steps an epoch: two, two, two and one
     model, twin = Model(NET, (6,)), Model(NET, (6,))
-    once = train_step.TrainStep.run
+    monkeypatch.setattr(train_step.TrainStep, "at_once", lambda self, size: 2)
+    once = train_step.TrainStep.run_batches
     count = 0
 
     def run(self: Any, *arguments: Any) -> Any:
         nonlocal count
         count += 1
-        if count > at:
+        if count > calls:
             raise KeyboardInterrupt
         return once(self, *arguments)
 
-    monkeypatch.setattr(train_step.TrainStep, "run", run)
+    monkeypatch.setattr(train_step.TrainStep, "run_batches", run)
     history = model.fit(x, y, optimizer=Adam(0.01), batch_size=8, epochs=2)
-    monkeypatch.undo()
     assert history.interrupted and history.steps == model.steps == at and len(history) == at // 7
     stop = {"left": at}
 
@@ -132,7 +132,8 @@ def test_control_c_stops_between_two_steps(at: int, monkeypatch: pytest.MonkeyPa
         stop["left"] -= 1
         return once(self, *arguments)
 
-    monkeypatch.setattr(train_step.TrainStep, "run", limited)
+    monkeypatch.setattr(train_step.TrainStep, "at_once", lambda self, size: 1)
+    monkeypatch.setattr(train_step.TrainStep, "run_batches", limited)
     twin.fit(x, y, optimizer=Adam(0.01), batch_size=8, epochs=2)
     assert all(model.parameters[n].tobytes() == twin.parameters[n].tobytes() for n in model.parameters)
 

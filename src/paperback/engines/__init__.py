@@ -11,7 +11,7 @@ one.
 
 from __future__ import annotations
 
-__all__ = ["ENGINES", "check_threads", "choose", "compile_program", "run", "use"]
+__all__ = ["ENGINES", "check_threads", "choose", "compile_program", "repeat", "run", "use"]
 
 import functools
 from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ import numpy as np
 
 from paperback.arguments import closest
 from paperback.engines import exact, llvm, numpy
+from paperback.engines.outcome import Outcome
 from paperback.errors import EngineError, warn
 from paperback.notation.block import Block
 from paperback.program.program import Program
@@ -102,6 +103,18 @@ def compile_program(
     made = program if isinstance(program, Program) else program()
     runner: Runner = _MODULES[chosen].compile(made, dtype=dtype)
     return runner
+
+
+def repeat(
+    run: Runner, arrays: Mapping[str, Any], each: Mapping[str, np.ndarray[Any, Any]], count: int
+) -> tuple[Outcome, int] | None:
+    """So many runs of a program in one call of native code, each given the new values of the one before.
+
+    each    what differs from run to run, with an axis for the runs in front; `arrays` the rest, of the first run
+    Returns every run's outputs with the last new values, and how many runs there were: it ends before one that makes
+    NaN or infinity. None where the engine runs step by step only.
+    """
+    return run.repeat(arrays, each, count) if isinstance(run, llvm.Runner) else None
 
 
 def run(

@@ -1,4 +1,4 @@
-"""The training loop: epochs of shuffled batches, each batch one compiled step.
+"""The training loop: epochs of shuffled batches, each batch one compiled step; many steps are one call.
 
     order of epoch e        a permutation drawn by a counter-based generator keyed by (seed, e)
     step                    one Program: forward, loss, gradients, updates; its state replaces the old one at once
@@ -6,7 +6,8 @@
     patience                training ends when the held-out loss has not been below its least for so many epochs
 
 Epochs and steps are counted over the model's whole life: training on after a load gives the bits of training through.
-Ctrl-C stops between two steps; the parameters are those of the last whole step, and the history says `interrupted`.
+Ctrl-C stops between two calls of about 50 ms; the parameters are those of the last whole step, and the history says
+`interrupted`.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def fit(
         for name, asked in (("patience", patience is not None), ("keep_best", keep_best), ("metrics", bool(judges))):
             if asked:
                 raise ModelError(f"fit: {name} needs examples that are held out, found none; pass validation=(xv, yv)")
-    parts = count if loss.reduction == "mean" else 1  # that the sum over all examples is divided by
+    summands = count if loss.reduction == "mean" else 1  # that the sum over all examples is divided by
     shape = model.network.output_shape
     judged, places = has_accuracy(kind, shape), math.prod(shape[:-1])
     step = TrainStep(model, loss, optimizer)
@@ -115,31 +116,35 @@ def fit(
     records: list[Epoch] = []
     curve = Curve()
     best = _Best()
-    steps = 0
+    before = model.steps
     interrupted = False
     try:
         for round_ in range(1, epochs + 1):
             number = model.epochs + 1
             order = stream(model.seed, f"epoch {number}").permutation(count) if shuffle else np.arange(count)
             start, total, hits, seen = time.monotonic(), 0.0, 0, 0
-            for first in range(0, count, batch_size):
-                chosen = order[first : first + batch_size]
+            while seen < count:
+                size = min(batch_size, count - seen)
+                chosen = order[seen : seen + size * step.at_once(size)]
+                chosen = chosen[: len(chosen) - len(chosen) % size]
                 batch, label = examples[chosen], labels[chosen]
+                taken = range(model.steps, model.steps + len(chosen) // size)
                 if augment is not None:
-                    batch = _augmented(augment, batch, stream(model.seed, f"augment {model.steps}"))
-                scale = factor(steps / steps_in_all)
-                value, output = step.run(batch, label, kind, scale, None if weight is None else weight[chosen])
-                curve.step(value, optimizer.lr * scale)
-                steps += 1
+                    batch = _augmented(augment, batch, model.seed, taken)
+                scales = [factor((at - before) / steps_in_all) for at in taken]
+                part = None if weight is None else weight[chosen]
+                values, output = step.run_batches(batch, label, kind, scales, part)
+                for value, scale in zip(values, scales, strict=True):
+                    curve.step(value, optimizer.lr * scale)
+                    total += value * (size if loss.reduction == "mean" else 1)
                 seen += len(chosen)
-                total += value * (len(chosen) if loss.reduction == "mean" else 1)
                 hits += right(scores(loss, output), label) if judged else 0
                 watcher.step(round_, epochs, seen, count, total / seen, hits / (seen * places) if judged else None)
             model._state = replace(model._state, epochs=number)
             seconds = time.monotonic() - start
             held_out = model.evaluate(*validation, loss=loss, metrics=judges) if validation is not None else {}
             record = Epoch(
-                number, total / parts, hits / (count * places) if judged else None, held_out.get("loss"),
+                number, total / summands, hits / (count * places) if judged else None, held_out.get("loss"),
                 held_out.get("accuracy"), seconds, count / max(seconds, 1e-9),
                 {judge.name: plain(held_out[judge.name]) for judge in judges},
             )  # fmt: skip
@@ -159,17 +164,22 @@ def fit(
         model._state = replace(best.state, steps=model.steps, epochs=model.epochs)
         if checkpoint is not None:
             model.save(checkpoint)
-    return History(tuple(records), steps, interrupted, curve.points)
+    return History(tuple(records), model.steps - before, interrupted, curve.points)
 
 
-def _augmented(augment: Augment, batch: Array, generator: np.random.Generator) -> Array:
-    changed = augment(batch, generator)
-    if np.shape(changed) != batch.shape:
-        raise ModelError(
-            f"fit: augment needs to keep the batch's shape {batch.shape}, found {np.shape(changed)}; fix the function"
-        )
-    check_values("fit", "the batch from augment", changed, changed.dtype)
-    return changed
+def _augmented(augment: Augment, examples: Array, seed: int, steps: range) -> Array:
+    """The examples of so many steps, each batch changed by a generator of its own."""
+    batches = []
+    for batch, at in zip(np.split(examples, len(steps)), steps, strict=True):
+        changed = augment(batch, stream(seed, f"augment {at}"))
+        if np.shape(changed) != batch.shape:
+            raise ModelError(
+                f"fit: augment needs to keep the batch's shape {batch.shape}, found {np.shape(changed)}; fix the "
+                f"function"
+            )
+        check_values("fit", "the batch from augment", changed, changed.dtype)
+        batches.append(changed)
+    return np.concatenate(batches)
 
 
 def _kind(value: object) -> str:

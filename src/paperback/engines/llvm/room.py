@@ -6,7 +6,7 @@ allocates nothing.
 
 from __future__ import annotations
 
-__all__ = ["Room"]
+__all__ = ["Given", "Results", "Room"]
 
 import ctypes
 import sys
@@ -35,7 +35,7 @@ _CELLS = {np.dtype(t): cell for t, cell in (
 )}  # fmt: skip
 
 
-class _Given:
+class Given:
     """An array of the caller's: its place in the table, what it must be to be read where it is, what holds a number."""
 
     def __init__(self, buffer: Buffer, count: int, dtype: np.dtype[Any]) -> None:
@@ -54,7 +54,7 @@ class _Given:
         return result is not None and _shape(result, count) == self.shape != () and self.dtype.kind == "f"
 
 
-class _Results:
+class Results:
     """Memory for all results of a step. Views are handed out: nobody can change the shape of what is used again.
 
     places     where the table has the results, and their addresses
@@ -70,6 +70,10 @@ class _Results:
         self.places = [(buffers[name].place, addresses[name]) for name in direct]
         self.again = [(place, addresses[name]) for name, place in given.items()]
         self.unheld = self.holders()
+
+    def views(self) -> dict[str, Array]:
+        """All results, by their public names."""
+        return {name: array[...] for name, array in self.arrays.items()}
 
     def holders(self) -> int:
         """How many hold one of the arrays; `unheld` is how many that are where nobody has one."""
@@ -109,20 +113,22 @@ class Room:
         for buffer in buffers.values():
             if buffer.name in self.arena.names:
                 self.table[buffer.place] = self.arena.address(buffer.name)
-        self.given = tuple(_Given(b, count, dtype) for b in buffers.values() if b.kind == "given")
+        self.given = tuple(Given(b, count, dtype) for b in buffers.values() if b.kind == "given")
         for one in self.given:
             if not one.shape:
                 self.table[one.place] = ctypes.addressof(one.cell)
         made = {name: buffers[tensor] for name, tensor in results.items()}
+        self.places = {name: buffer.place for name, buffer in made.items()}
+        self.updated = [name for name, tensor in results.items() if tensor != name]
         self.back = {one.name: one.place for one in self.given if not debug and one.is_like(made.get(one.name), count)}
         apart = [one for one in self.given if one.name not in self.back]
         self.fixed = [one for one in apart if one.shape and not one.per_example and not debug]
         self.fixed_names, self.fixed_shapes = [one.name for one in self.fixed], [one.shape for one in self.fixed]
         self.others = [one for one in apart if one not in self.fixed]
-        self.made: Callable[[], _Results] = lambda: _Results(made, count, dtype, self.back, debug)
-        self.spare: list[_Results] = []
+        self.made: Callable[[], Results] = lambda: Results(made, count, dtype, self.back, debug)
+        self.spare: list[Results] = []
         self.held: list[Array] = []
-        self.last: tuple[_Results, list[Array]] | None = None  # and the views of what may come back
+        self.last: tuple[Results, list[Array]] | None = None  # and the views of what may come back
         self.tensors = dict(results)
         fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block, 0, 0)
         self.fields = (ctypes.c_uint64 * len(fields))(*fields)
@@ -132,7 +138,7 @@ class Room:
         """Point the table at these arrays and at arrays for the results, which are returned; None where one of the
         arrays cannot be read where it is.
         """
-        debug, table = self.arena.debug, self.table
+        table = self.table
         rest = list(self.others)
         if self.last is not None and all(map(is_, map(arrays.get, self.back), self.last[1])):
             for place, address in self.last[0].again:
@@ -143,28 +149,32 @@ class Room:
         if not same or list(map(_SHAPE, self.held)) != self.fixed_shapes:
             rest += self.fixed
             self.held = []
-        for one in rest:
-            array: Any = arrays.get(one.name)
-            if not one.fits(array):
-                return None
-            if not one.shape:
-                one.cell.value = array.item() if type(array) is np.ndarray else array
-            elif debug:
-                self.arena.array(one.name, one.dtype, one.shape)[...] = array
-            else:
-                table[one.place] = array.__array_interface__["data"][0]
+        if not all(self.point(one, arrays.get(one.name)) for one in rest):
+            return None
         if not self.held:
             self.held = [arrays[name] for name in self.fixed_names]
         self.last = None
-        results = self._unheld()
+        results = self.unheld()
         for place, address in results.places:
             table[place] = address
-        out = Outcome({name: array[...] for name, array in results.arrays.items()})
+        out = Outcome(results.views())
         self.last = results, [out[name] for name in self.back]
         self.status[0] = self.status[1] = 0
         return out
 
-    def _unheld(self) -> _Results:
+    def point(self, one: Given, array: Any) -> bool:
+        """Point the table at what is given; False, and nothing done, where it cannot be read where it is."""
+        if not one.fits(array):
+            return False
+        if not one.shape:
+            one.cell.value = array.item() if type(array) is np.ndarray else array
+        elif self.arena.debug:
+            self.arena.array(one.name, one.dtype, one.shape)[...] = array
+        else:
+            self.table[one.place] = array.__array_interface__["data"][0]
+        return True
+
+    def unheld(self) -> Results:
         """Memory whose arrays nobody has."""
         for one in self.spare:
             if one.holders() == one.unheld:

@@ -32,6 +32,7 @@ from paperback.engines.llvm.machine.pool import pool
 from paperback.engines.llvm.machine.target import chosen, llvm_version
 from paperback.engines.llvm.plan import Plan
 from paperback.engines.llvm.room import Room
+from paperback.engines.llvm.series import run_series
 from paperback.engines.llvm.stored import Frame, sources
 from paperback.engines.numpy.checks import as_array, batch_of, check_shape, float_dtype, missing_arrays
 from paperback.engines.numpy.views import Array
@@ -41,12 +42,13 @@ from paperback.notation.expr import Read, Scalar
 from paperback.notation.walk import nodes
 from paperback.program.program import Program, ProgramTensor
 
-VERSION = "3"
+VERSION = "4"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
 _WIDE_MICRO = 64
 _BATCHES = 8
+_STEPS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 _WORTH_THREADS = 5_000_000  # operations: about 100 microseconds of one core
 
 
@@ -101,6 +103,18 @@ class Runner:
         assert out is not None, "checked arrays can be read where they are"
         return out
 
+    def repeat(self, arrays: Mapping[str, Any], each: Mapping[str, Array], count: int) -> tuple[Outcome, int] | None:
+        """So many steps without Python between, each given the new values of the one before; see `series`.
+
+        arrays    of the first step, as for a call, but for those that differ from step to step: they are in `each`,
+                  with an axis for the steps in front
+        Returns every step's outputs with the last new values, and how many steps there were: it ends before one that
+        makes NaN or infinity, or finds an index out of range. None where the arrays must be looked at step by step.
+        """
+        first = {**arrays, **{name: array[0] for name, array in each.items()}}
+        _, compiled, room = self._checked(first)
+        return compiled.repeat(room, arrays, each, count)
+
     def plan(self, batch: int = 32, arrays: Mapping[str, Any] | None = None) -> Plan:
         """What runs for a batch of this size; with arrays for it, measured on them."""
         if arrays is None:
@@ -140,7 +154,7 @@ class Runner:
     def _made(self, batch: int | None) -> _Compiled:
         """The code, from the cache or made now; for one batch size, where one is given."""
         key = self._key(batch)
-        library = objects.find(key, self.target, VERSION, ["step"]) if key else None
+        library = objects.find(key, self.target, VERSION, ["step", "steps"]) if key else None
         if library is not None:
             return _Compiled(Frame.read(library.notes), library, self, lambda: self._written(batch)[1].kernels)
         frame, code = self._written(batch)
@@ -194,6 +208,7 @@ class _Compiled:
         self.threads, self.pool = runner.threads, pool(runner.threads)
         self.lock = threading.Lock()
         self.step = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("step"))
+        self.steps = ctypes.CFUNCTYPE(ctypes.c_int64, *_STEPS)(library.address("steps"))
         self.rooms: OrderedDict[int, Room] = OrderedDict()
         self._kernels = kernels
 
@@ -236,6 +251,15 @@ class _Compiled:
             out[name] = arrays[name].copy()
         out.finite = not infinite
         return out
+
+    def repeat(
+        self, room: Room, arrays: Mapping[str, Any], each: Mapping[str, Array], count: int
+    ) -> tuple[Outcome, int] | None:
+        """See `Runner.repeat`."""
+        if self.frame.copies:
+            return None
+        with self.lock:
+            return run_series(room, self.steps, arrays, each, count)
 
     # --- explaining --------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, 
 from paperback.engines.llvm.code.nest import emit_nest, own_lane
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.routed import emit_routed
+from paperback.engines.llvm.code.steps import write_steps
 from paperback.engines.llvm.code.tile import contraction_loops, emit_contraction
 from paperback.engines.llvm.code.turn import emit_turned, turned_letters
 from paperback.engines.llvm.ir import Function
@@ -246,7 +247,7 @@ class _Writer:
             "  %alone = icmp eq i64 %parallel, 0", "  %given = inttoptr i64 %parallel to ptr",
             "  %run = select i1 %alone, ptr @sequential, ptr %given",
             "  %one = icmp eq i64 %S, 1", "  %others = xor i1 %alone, true", "  %apart = and i1 %one, %others",
-            *steps, "  ret void", "}\n",
+            *steps, "  ret void", "}\n", write_steps(self.element, self.attributes),
         ]  # fmt: skip
         return "\n".join(head)
 

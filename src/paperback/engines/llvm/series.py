@@ -1,0 +1,82 @@
+"""Steps that follow one another, in one call of native code: each is given what the one before made new.
+
+What differs from step to step lies in arrays with an axis for the steps in front, and so do the outputs. New values go
+to and fro between two blocks of memory, so a step that makes NaN or infinity leaves those of the step before as they
+are. See `code.steps` for the loop.
+"""
+
+from __future__ import annotations
+
+__all__ = ["run_series"]
+
+import ctypes
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from paperback.engines.llvm.room import Given, Room
+from paperback.engines.numpy.views import Array
+from paperback.engines.outcome import Outcome
+
+Steps = Callable[[int, int, int, int, int, int], int]
+
+
+def run_series(
+    room: Room, steps: Steps, arrays: Mapping[str, Any], each: Mapping[str, Array], count: int
+) -> tuple[Outcome, int] | None:
+    """(every step's outputs and the last new values, how many steps there were): it ends before one that fails.
+
+    arrays    what the first step is given, and what stays; `each`: what differs, an axis for the steps in front
+    None      where an array cannot be read where it is, where memory is debugged, or for new values of numbers
+    """
+    varying = [one for one in room.given if one.name in each]
+    staying = [one for one in room.given if one.name not in each]
+    room.last, room.held = None, []  # what the table has is known no more
+    if room.arena.debug or not all(_fits(one, each[one.name], count) for one in varying):
+        return None
+    if not all(room.point(one, arrays.get(one.name)) for one in staying):
+        return None
+    if any(one.name in room.updated and one.name not in room.back for one in room.given):
+        return None
+    first = room.unheld()
+    even = first.views()
+    second = room.unheld()  # another one: the first is held now
+    odd = second.views()
+    stacked = {
+        name: np.empty((count, *array.shape), array.dtype) for name, array in even.items() if name not in room.updated
+    }
+    numbers = [name for name, array in stacked.items() if array.ndim == 1]
+    columns = [
+        (room.places[name], _addresses(stacked[name])) for name in sorted(stacked, key=lambda n: n not in numbers)
+    ]
+    columns += ((one.place, _addresses(each[one.name])) for one in varying)
+    for name in room.updated:
+        new = np.resize(np.array([_address(even[name]), _address(odd[name])], np.uint64), count)
+        columns.append((room.places[name], new))
+        if name in room.back:
+            columns.append((room.back[name], np.append(np.uint64(room.table[room.back[name]]), new[:-1])))
+    table = np.array([place for place, _ in columns], np.int64)
+    rows = np.stack([column for _, column in columns], 1)
+    room.status[0] = room.status[1] = 0
+    done = steps(room.context, count, _address(table), len(table), len(numbers), _address(rows))
+    for one in varying:
+        if not one.shape:
+            room.table[one.place] = ctypes.addressof(one.cell)
+    block, views = (first, even) if done % 2 else (second, odd)
+    kept = {name: views[name] for name in room.updated} if done else {}
+    room.last = (block, [kept[name] for name in room.back]) if done else None
+    return Outcome({name: array[:done] for name, array in stacked.items()} | kept, finite=True), done
+
+
+def _fits(one: Given, array: Array, count: int) -> bool:
+    return array.shape == (count, *one.shape) and array.dtype == one.dtype and array.flags.c_contiguous
+
+
+def _addresses(array: Array) -> Array:
+    """Of what every step has of it."""
+    return _address(array) + array.strides[0] * np.arange(len(array), dtype=np.uint64)
+
+
+def _address(array: Array) -> int:
+    return int(array.ctypes.data)
