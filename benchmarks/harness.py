@@ -49,6 +49,7 @@ class Framework:
 
 FRAMEWORKS = {
     "ours": Framework("paperback", "ours"),
+    "calls": Framework("a call for each step", "ours", {"calls": True}),
     "bare": Framework("its engine alone", "ours", {"bare": True}),
     "numpy": Framework("its NumPy engine", "ours", {"engine": "numpy"}, {"OPENBLAS_NUM_THREADS": "1"}),
     **{f"threads{k}": Framework(f"on {k} of {CORES} cores", "ours", {"threads": k}) for k in (1, 2, 4, 8) if k < CORES},
@@ -196,6 +197,7 @@ class Team:
             try:
                 layouts = (False, True) if len(find(network).shape) == 3 else (False,)
                 variants = [v for v in worker.variants if v.get("channels_last", False) in layouts]
+                variants = [v for v in variants if task == "train" or not v.get("scan")]
                 if worker.framework.settings.get("compile"):
                     threads = self._fastest(runs).get("threads", CORES)
                     variants = [v for v in variants if v["threads"] == threads]

@@ -1,4 +1,4 @@
-"""JAX: the whole step, update included, under one jit, its parameters donated."""
+"""JAX: the whole step, update included, under one jit, its parameters donated; or many steps, by `lax.scan`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import networks as n
 
-VARIANTS = [{}]
+VARIANTS = [{"scan": False}, {"scan": True}]
 VERSION = f"JAX {jax.__version__}"
 
 Parameters = list[tuple[Any, Any]]
@@ -44,7 +44,7 @@ def forward(layers: Sequence[n.Layer], parameters: Any, x: jax.Array) -> jax.Arr
     return x
 
 
-def train(network: n.Network, batch: int, lr: float) -> Callable[[int], float]:
+def train(network: n.Network, batch: int, lr: float, scan: bool = False) -> Callable[[int], float]:
     """A function that takes so many steps and returns the last loss."""
 
     def loss_of(parameters: Parameters, x: jax.Array, y: jax.Array) -> jax.Array:
@@ -55,23 +55,31 @@ def train(network: n.Network, batch: int, lr: float) -> Callable[[int], float]:
         loss, gradient = jax.value_and_grad(loss_of)(parameters, x, y)
         return jax.tree.map(lambda p, g: p - lr * g, parameters, gradient), loss
 
-    step = jax.jit(update, donate_argnums=0)
+    def updates(parameters: Parameters, x: jax.Array, y: jax.Array) -> tuple[Parameters, jax.Array]:
+        parameters, losses = jax.lax.scan(lambda p, xy: update(p, *xy), parameters, (x, y))
+        return parameters, losses[-1]
+
+    step, many = jax.jit(update, donate_argnums=0), jax.jit(updates, donate_argnums=0)
     parameters = jax.tree.map(jnp.array, n.weights(network))
-    batches = [(jnp.array(x), jnp.array(y)) for x, y in n.examples(network, batch)]
+    batches = [(jnp.array(x), jnp.array(y)) for x, y in n.examples(network, batch)] * n.EPOCH
+    stacked = tuple(map(jnp.stack, zip(*batches, strict=True))) if scan else ()
     taken = 0
 
     def run(steps: int) -> float:
         nonlocal parameters, taken
-        for _ in range(steps):
-            parameters, loss = step(parameters, *batches[taken % len(batches)])
-            taken += 1
+        while steps:
+            first = taken % len(batches)
+            whole = scan and first == 0 and steps >= len(batches)
+            parameters, loss = many(parameters, *stacked) if whole else step(parameters, *batches[first])
+            count = len(batches) if whole else 1
+            taken, steps = taken + count, steps - count
         jax.block_until_ready(parameters)
         return float(loss)
 
     return run
 
 
-def infer(network: n.Network, batch: int) -> Callable[[int], float]:
+def infer(network: n.Network, batch: int, scan: bool = False) -> Callable[[int], float]:
     """A function that predicts so often and returns the sum of the last output's magnitudes."""
     predict = jax.jit(lambda parameters, x: forward(network.layers, iter(parameters), x))
     parameters = jax.tree.map(jnp.array, n.weights(network))

@@ -8,8 +8,9 @@ flatten in the order rows, columns, channels.
 from __future__ import annotations
 
 __all__ = [
-    "BATCHES", "EVERY", "NETWORKS", "SCALED", "Conv", "Dense", "Flatten", "MaxPool", "MeanOverPlaces", "Network",
-    "ReLU", "Residual", "chain", "convolutional", "examples", "find", "multiply_adds", "output_shape", "weights",
+    "BATCHES", "EPOCH", "EVERY", "NETWORKS", "SCALED", "Conv", "Dense", "Flatten", "MaxPool", "MeanOverPlaces",
+    "Network", "ReLU", "Residual", "chain", "convolutional", "examples", "find", "multiply_adds", "output_shape",
+    "weights",
 ]  # fmt: skip
 
 from collections.abc import Iterator, Sequence
@@ -170,6 +171,9 @@ def weights(network: Network, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
             w = rng.standard_normal((*kernel, into[-1], out[-1])) * np.sqrt(2 / (prod(kernel) * into[-1]))
             drawn.append((w.astype(np.float32), 0.1 * rng.standard_normal(out[-1], dtype=np.float32)))
     return drawn
+
+
+EPOCH = 8  # times that the batches of `examples` are taken in one go, where a framework can do so
 
 
 def examples(network: Network, batch: int, count: int = 4, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""This library: `train_step` as users call it, and the bare engine, which shows what Python adds."""
+"""This library: training as users call it, and the bare engine, which shows what Python adds."""
 
 from __future__ import annotations
 
@@ -47,21 +47,28 @@ def model(network: n.Network, engine: str | None = None, threads: int | None = N
 
 
 def train(
-    network: n.Network, batch: int, lr: float, engine: str | None = None, threads: int | None = None, bare: bool = False
-) -> Callable[[int], float]:
-    """A function that takes so many steps and returns the last loss."""
+    network: n.Network, batch: int, lr: float, engine: str | None = None, threads: int | None = None,
+    bare: bool = False, calls: bool = False,
+) -> Callable[[int], float]:  # fmt: skip
+    """A function that takes so many steps and returns the last loss: `epoch` on examples in memory, or a call for each
+    step.
+    """
     made, rule = model(network, engine, threads), pb.optim.SGD(lr)
-    batches = n.examples(network, batch)
+    batches = n.examples(network, batch) * n.EPOCH
     if bare:
         return _bare(made, rule, batches, engine, threads)
     step = made.train_step(optimizer=rule)
+    x, y = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
     taken = 0
 
     def run(steps: int) -> float:
         nonlocal taken
-        for _ in range(steps):
-            loss = step(*batches[taken % len(batches)])
-            taken += 1
+        while steps:
+            first = taken % len(batches)
+            count = 1 if calls else min(steps, len(batches) - first)
+            at = slice(first * batch, (first + count) * batch)
+            loss: float = step(x[at], y[at]) if calls else step.epoch(x[at], y[at], batch)[-1]
+            taken, steps = taken + count, steps - count
         return loss
 
     return run

@@ -4,6 +4,9 @@
 
 float32, plain gradient descent, softmax cross-entropy, random examples, four batches in turns. Ratios say how many
 times as long a step of the other takes: the median over turns, and in parentheses that of the fastest blocks.
+
+"paperback" is `epoch`, which takes the steps on examples in memory without Python between, as `fit` does; "a call for
+each step" is `step(x, y)`. JAX takes its steps one by one or by `lax.scan`, whichever is faster.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 from benchmarks import harness
 from benchmarks.networks import EVERY
 
-CANDIDATES = ["ours", "eager", "compile", "jax", "scikit", "bare"]
+CANDIDATES = ["ours", "eager", "compile", "jax", "scikit", "calls", "bare"]
 GOALS = {  # against PyTorch eager, on two cores
     "sheet": {1: 8, 8: 4.5, 32: 2.8, 128: 2.4, 512: 2.8},
     "lenet5": {1: 15, 32: 6, 128: 3.5},
