@@ -3,14 +3,15 @@
 taken(value)             a NumPy array of torch, JAX, ... through DLPack or `__array__`
 returner(value)          the function that makes such a value of a NumPy array, strides kept where it can be
 layouts(array)           the same numbers laid out otherwise: strides of 0, gaps, negative strides, read-only
+rounded_anew(arrays)     numbers as near to them as other roundings of the same would be
 """
 
 from __future__ import annotations
 
-__all__ = ["EPSILON", "Array", "epsilon", "is_array", "is_real", "layouts", "returner", "taken"]
+__all__ = ["EPSILON", "Array", "epsilon", "is_array", "is_real", "layouts", "returner", "rounded_anew", "taken"]
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Number
 from typing import Any
 
@@ -121,3 +122,13 @@ def layouts(array: Array) -> Iterator[tuple[str, str, Array]]:
     frozen = array.copy()
     frozen.flags.writeable = False
     yield "read-only", "is read-only", frozen
+
+
+def rounded_anew(arrays: Sequence[Array | None], epsilon: float, random: np.random.Generator) -> list[Array | None]:
+    """Real arrays with every entry moved by up to twice the relative rounding of a type."""
+    return [
+        array * (1 + 2 * epsilon * random.uniform(-1, 1, array.shape)).astype(array.dtype)
+        if array is not None and array.dtype.kind == "f"
+        else array
+        for array in arrays
+    ]

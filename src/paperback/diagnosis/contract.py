@@ -1,6 +1,7 @@
 """What must not matter: the layout of the upstream gradient, its size, a repeated call, the order of the examples.
 
     pull(0) = 0      pull(a*g) = a*pull(g)      pull(g + h) = pull(g) + pull(h)      pull(same numbers) = same
+    pull(items in another order) = pull(items) in that order, where the forward does so
 
 No true gradient is needed: the backward is compared with itself.
 """
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paperback.diagnosis.arrays import Array, layouts
+from paperback.diagnosis.arrays import Array, layouts, rounded_anew
 from paperback.diagnosis.report import Finding, Worst
 from paperback.diagnosis.subject import Complaint
 from paperback.diagnosis.tolerance import rounding
+from paperback.diagnosis.truth import close_to
 
 if TYPE_CHECKING:
     from paperback.diagnosis.examination import Examination
@@ -34,7 +36,7 @@ def probes(examination: Examination, g: Array) -> list[Finding]:
         probe.first = probe.pull(g)
     except Complaint as complaint:
         return [Finding(complaint.slug, complaint.argument, f"when called again, {complaint.sentence}")]
-    for check in (_repeated, _interleaved, _layouts, _linear):
+    for check in (_repeated, _interleaved, _layouts, _linear, _reordered):
         try:
             check(probe, g)
         except Complaint as complaint:
@@ -77,17 +79,27 @@ class _Probe:
             return None
         return found if self.same(slug, words, found, expected, weight) else None
 
-    def same(self, slug: str, words: str, found: list[Array], expected: list[Array], weight: float = 1.0) -> bool:
-        """Are these the gradients that were expected? A finding for each that is not."""
+    def same(
+        self,
+        slug: str,
+        words: str,
+        found: list[Array],
+        expected: list[Array],
+        weight: float = 1.0,
+        slack: Sequence[float | Array] | None = None,
+    ) -> bool:
+        """Are these the gradients that were expected, up to some slack? A finding for each that is not."""
         fine = True
-        for place, one, other, first in zip(self.subject.wrt, found, expected, self.first, strict=True):
+        for k, (place, one, other, first) in enumerate(zip(self.subject.wrt, found, expected, self.first, strict=True)):
             largest = float(max(np.abs(other).max(initial=0.0), np.abs(first).max(initial=0.0)))
             size = _SHARE[self.near] * (largest + weight * self.natural(place))
             apart = np.abs(one - other)
-            if not (apart <= self.near * np.maximum(np.abs(other), size)).all():
+            allowed = self.near * np.maximum(np.abs(other), size) + (0.0 if slack is None else slack[k])
+            if not (apart <= allowed).all():
                 index = np.unravel_index(int(np.where(np.isnan(apart), np.inf, apart).argmax()), apart.shape)
                 worst = Worst(tuple(map(int, index)), float(one[index]), float(other[index]))
-                self.find(slug, self.subject.arguments[place].name, words, worst)
+                name = self.subject.arguments[place].name
+                self.find(slug, name, words.replace("another gradient", f"another gradient of {name}"), worst)
                 fine = False
         return fine
 
@@ -176,3 +188,40 @@ def _scaled_and_added(probe: _Probe, g: Array) -> None:
         for part, words in ((half, "every second entry"), (last, "one entry")):
             rest = [a - b for a, b in zip(first, probe.pull(g - part), strict=True)]
             probe.compare(slug, f"the gradient for {words} of an upstream gradient is not its share", part, rest)
+
+
+def _reordered(probe: _Probe, g: Array) -> None:
+    """The items of the batch backwards: where the outputs follow, the gradients do. At a tie an order may choose."""
+    subject, main = probe.subject, probe.main
+    parts = probe.subject.split(g, main)
+    count = parts[0].shape[0] if parts[0].ndim else 0
+    tied = any(finding.pattern in ("kink", "not-differentiable") for finding in probe.examination.findings)
+    if count < 2 or tied or any(part.shape[:1] != (count,) for part in parts):
+        return
+    batched = [k for k, array in enumerate(main) if array is not None and array.shape[:1] == (count,)]
+    found = next((turned for turned in (batched, batched[:1]) if _follows(probe, turned)), None)
+    if not found:
+        return
+    expected = [one[::-1] if k in found else one for k, one in zip(subject.wrt, probe.first, strict=True)]
+    random = np.random.default_rng([probe.examination.seed, 6])
+    moved = probe.pull(g, rounded_anew(main, probe.examination.epsilon, random))
+    slack = [16 * float(np.abs(a - b).max(initial=0.0)) for a, b in zip(moved, probe.first, strict=True)]
+    returned = probe.pull([part[::-1].copy() for part in parts], _backwards(main, found))
+    before = len(probe.findings)
+    words = "another gradient for the same items in another order, though the outputs follow the order"
+    probe.same("items-mixed", words, returned, expected, slack=slack)
+    probe.findings[before:] = [f for f in probe.findings[before:] if f.argument not in probe.wrong]
+
+
+def _follows(probe: _Probe, turned: list[int]) -> bool:
+    """Are the outputs the same in reverse order where these arguments are reversed?"""
+    try:
+        given, reversed_ = (probe.subject.outputs(arrays) for arrays in (probe.main, _backwards(probe.main, turned)))
+    except Exception:  # the forward does not take these in another order
+        return False
+    pairs = zip(given, reversed_, strict=True)
+    return all(close_to(there, here[::-1], probe.examination.epsilon) for here, there in pairs)
+
+
+def _backwards(arrays: Arrays, turned: list[int]) -> Arrays:
+    return [array[::-1].copy() if k in turned and array is not None else array for k, array in enumerate(arrays)]

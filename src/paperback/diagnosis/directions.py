@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paperback.diagnosis import shrink
-from paperback.diagnosis.arrays import Array
+from paperback.diagnosis.arrays import Array, rounded_anew
 from paperback.diagnosis.entries import Outcome, sentence_of
 from paperback.diagnosis.report import ArgumentVerdict, Finding, Worst
 from paperback.diagnosis.subject import Complaint
@@ -58,6 +58,9 @@ class Directions:
                 Finding("not-differentiable", None, f"{self.kinked.mean():.0%} of the outputs are at kinks or jumps")
             )
             return outcome
+        if self.kinked.any():
+            told = f"{self.kinked.sum():,} of {self.kinked.size:,} outputs are at a kink or a tie: they were left out"
+            outcome.findings.append(Finding("kink", None, told))
         self.g = np.where(self.kinked, 0, self.g)
         self._pull_all()
         least = 0.0
@@ -94,13 +97,7 @@ class Directions:
 
     def _pull_all(self) -> None:
         random = np.random.default_rng([self.examination.seed, 3])
-        epsilon = self.examination.epsilon
-        moved = [
-            array * (1 + 2 * epsilon * random.uniform(-1, 1, array.shape)).astype(array.dtype)
-            if array is not None and array.dtype.kind == "f"
-            else array
-            for array in self.main
-        ]
+        moved = rounded_anew(self.main, self.examination.epsilon, random)
         for g in self.g:
             first = self.subject.pull(g, self.main)
             self.returned.append([part.ravel().astype(np.float64) for part in first])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paperback.diagnosis.arrays import Array
+from paperback.diagnosis.arrays import Array, rounded_anew
 from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses import explain
 from paperback.diagnosis.patterns import PATTERNS
@@ -71,12 +71,7 @@ class Entries:
         random = np.random.default_rng([self.examination.seed, 3])
         apart = [np.zeros((len(self.g), gradient.size)) for gradient in pulled[0]]
         for _ in range(2):
-            moved = [
-                array * (1 + 2 * self.epsilon * random.uniform(-1, 1, array.shape)).astype(array.dtype)
-                if array is not None and array.dtype.kind == "f"
-                else array
-                for array in self.main
-            ]
+            moved = rounded_anew(self.main, self.epsilon, random)
             for row, g in enumerate(self.g):
                 try:
                     again = self.subject.pull(g, moved)

@@ -44,7 +44,7 @@ class Examination:
         with quiet(self.subject):
             self._examine()
         order = {"wrong": 0, "unjudged": 1, "note": 2}
-        findings = sorted(self.findings, key=lambda finding: order[finding.judgement])
+        findings = sorted(self.findings, key=lambda f: (order[f.judgement], f.pattern == "unexplained"))
         subject = self.subject
         return Report(
             subject.name, tuple(findings), self.verdicts, self.power, subject.forward_calls, subject.backward_calls

@@ -81,6 +81,12 @@ PATTERNS = _table(
         "use each output's own upstream gradient, and add",
     ),
     (
+        "items-mixed",
+        WRONG,
+        "made of other items' upstream gradients, or of the order of the items",
+        "treat every item of the batch alone, as the forward does",
+    ),
+    (
         "not-linear",
         WRONG,
         "not linear in the upstream gradient, as every backward is",

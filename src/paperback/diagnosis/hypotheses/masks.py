@@ -17,7 +17,18 @@ _COLUMNS, _ORDERS = 24, 20  # entries and rearrangements by which it is seen wha
 
 
 def masks(evidence: Evidence) -> Iterator[Reading]:
+    yield from _turned_round(evidence)
     yield from _blocked(evidence)
+
+
+def _turned_round(evidence: Evidence) -> Iterator[Reading]:
+    """The true gradient with a mask that is an argument, of zeros and ones, turned round: cheap, as it foretells."""
+    for name, array in evidence.arrays.items():
+        if name != evidence.name and set(np.unique(array)) == {0, 1}:
+            changed = {name: 1 - array.astype(np.int8)}
+            J = evidence.jacobian_at(changed) if evidence.may_be(changed) else None
+            if J is not None:
+                yield Reading("mask-wrong-side", f"let through exactly where {name} blocks it", evidence.g @ J, 0.15)
 
 
 def piecewise(evidence: Evidence) -> Iterator[Reading]:
@@ -44,6 +55,16 @@ def piecewise(evidence: Evidence) -> Iterator[Reading]:
             evidence.g * np.where(blocked, high, low),
             1.0,
         )
+        for name, values in (*evidence.arrays.items(), ("the output", evidence.y)):
+            mask = values.ravel() > 0
+            if mask.size == d.size and (mask == blocked).any() and (mask != blocked).any():
+                yield Reading(
+                    "wrong-saved",
+                    f"blocked where {name} is not above 0, which is not where the forward blocks it",
+                    evidence.g * np.where(mask, high, low),
+                    1.3,
+                    ("stale-saved", "mask-missing"),
+                )
         if low:
             yield Reading(
                 "mask-extra",

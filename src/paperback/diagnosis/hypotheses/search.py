@@ -19,6 +19,7 @@ import numpy as np
 
 from paperback.diagnosis.evidence import Evidence, Fit, Reading
 from paperback.diagnosis.hypotheses.change import Change, axis_changes, reduced_changes
+from paperback.diagnosis.hypotheses.laws import broken_law
 from paperback.diagnosis.hypotheses.masks import masks, piecewise
 from paperback.diagnosis.hypotheses.places import few, places, where_wrong
 from paperback.diagnosis.hypotheses.points import points
@@ -141,6 +142,9 @@ def explain(evidence: Evidence, most: int = 3) -> list[Explanation]:
     other = another_function(evidence)
     if other:
         return [Explanation("wrong-derivative", other, 8.0, evidence.before, False, ("branch",))]
+    law = broken_law(evidence)
+    if law is not None:
+        return [Explanation(law.slug, law.words, 8.0, evidence.before, False, law.also, law.hint)]
     best = min(found, key=lambda fit: fit.residual + 0.01 * fit.reading.cost, default=None)
     where = where_wrong(evidence)
     if best is not None and best.residual < _PARTLY * evidence.before:

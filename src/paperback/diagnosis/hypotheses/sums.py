@@ -1,4 +1,4 @@
-"""Accumulation: contributions written over each other, averaged over overlaps, only the diagonal."""
+"""Accumulation: contributions written over each other, averaged over overlaps, summed elsewhere, only the diagonal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from paperback.diagnosis.evidence import Evidence, Reading
-from paperback.diagnosis.hypotheses.change import subsets
+from paperback.diagnosis.hypotheses.change import named_axes, subsets
 
 
 def sums(evidence: Evidence) -> Iterator[Reading]:
     if len(evidence.outputs) == 1:
         yield from _overwritten(evidence)
+        yield from _summed_elsewhere(evidence)
     if evidence.diagonal is None and evidence.J.shape[0] == evidence.J.shape[1]:
         yield Reading(
             "diagonal-only",
@@ -74,3 +75,21 @@ def _overwritten(evidence: Evidence) -> Iterator[Reading]:
             )
         largest = np.take_along_axis(parts, np.abs(parts).argmax(1)[:, None], 1)[:, 0]
         yield Reading("overwrite", f"the largest contribution to each entry{told}, not the sum of them", largest, 1.9)
+
+
+def _summed_elsewhere(evidence: Evidence) -> Iterator[Reading]:
+    """Where every output reads one entry, as of a scale: the products of each output, summed over other axes."""
+    y = evidence.y
+    if ((np.abs(evidence.J) > 0).sum(1) > 1).any():
+        return
+    parts = (evidence.g * evidence.J.sum(1)).reshape(len(evidence.g), *y.shape)
+    sums = {
+        axes: parts.sum(tuple(a + 1 for a in axes)).reshape(evidence.true.shape)
+        for axes in subsets(y.ndim)
+        if y.size == evidence.x.size * np.prod([y.shape[a] for a in axes])
+    }
+    right = [axes for axes, total in sums.items() if np.allclose(total, evidence.true, atol=1e-9 * evidence.scale)]
+    for axes, total in sums.items():
+        if right and axes not in right:
+            words = f"summed over {named_axes(axes)} of the output, where it is {named_axes(right[0])}"
+            yield Reading("wrong-axis-sum", words, total, 1.2)
