@@ -1,9 +1,12 @@
 """The doctor is examined: it finds every planted bug, names its cause, and calls no right gradient wrong.
 
-Every thirteenth bug and every sixth right gradient run always; all of them, with more seeds, under `-m long`.
+Every nineteenth bug and every sixth right gradient, of one seed or another, run always; all of them under `-m long`,
+the right gradients with 20 seeds.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from tests.diagnosis.corpus.tangents import JVPS, WRONG, Jvp
 
 from paperback.diagnosis import Report, doctor
 
-SAMPLE, RIGHTS = BUGS[::13], RIGHT[::6]
+SAMPLE, SEEDS = BUGS[::19], 20
 
 
 def test_a_sample_of_the_bugs_is_found_and_named() -> None:
@@ -29,9 +32,15 @@ def test_a_sample_of_the_bugs_is_found_and_named() -> None:
     assert share(verdicts, "top") >= 0.8, [(v.bug.id, v.said) for v in verdicts if not v.top]
 
 
-@pytest.mark.parametrize("right", RIGHTS, ids=lambda right: right.id)
-def test_a_sample_of_the_right_gradients_is_called_right(right: Right) -> None:
-    assert alarms(right, 0) == ((), "")
+def alarmed(rights: Iterable[tuple[Right, int]]) -> tuple[dict[str, object], int]:
+    """What is said of right gradients that are called wrong, or not judged though they may be; how many were asked."""
+    asked = [(right.id, seed, alarms(right, seed)) for right, seed in rights]
+    return {f"{id}, seed {seed}": said for id, seed, said in asked if said != ((), "")}, len(asked)
+
+
+def test_a_sample_of_the_right_gradients_is_called_right() -> None:
+    told, count = alarmed((right, k % SEEDS) for k, right in enumerate(RIGHT) if k % 6 == 0)
+    assert not told and count > 40, told
 
 
 def judged(name: str, jvp: Jvp) -> Report:
@@ -66,7 +75,7 @@ def test_causes_are_named() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("right", RIGHT, ids=lambda right: right.id)
-def test_no_right_gradient_is_called_wrong(right: Right) -> None:
-    for seed in range(20):
-        assert alarms(right, seed) == ((), ""), seed
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_no_right_gradient_is_called_wrong(seed: int) -> None:
+    told, count = alarmed((right, seed) for right in RIGHT)
+    assert not told and count == len(RIGHT) > 250, told

@@ -132,6 +132,28 @@ def test_pytorch() -> None:
     assert report.ok and "parameter 0.weight" in report.arguments, str(report)
 
 
+def test_a_function_of_pytorch_is_named_by_its_forward() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Affine(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, weight: Any, bias: Any) -> Any:
+            ctx.save_for_backward(x, weight)
+            return x @ weight + bias
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            x, weight = ctx.saved_tensors
+            return g @ weight.T, x.T @ g, g.sum(1)
+
+    args = (torch.tensor(X), torch.tensor(W), torch.ones(2, dtype=torch.float64) / 3)
+    for report in (doctor.torch(Affine.apply, args), doctor.torch(Affine, args), doctor(Affine, args)):
+        assert list(report.arguments) == ["bias", "x", "weight"] and report.subject == "Affine"
+        assert report.findings[0].sentence == (
+            "the gradient of bias has shape (3,), bias has (2,): it is summed over axis 1 of the output"
+        )
+
+
 def test_jax() -> None:
     jax = pytest.importorskip("jax")
 
@@ -141,6 +163,7 @@ def test_jax() -> None:
 
     tanh.defvjp(lambda x: (jax.numpy.tanh(x),) * 2, lambda y, g: (g * (1 - y),))
     assert doctor.jax(tanh, (X,)).pattern == "wrong-derivative"
+    assert doctor(tanh, args=(X,)).pattern == "wrong-derivative"
     assert doctor.jax(jax.numpy.tanh, (X,)).ok
 
 

@@ -49,7 +49,7 @@ def test_a_wrong_size_is_seen_at_any_number_of_outputs(count: int, dtype: str, f
 @pytest.mark.parametrize("count", [1_000, 10_000])
 def test_one_wrong_entry_is_found_and_named(count: int) -> None:
     checked = 0
-    for seed in range(4):
+    for seed in range(2):
         place = 7 * seed + count // 3
 
         def wrong(g: Array, x: Array, place: int = place) -> Array:
@@ -62,7 +62,7 @@ def test_one_wrong_entry_is_found_and_named(count: int) -> None:
         assert found.worst is not None and found.worst.index == (place,), str(report)
         assert found.worst.returned == pytest.approx(2 * found.worst.true)
         checked += 1
-    assert checked == 4
+    assert checked == 2
 
 
 def misread(g: Array, x: Array) -> Array:

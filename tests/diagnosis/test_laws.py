@@ -53,7 +53,7 @@ ELEMENTWISE: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
 }
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     name=st.sampled_from(sorted(ELEMENTWISE)),
     shape=st.tuples(st.integers(1, 4), st.integers(2, 6)),
@@ -67,7 +67,7 @@ def test_right_gradients_are_right(name: str, shape: tuple[int, int], seed: int,
     assert report.ok, f"{x!r}\n{report}"
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     name=st.sampled_from(["tanh", "square", "softmax", "norm"]),
     seed=st.integers(0, 10_000),

@@ -13,7 +13,7 @@ from paperback.cli.options import Command, OneOf
 from paperback.diagnosis import DoctorError
 from paperback.diagnosis import doctor as examine
 from paperback.diagnosis.budget import BUDGETS
-from paperback.diagnosis.finding import arguments_of, find
+from paperback.diagnosis.finding import arguments_of, find, halves
 from paperback.errors import ModelError
 
 
@@ -26,8 +26,9 @@ from paperback.errors import ModelError
 def doctor(say: Say, place: str, text: str | None, seed: int, budget: str) -> tuple[dict[str, Any], int]:
     """Is a hand-written backward right, and if not, what is wrong with it?
 
-    FILE.py is run. Its pairs are f and f_backward (or grad_f, f_vjp, ...), classes with forward and backward, and
-    torch.autograd.Functions. Arguments are what f_args() or args() of the file returns, or --args:
+    FILE.py is run. Its pairs are f and f_backward (or f_forward; grad_f, f_vjp, ...), classes and objects with forward
+    and backward, and torch.autograd.Functions. Arguments are what f_args() or args() of the file returns, or --args, of
+    which every pair gets those that it takes:
 
     x=3x5 is random numbers of this shape, label=int:3<10 whole numbers below 10, eps=1e-5 that number.
     """
@@ -36,22 +37,32 @@ def doctor(say: Say, place: str, text: str | None, seed: int, budget: str) -> tu
         path, name = place, ""
     try:
         module, found = find(path, name or None)
+        skipped = {} if name else halves(module, found)
         reports = {}
         for pair in found:
-            args = arguments_of(module, pair, text)
-            if pair.kind == "torch":
-                report = examine.torch(pair.forward, args, seed=seed, budget=budget)
-            else:
-                report = examine(pair.forward, pair.backward, args, seed=seed, budget=budget)
-            reports[pair.name] = report
-            say(str(report))
+            try:
+                args = arguments_of(module, pair, text)
+            except DoctorError as error:
+                if len(found) == 1:
+                    raise DoctorError(f"{pair.name}: {error}") from error
+                skipped[pair.name] = str(error)
+                continue
+            ask = examine.torch if pair.kind == "torch" else examine
+            given = (pair.forward, args) if pair.kind == "torch" else (pair.forward, pair.backward, args)
+            reports[pair.name] = ask(*given, seed=seed, budget=budget)
+            say(str(reports[pair.name]))
     except DoctorError as error:
         raise ModelError(str(error)) from error
+    for half, reason in skipped.items():
+        say(f"{half}: not checked: {reason}")
+    if not reports:
+        raise ModelError(f"{path}: nothing could be checked; {'; '.join(f'{n}: {why}' for n, why in skipped.items())}")
     bad = [name for name, report in reports.items() if not report.ok]
     result: dict[str, Any] = {
         "command": "doctor",
         "file": path,
         "reports": {name: report.plain() for name, report in reports.items()},
+        "skipped": skipped,
     }
     if bad:
         result["check_failed"] = f"not right: {', '.join(bad)}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 __all__ = ["examine_chain"]
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from paperback.diagnosis.pairs import as_pair
+from paperback.diagnosis.forms import pair_of
 from paperback.diagnosis.report import Finding, Report
 from paperback.diagnosis.subject import DoctorError
 
@@ -31,7 +31,8 @@ def examine_chain(judge: Callable[..., Report], layers: Iterable[Any], args: Any
         reports.append(_renamed(report, f"layer {k}", name))
         if not report.ok:
             break
-        out = as_pair(forward, backward, values).forward(*values)
+        pair = pair_of(forward, backward, values)
+        out = pair.forward(**pair.args) if isinstance(pair.args, Mapping) else pair.forward(*pair.args)
         values = tuple(out) if isinstance(out, tuple | list) else (out,)
     last = reports[-1]
     wrong = "" if last.ok else f"; {last.subject} is the first that is not right"

@@ -13,7 +13,8 @@ from paperback.diagnosis.adapters.pytorch import torch_pair
 from paperback.diagnosis.budget import budget_of
 from paperback.diagnosis.chain import examine_chain
 from paperback.diagnosis.examination import Examination
-from paperback.diagnosis.pairs import Pair, as_pair
+from paperback.diagnosis.forms import pair_of
+from paperback.diagnosis.pairs import Pair
 from paperback.diagnosis.report import Report
 from paperback.diagnosis.subject import make_subject
 
@@ -42,7 +43,7 @@ class Doctor:
         seed        of the random directions and upstream gradients
         budget      "quick", "normal" or "thorough"
         """
-        return _judged(as_pair(forward, backward, args, jvp), wrt, jvp, seed, budget)
+        return _judged(pair_of(forward, backward, args, jvp), wrt, jvp, seed, budget)
 
     def torch(self, function: Any, args: Any, **settings: Any) -> Report:
         """The gradients that PyTorch computes through a torch.autograd.Function, a module, or a function of tensors."""
@@ -72,7 +73,7 @@ def _judged(
     budget: str = "normal",
 ) -> Report:
     limits = budget_of(budget)
-    subject = make_subject(pair.forward, pair.backward, pair.args, wrt, jvp)
+    subject = make_subject(pair.forward, pair.backward, pair.args, wrt, jvp, pair.names)
     subject.stateful, subject.name = pair.stateful, pair.name or subject.name
     return Examination(subject, limits, seed).run()
 

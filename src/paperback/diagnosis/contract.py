@@ -91,12 +91,14 @@ class _Probe:
         """Are these the gradients that were expected, up to some slack? A finding for each that is not."""
         fine = True
         for k, (place, one, other, first) in enumerate(zip(self.subject.wrt, found, expected, self.first, strict=True)):
-            largest = float(max(np.abs(other).max(initial=0.0), np.abs(first).max(initial=0.0)))
+            finite = np.isfinite(first)  # what is infinite at a plain call was told, or is right
+            largest = max(float(np.abs(each[finite]).max(initial=0.0)) for each in (first, other))
             size = _SHARE[self.near] * (largest + weight * self.natural(place))
             apart = np.abs(one - other)
             allowed = self.near * np.maximum(np.abs(other), size) + (0.0 if slack is None else slack[k])
-            if not (apart <= allowed).all():
-                index = np.unravel_index(int(np.where(np.isnan(apart), np.inf, apart).argmax()), apart.shape)
+            if not (apart <= allowed)[finite].all():
+                apart = np.where(finite, np.where(np.isnan(apart), np.inf, apart), -1)
+                index = np.unravel_index(int(apart.argmax()), apart.shape)
                 worst = Worst(tuple(map(int, index)), float(one[index]), float(other[index]))
                 name = self.subject.arguments[place].name
                 self.find(slug, name, words.replace("another gradient", f"another gradient of {name}"), worst)

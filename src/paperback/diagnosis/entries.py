@@ -12,6 +12,7 @@ import numpy as np
 from paperback.diagnosis.arrays import Array, rounded_anew
 from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses import explain
+from paperback.diagnosis.kinks import outside_slopes
 from paperback.diagnosis.patterns import PATTERNS
 from paperback.diagnosis.report import ArgumentVerdict, Finding, Worst
 from paperback.diagnosis.subject import Complaint
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from paperback.diagnosis.examination import Examination
 
 _UP_TO = {"factor": 0.7, "sign": 0.7, "missing-mean": 0.8, "doubled-mean": 0.8}  # a grader's partial credit
-_KINKED = 0.1  # the share of entries at kinks from which another point is judged too
 
 
 @dataclass
@@ -96,14 +96,14 @@ class Entries:
         return Judged(returned, true, allowed, valid)
 
     def _least(self, judged: Judged) -> float:
-        size = float(np.sqrt(np.mean(judged.true**2))) or 1.0
-        return float(np.median(judged.allowed) / size) if judged.allowed.size else 0.0
+        size = _rms(judged.true[judged.valid]) or 1.0
+        return float(np.median(judged.allowed[judged.valid]) / size) if judged.valid.any() else 0.0
 
     def _tell(self, outcome: Outcome, place: int, judged: Judged) -> None:
         argument = self.subject.arguments[place]
         assert argument.array is not None
         bad = judged.bad
-        size = float(np.sqrt(np.mean(judged.true[judged.valid] ** 2))) if judged.valid.any() else 0.0
+        size = _rms(judged.true[judged.valid])
         apart = np.abs(judged.returned - judged.true)[judged.valid]
         error = float(apart.max(initial=0.0)) / (size or 1.0)
         kind = str(argument.array.dtype)
@@ -111,12 +111,16 @@ class Entries:
         if unseen:
             where = np.argwhere(~judged.valid.all(0).reshape(argument.shape))[0]
             place_told = f"[{','.join(map(str, where))}]" if len(where) else ""
-            told = f"{unseen:,} of {argument.array.size:,} entries of {argument.name} are at a kink or a tie"
-            outcome.findings.append(
-                Finding("kink", argument.name, f"{told}, {argument.name}{place_told} for one: they were left out")
+            told = (
+                f"{unseen:,} of {argument.array.size:,} entries of {argument.name} are at a kink or a tie, "
+                f"{argument.name}{place_told} for one: any value between the slopes of both sides is right there"
             )
+            outcome.findings.append(Finding("kink", argument.name, told))
         if not bad.any():
-            outcome.verdicts[argument.name] = ArgumentVerdict(argument.shape, kind, "right", error, 1.0)
+            outside = outside_slopes(self.truth.slopes, place, self.g, judged) if unseen else None
+            verdict, score = ("right", 1.0) if outside is None else ("wrong", 1 - unseen / argument.array.size)
+            outcome.verdicts[argument.name] = ArgumentVerdict(argument.shape, kind, verdict, error, round(score, 4))
+            outcome.findings += [outside] if outside is not None else []
             return
         findings = self._explained(place, judged)
         outcome.findings += findings

@@ -26,6 +26,7 @@ from paperback.diagnosis.subject import Complaint, Subject, quiet
 from paperback.diagnosis.tangents import judge_tangents
 from paperback.diagnosis.truth import Truth, close_to, widened
 
+_SWAPPED = "swapped-arguments"
 _DROPPED = {"none", "wrong-shape", "wrong-type"}  # complaints about one argument; the others can be judged still
 
 
@@ -43,6 +44,7 @@ class Examination:
     def run(self) -> Report:
         with quiet(self.subject):
             self._examine()
+        self._tell_order()
         order = {"wrong": 0, "unjudged": 1, "note": 2}
         findings = sorted(self.findings, key=lambda f: (order[f.judgement], f.pattern == "unexplained"))
         subject = self.subject
@@ -237,6 +239,15 @@ class Examination:
     def cotangents(self, count: int) -> Array:
         """Random upstream gradients, the same ones whenever they are asked for."""
         return np.random.default_rng([self.seed, 2]).standard_normal((count, self.truth.m))
+
+    def _tell_order(self) -> None:
+        """Where the gradients are all there and in another order: which order that is."""
+        told = {f.argument: f.detail.removeprefix("the gradient of ") for f in self.findings if f.pattern == _SWAPPED}
+        names = [argument.name for argument in self.subject.arguments if argument.name in {*told, *self.verdicts}]
+        came = [told.get(name, name) for name in names]
+        if len(told) > 1 and sorted(came) == sorted(names):
+            hint = f"they come in the order ({', '.join(came)}): return them in the order ({', '.join(names)})"
+            self.findings = [replace(f, hint=hint) if f.pattern == _SWAPPED else f for f in self.findings]
 
     def _find(self, slug: str, argument: str | None, sentence: str) -> None:
         self.findings.append(Finding(slug, argument, sentence))

@@ -1,11 +1,12 @@
 """Pairs of a forward and a backward in a file, and arguments for them.
 
-    f and f_backward, backward_f, f_vjp, vjp_f, f_grad, grad_f, df      functions, by their names
-    a class with forward and backward                                  a layer that saves state
+    f and f_backward, backward_f, f_vjp, vjp_f, f_grad, grad_f, df      functions, by their names; f or f_forward
+    a class or an object with forward and backward                     a layer that saves state
     a torch.autograd.Function                                          where torch is
 
-Arguments come from `f_args()` or `args()` in the file, from annotations that are texts, `def f(x: "3x5")`, or from a
-text of their own:
+What looks like half of a pair and is not checked is told, with the reason. Arguments come from `f_args()` or `args()`
+in the file, from annotations that are texts, `def f(x: "3x5")`, or from a text, of which every function gets those that
+it takes:
 
     x=3x5          random numbers of this shape        x=       a single random number
     label=int:3<10 whole numbers below 10              eps=1e-5 or n=7.   a number as it is, with a point or an exponent
@@ -13,13 +14,13 @@ text of their own:
 
 from __future__ import annotations
 
-__all__ = ["Found", "arguments_of", "find", "read_arguments"]
+__all__ = ["Found", "arguments_of", "find", "halves", "read_arguments"]
 
 import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +31,8 @@ import numpy as np
 from paperback.diagnosis.subject import DoctorError
 
 _NAMES = ("{0}_backward", "backward_{0}", "{0}_bwd", "{0}_vjp", "vjp_{0}", "{0}_grad", "grad_{0}", "d{0}", "{0}_prime")
+_ENDS, _STARTS = ("_forward", "_fwd"), ("forward_", "fwd_")
+_HALVES = re.compile(r"^(?:(?:backward|grad|vjp)_(.+)|(.+)_(?:backward|bwd|vjp|grad))$")
 _SHAPE = re.compile(r"^(?:(int):)?((?:\d+(?:x\d+)*)?)(?:<(\d+))?$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.\d*|\.\d+|\d+(\.\d*)?[eE][+-]?\d+)$")
 
@@ -65,32 +68,50 @@ def find(path: str, name: str | None = None) -> tuple[ModuleType, list[Found]]:
 def arguments_of(module: ModuleType, found: Found, text: str | None) -> Any:
     """Arguments for a pair: from the text, the file's functions, or annotations."""
     if text is not None:
-        return read_arguments(text)
-    for name in (f"{found.name}_args", "args"):
+        return _taken_by(found, read_arguments(text))
+    for name in (f"{found.name}_args", f"{_stem(found.name)}_args", "args"):
         made = getattr(module, name, None)
         if callable(made):
             return made()
     own = getattr(found.forward, "args", None)
     if callable(own):
         return own()
-    source = found.forward.forward if hasattr(found.forward, "forward") else found.forward
-    texts = {
-        parameter.name: str(parameter.annotation).strip("'\"")
-        for parameter in inspect.signature(source).parameters.values()
-        if isinstance(parameter.annotation, str)
-    }
+    parameters = _parameters(found.forward)
+    texts = {p.name: p.annotation.strip("'\"") for p in parameters if isinstance(p.annotation, str)}
     if texts and all(_SHAPE.match(told) for told in texts.values()):
-        return read_arguments(" ".join(f"{name}={told}" for name, told in texts.items()))
+        return tuple(read_arguments(" ".join(f"{name}={told}" for name, told in texts.items())).values())
+    shapes = " ".join(f"{p.name}=3x5" for p in parameters if _is_needed(p))
     raise DoctorError(
-        f"{found.name}: no arguments are known; write a function {found.name}_args() that returns them, or pass "
-        f'--args "x=3x5 w=5x4"'
+        f'no arguments are known; write a function {found.name}_args() that returns them, or pass --args "{shapes}"'
     )
 
 
-def read_arguments(text: str) -> tuple[Any, ...]:
-    """Random arrays of the shapes in a text, in its order; the same ones every time."""
+def _taken_by(found: Found, given: dict[str, Any]) -> tuple[Any, ...]:
+    """Those of the arguments that a forward takes, in its order; all where it calls them by other names."""
+    parameters = _parameters(found.forward)
+    known = [p.name for p in parameters]
+    missing = [p.name for p in parameters if _is_needed(p) and p.name not in given]
+    if not parameters or (len(missing) <= len(given) <= len(known) and not set(known) & set(given)):
+        return tuple(given.values())
+    if missing:
+        raise DoctorError(f"it takes {', '.join(known)}; --args gives no {', '.join(missing)}")
+    return tuple(given[name] for name in known if name in given)
+
+
+def _parameters(forward: Any) -> list[inspect.Parameter]:
+    """Of a function, a layer's forward, a Function's without its ctx."""
+    source = getattr(forward, "forward", forward)
+    try:
+        parameters = inspect.signature(source).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p for p in parameters if p.name not in ("self", "ctx") and p.kind is not p.VAR_KEYWORD]
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """Random arrays of the shapes in a text, by name, in its order; the same ones every time."""
     random = np.random.default_rng(0)
-    return tuple(_argument(item, random) for item in text.split())
+    return {item.partition("=")[0]: _argument(item, random) for item in text.split()}
 
 
 def _argument(item: str, random: np.random.Generator) -> Any:
@@ -125,21 +146,74 @@ def _loaded(path: str) -> ModuleType:
 
 
 def _pairs(module: ModuleType) -> Iterator[Found]:
-    own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-    functions = {name: value for name, value in own.items() if inspect.isfunction(value)}
+    own, functions = _own(module)
     for name, function in functions.items():
-        backward = next((functions[n] for n in (t.format(name) for t in _NAMES) if n in functions), None)
-        if backward is not None:
+        stems = dict.fromkeys((name, _stem(name)))
+        backward = next(
+            (functions[n] for stem in stems for n in (t.format(stem) for t in _NAMES) if n in functions), None
+        )
+        if backward is not None and backward is not function:
             yield Found(name, function, backward)
     if "forward" in functions and "backward" in functions and "forward_backward" not in functions:
         yield Found("forward", functions["forward"], functions["backward"])
     for name, value in own.items():
-        if not inspect.isclass(value) or not hasattr(value, "forward") or not hasattr(value, "backward"):
+        if not hasattr(value, "forward") or not hasattr(value, "backward"):
             continue
-        if any(base.__module__.startswith("torch.") for base in value.__mro__):
+        if not inspect.isclass(value):
+            yield Found(name, value, None, "object")
+        elif any(base.__module__.startswith("torch.") for base in value.__mro__):
             yield Found(name, value, None, "torch")
-        elif not any(_is_needed(p) for p in list(inspect.signature(value).parameters.values())):
+        elif not _needed_to_make(value):
             yield Found(name, value(), None, "object")
+
+
+def halves(module: ModuleType, found: Sequence[Found]) -> dict[str, str]:
+    """What looks like half of a pair and is in none, with the reason."""
+    own, functions = _own(module)
+    used = {id(part) for pair in found for part in (pair.forward, pair.backward)}
+    used |= {id(type(pair.forward)) for pair in found}
+    told = {}
+    for name, function in functions.items():
+        match = _HALVES.match(name)
+        if id(function) in used:
+            continue
+        if match:
+            stem = match[1] or match[2]
+            told[name] = f"there is no forward of it; call one {stem} or {stem}_forward"
+        elif _stem(name) != name:
+            told[name] = f"there is no backward of it; call one {_stem(name)}_backward"
+    for name, value in own.items():
+        if not inspect.isclass(value) or id(value) in used:
+            continue
+        if hasattr(value, "backward") and not hasattr(value, "forward"):
+            told[name] = "it has no forward"
+        elif hasattr(value, "backward") and (needed := _needed_to_make(value)):
+            told[name] = f"to make one needs {', '.join(needed)}; make one in the file: {name.lower()} = {name}(...)"
+    return told
+
+
+def _own(module: ModuleType) -> tuple[dict[str, Any], dict[str, Callable[..., Any]]]:
+    """What a file defines, objects of its classes too; and the functions among it."""
+    names = vars(module).items()
+    own = {name: value for name, value in names if getattr(value, "__module__", "") == module.__name__}
+    return own, {name: value for name, value in own.items() if inspect.isfunction(value)}
+
+
+def _stem(name: str) -> str:
+    """affine of affine_forward; a name itself where it does not say that it is a forward."""
+    for end in _ENDS:
+        name = name.removesuffix(end) or name
+    for start in _STARTS:
+        name = name.removeprefix(start) or name
+    return name
+
+
+def _needed_to_make(kind: type) -> list[str]:
+    """What the class asks for."""
+    try:
+        return [p.name for p in inspect.signature(kind).parameters.values() if _is_needed(p)]
+    except (TypeError, ValueError):
+        return []
 
 
 def _is_needed(parameter: inspect.Parameter) -> bool:

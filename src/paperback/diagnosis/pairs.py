@@ -1,14 +1,18 @@
 """The forms in which people write a forward and a backward, brought to one: forward(*args), backward(cotangent, *args).
 
-functions        forward(*args), backward(g, *args)
+functions        forward(*args), backward(g, *args) or backward(*args, g)
+a cache          forward(*args) -> (out, cache), backward(g, cache); several outputs, several cotangents
 saved state      layer.forward(x), layer.backward(g): the backward goes by what the last forward saved
-a cache          forward(*args) -> (out, cache), backward(g, cache)
+
+A layer with parameters is judged by their gradients too; `layers.py` finds them.
 """
 
 from __future__ import annotations
 
-__all__ = ["Pair", "as_pair"]
+__all__ = ["COTANGENTS", "Pair", "as_pair", "is_cache"]
 
+import copy
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +22,7 @@ from paperback.diagnosis.arrays import is_array
 from paperback.diagnosis.subject import DoctorError
 
 _CACHES = {"cache", "ctx", "saved", "residuals", "residual", "res", "context", "state"}
+COTANGENTS = {"g", "dy", "dout", "d_out", "dz", "grad", "grad_out", "grad_output", "gradient", "upstream", "cotangent"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Pair:
     args: Any
     stateful: bool = False
     name: str = ""
+    names: tuple[str, ...] = ()  # of the arguments, where the forward does not say
 
 
 def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: object = None) -> Pair:
@@ -41,9 +47,9 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
                 f"doctor: backward is a function, found {type(backward).__name__}; pass doctor(forward, backward, args)"
             )
     name = ""
-    if backward is None and hasattr(forward, "forward") and hasattr(forward, "backward"):
+    if backward is None and hasattr(forward, "backward") and (hasattr(forward, "forward") or callable(forward)):
         name = type(forward).__name__
-        forward, backward = forward.forward, forward.backward
+        forward, backward = getattr(forward, "forward", forward), forward.backward
     if not callable(forward):
         raise DoctorError(
             f"doctor: forward is a function, found {type(forward).__name__}; pass doctor(forward, backward, args)"
@@ -52,13 +58,32 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
         if jvp is None:
             raise DoctorError("doctor: needs a backward or a jvp to judge; pass doctor(forward, backward, args)")
         return Pair(forward, None, args)
-    count = len(args) if isinstance(args, tuple | list | Mapping) else 1
-    if _takes_cache(backward, count):
-        return Pair(_first_of(forward), _with_cache(forward, backward), args, True, name or backward.__name__)
-    if _takes_only_cotangent(backward) and count:
+    name = name or getattr(backward, "__name__", type(backward).__name__)
+    needed = _needed(backward)
+    if len(needed) > 1 and (needed[-1] in _CACHES or not isinstance(args, Mapping)):
+        outputs = _outputs_beside_cache(forward, args, needed)
+        if outputs:
+            return Pair(_without_cache(forward, outputs), _with_cache(forward, backward, outputs), args, True, name)
+    if len(needed) == 1 and len(needed) == len(_parameters(backward)) and _count(args):
         alone = backward
-        return Pair(forward, lambda g, *a, **k: alone(g), args, True, name or backward.__name__)
+        return Pair(forward, lambda g, *a, **k: alone(g), args, True, name)
+    if len(needed) > 1 and needed[-1] in COTANGENTS and needed[0] not in COTANGENTS and needed[0] in _needed(forward):
+        last = backward
+        return Pair(forward, lambda g, *a, **k: last(*a, g, **k), args, False, name)
     return Pair(forward, backward, args, False, name)
+
+
+def is_cache(value: Any) -> bool:
+    """Is it what a forward saves, and no output? A tuple, a dict, an object; no array and no number."""
+    return value is not None and not is_output(value) and not isinstance(value, str)
+
+
+def is_output(value: Any) -> bool:
+    return is_array(value) or isinstance(value, int | float | complex)
+
+
+def _count(args: Any) -> int:
+    return len(args) if isinstance(args, tuple | list | Mapping) else 1
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -68,20 +93,39 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
         return []
 
 
-def _takes_only_cotangent(backward: Callable[..., Any]) -> bool:
-    parameters = _parameters(backward)
-    needed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len(needed) == 1 and all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+def _needed(function: Callable[..., Any]) -> list[str]:
+    """The names of what is passed by place."""
+    return [p.name for p in _parameters(function) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
-def _takes_cache(backward: Callable[..., Any], count: int) -> bool:
-    names = [p.name for p in _parameters(backward)]
-    return len(names) == 2 and names[1] in _CACHES
+def _outputs_beside_cache(forward: Callable[..., Any], args: Any, needed: list[str]) -> int:
+    """How many outputs come before a cache, that the backward takes as many cotangents for; 0 where there is none."""
+    if len(needed) == 2 and needed[1] in _CACHES:
+        return 1
+    own = set(_needed(forward))
+    if own & set(needed):  # backward(g, x, w) takes the arguments themselves
+        return 0
+    try:
+        given = copy.deepcopy(args)
+        result = forward(*given) if isinstance(given, tuple | list) else forward(given)
+    except Exception:  # it will be told when it is called in earnest
+        return 0
+    fits = isinstance(result, tuple) and len(result) == len(needed) and is_cache(result[-1])
+    return len(needed) - 1 if fits and all(map(is_output, result[:-1])) else 0
 
 
-def _first_of(forward: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **named: forward(*args, **named)[0]
+def _without_cache(forward: Callable[..., Any], outputs: int) -> Callable[..., Any]:
+    @functools.wraps(forward)
+    def call(*args: Any, **named: Any) -> Any:
+        result = forward(*args, **named)
+        return result[0] if outputs == 1 else tuple(result[:outputs])
+
+    return call
 
 
-def _with_cache(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda g, *args, **named: backward(g, forward(*args, **named)[1])
+def _with_cache(forward: Callable[..., Any], backward: Callable[..., Any], outputs: int) -> Callable[..., Any]:
+    def call(g: Any, *args: Any, **named: Any) -> Any:
+        cache = forward(*args, **named)[-1]
+        return backward(g, cache) if outputs == 1 else backward(*g, cache)
+
+    return call

@@ -136,6 +136,12 @@ PATTERNS = _table(
         "leave out the second mask, or compute it from the saved input",
     ),
     ("branch", WRONG, "wrong in one place or one case only", "look at the branch that handles it"),
+    (
+        "wrong-at-kink",
+        WRONG,
+        "outside the slopes of both sides at a kink or a tie",
+        "return a value between the two slopes there",
+    ),
     ("one-entry", WRONG, "wrong in single entries", "look at what is special about these entries"),
     # values
     ("wrong-derivative", WRONG, "another function of the saved values", "differentiate the forward again"),

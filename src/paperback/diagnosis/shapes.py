@@ -42,6 +42,11 @@ def explain_shape(examination: Examination, complaint: Complaint, place: int, g:
     for order in permutations(range(came.ndim)) if came.ndim <= 5 else ():
         if order != tuple(range(came.ndim)) and _equal(came.transpose(order), true, same_shape=True):
             return Finding("axes-swapped", name, f"{complaint.sentence}: it is transposed", also=("wrong-shape",))
+    parts = _parts(examination, place, g)
+    for axes in subsets(parts.ndim):
+        if came.size > 1 and _equal(came, parts.sum(axes), same_shape=True):
+            told = f"it is summed over {named_axes(axes)} of the output"
+            return Finding("wrong-axis-sum", name, f"{complaint.sentence}: {told}", also=("wrong-shape",))
     for axes in subsets(true.ndim):
         if came.size > 1 and _equal(came, true.sum(axes)):
             return Finding(
@@ -64,6 +69,7 @@ def explain_shape(examination: Examination, complaint: Complaint, place: int, g:
                     name,
                     f"{complaint.sentence}: it is the gradient of {other_name}",
                     also=("wrong-shape",),
+                    detail=f"the gradient of {other_name}",
                 )
     return plain
 
@@ -71,6 +77,16 @@ def explain_shape(examination: Examination, complaint: Complaint, place: int, g:
 def _true(examination: Examination, place: int, g: Array) -> Array:
     flat: Array = g @ examination.truth.columns(place).J
     return flat.reshape(examination.subject.arguments[place].shape)
+
+
+def _parts(examination: Examination, place: int, g: Array) -> Array:
+    """What every output adds, where each reads one entry, as of a bias; a number where one reads more."""
+    J = examination.truth.columns(place).J
+    outputs = [part for part in examination.subject.outputs(examination.main) if part.dtype.kind == "f"]
+    if len(outputs) != 1 or ((np.abs(J) > 0).sum(1) > 1).any():
+        return np.zeros(())
+    parts: Array = (g * J.sum(1)).reshape(outputs[0].shape)
+    return parts
 
 
 def _equal(one: Array, other: Array, same_shape: bool = False) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 __all__ = ["Slope", "Slopes"]
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -50,7 +51,6 @@ class Slopes:
         self.subject, self.arrays = subject, arrays
         self.base = subject.values(arrays)
         self.bytes = self._precision()
-        self.noise = self._rounding()
         self._complex: dict[int, bool] = {}
 
     def _precision(self) -> int:
@@ -59,7 +59,8 @@ class Slopes:
         outputs = [kind.itemsize for kind in self.subject.kinds(self.arrays) if kind.kind == "f"]
         return min(8, *inputs, *outputs)
 
-    def _rounding(self) -> Array:
+    @cached_property
+    def noise(self) -> Array:
         """The rounding of every output: that of its type, or what its third differences at a tiny step show.
 
         f(x+3d) - 3*f(x+2d) + 3*f(x+d) - f(x) of a smooth forward is nothing; of rounding e it is up to 8*e. An output

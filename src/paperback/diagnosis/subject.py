@@ -10,8 +10,9 @@ What breaks the contract of a backward (a wrong count, shape, None, NaN, an exce
 
 from __future__ import annotations
 
-__all__ = ["Argument", "Complaint", "DoctorError", "Subject", "make_subject", "quiet"]
+__all__ = ["Argument", "Complaint", "DoctorError", "Subject", "make_subject", "names_of", "quiet"]
 
+import copy
 import inspect
 import random
 import sys
@@ -200,7 +201,9 @@ class Subject:
 
     def _handed(self, arrays: Sequence[Array | None], as_they_are: bool = False) -> list[Any]:
         return [
-            argument.value if array is None else returner(argument.value)(array if as_they_are else np.array(array))
+            _kept(argument.value)
+            if array is None
+            else returner(argument.value)(array if as_they_are else np.array(array))
             for argument, array in zip(self.arguments, arrays, strict=True)
         ]
 
@@ -255,8 +258,9 @@ def make_subject(
     args: Any,
     wrt: Sequence[int | str] | int | str | None = None,
     jvp: Callable[..., Any] | None = None,
+    names: Sequence[str] = (),
 ) -> Subject:
-    """A Subject of what a user passes; DoctorError where it does not fit."""
+    """A Subject of what a user passes; DoctorError where it does not fit. `names` where the forward does not say."""
     if isinstance(args, tuple | list | Mapping) and not args:
         raise DoctorError("doctor: needs arguments, found none; pass doctor(forward, backward, (x, w))")
     by_name = isinstance(args, Mapping)
@@ -264,18 +268,18 @@ def make_subject(
         named = list(args.items())
     else:
         given = list(args) if isinstance(args, tuple | list) else [args]
-        named = list(zip(_names(forward, len(given)), given, strict=True))
+        named = list(zip(names or names_of(forward, len(given)), given, strict=True))
     arguments = tuple(_argument(name, value) for name, value in named)
-    names = [argument.name for argument in arguments]
+    known = [argument.name for argument in arguments]
     reals = [i for i, argument in enumerate(arguments) if argument.real]
     if wrt is None:
         places = reals
     else:
         places = []
         for one in [wrt] if isinstance(wrt, int | str) else wrt:
-            if one not in names and not (isinstance(one, int) and 0 <= one < len(arguments)):
-                raise DoctorError(f"doctor: wrt names an argument, found {one!r}; there is {', '.join(names)}")
-            places.append(names.index(one) if isinstance(one, str) else one)
+            if one not in known and not (isinstance(one, int) and 0 <= one < len(arguments)):
+                raise DoctorError(f"doctor: wrt names an argument, found {one!r}; there is {', '.join(known)}")
+            places.append(known.index(one) if isinstance(one, str) else one)
     name = getattr(backward or jvp, "__qualname__", None) or type(backward or jvp).__name__
     name = name.rpartition("<locals>.")[2]
     return Subject(forward, backward, arguments, tuple(places), jvp, by_name, name)
@@ -290,7 +294,7 @@ def _argument(name: str, value: Any) -> Argument:
     return Argument(name, value, array if array.dtype.kind in "fiub" else None, is_real(array))
 
 
-def _names(forward: Callable[..., Any], count: int) -> list[str]:
+def names_of(forward: Callable[..., Any], count: int) -> list[str]:
     """What the forward calls its positional arguments, numbered where it does not say."""
     try:
         parameters = list(inspect.signature(forward).parameters.values())
@@ -307,6 +311,11 @@ def _is_table(value: Any) -> bool:
         and bool(value)
         and all(isinstance(part, int | float) and not isinstance(part, bool) for part in value)
     )
+
+
+def _kept(value: Any) -> Any:
+    """What is no array as it is; settings in dicts and lists are copied, as a forward may write into them."""
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value
 
 
 def _key(arrays: Sequence[Array | None]) -> tuple[Any, ...]:

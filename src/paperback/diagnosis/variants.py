@@ -23,17 +23,21 @@ _GROSS = 1e-2  # what is wrong in such a case is wrong by more than rounding may
 def sizes_of_one(examination: Examination) -> list[Finding]:
     """What is wrong with one axis cut to size 1, and right as it is."""
     wrong = {finding.argument for finding in examination.findings if finding.judgement == WRONG}
-    right = [examination.subject.arguments[i].name for i in examination.subject.wrt]
+    right = {i: argument.name for i, argument in enumerate(examination.subject.arguments) if argument.name not in wrong}
     found: dict[str, Finding] = {}
     for told, arrays in _cuts(examination)[: examination.budget.variants]:
-        other = examination.at(arrays)
-        if other is None or not other.is_small():
+        open_ = tuple(i for i in examination.subject.wrt if i in right and right[i] not in found)
+        other = examination.at(arrays) if open_ else None
+        if other is None:
+            continue
+        other.subject.wrt = open_
+        if not other.is_small():
             continue
         outcome = Entries(other).judge()
         for finding in outcome.findings:
             name = finding.argument
             gross = finding.before is None or finding.before > _GROSS
-            if finding.judgement == WRONG and gross and name in right and name not in wrong and name not in found:
+            if finding.judgement == WRONG and gross and name is not None and name not in found:
                 words = f"right as given, but with {told}: {finding.sentence}"
                 found[name] = Finding(
                     "branch", name, words, finding.before, finding.after, finding.worst, (finding.pattern,)

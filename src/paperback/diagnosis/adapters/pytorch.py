@@ -19,6 +19,10 @@ def torch_pair(function: Any, args: Any) -> Pair:
     """The pair of a function of tensors; the arguments as tensors, a module's parameters after them, by name."""
     import torch
 
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, torch.autograd.Function):
+        function = owner  # Function.apply
+
     def tensor(value: Any) -> Any:
         return torch.as_tensor(value).detach() if hasattr(value, "shape") else value
 
@@ -29,7 +33,8 @@ def torch_pair(function: Any, args: Any) -> Pair:
         named = dict(zip(_names(function, len(given)), map(tensor, given), strict=True))
     inputs: list[str] = list(named)
     call: Any = function
-    if isinstance(function, type) and issubclass(function, torch.autograd.Function):
+    own = isinstance(function, type) and issubclass(function, torch.autograd.Function)
+    if own:
         call = getattr(function, "apply")  # noqa: B009  # not typed
     elif isinstance(function, torch.nn.Module):
         named |= {f"parameter {name}": value.detach() for name, value in function.named_parameters()}
@@ -56,7 +61,13 @@ def torch_pair(function: Any, args: Any) -> Pair:
         found: tuple[Any, ...] = (None,) * len(real)
         if pairs:
             ends, ups = zip(*pairs, strict=True)
-            found = torch.autograd.grad(ends, list(real.values()), ups, allow_unused=True)
+            try:
+                found = torch.autograd.grad(ends, list(real.values()), ups, allow_unused=True)
+            except RuntimeError:  # PyTorch takes no gradient of another shape; the doctor does, and says what it is
+                if not own:
+                    raise
+                raw = function.backward(outs[0].grad_fn, *gs)
+                return dict(zip(leaves, raw if isinstance(raw, tuple) else (raw,), strict=True))
         return {n: torch.zeros_like(t) if d is None else d for (n, t), d in zip(real.items(), found, strict=True)}
 
     name = getattr(function, "__name__", type(function).__name__)

@@ -20,6 +20,8 @@ _MOST = 60  # changed points that are tried
 
 
 def points(evidence: Evidence) -> Iterator[Reading]:
+    if not evidence.linear:
+        return
     for count, (slug, words, changed, cost, also) in enumerate(_changed(evidence)):
         if count >= _MOST:
             return
