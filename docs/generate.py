@@ -10,6 +10,7 @@ their defaults those of its signature, words those of its docstring, and what an
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
@@ -44,6 +45,7 @@ STAR = r"\*"
 SECTIONS = ("Use", "Derivative", "Shapes", "Settings", "Kinks", "After training", "Every step", "Source")
 
 
+@functools.cache
 def pages() -> dict[Path, str]:
     """Every page by its path below docs/."""
     found = {Path("layers") / f"{name.lower()}.md": layer_page(name) for names in GROUPS.values() for name in names}

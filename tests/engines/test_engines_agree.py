@@ -62,12 +62,12 @@ def test_numpy_agrees_with_the_exact_engine(case: Case) -> None:
 def test_random_convolutions() -> None:
     rng = np.random.default_rng(11)
     ran = 0
-    while ran < 40:
+    while ran < 25:
         s, d, h, p, pad = (int(rng.integers(a, b)) for a, b in ((1, 4), (1, 4), (1, 12), (1, 4), (0, 3)))
         if h + 2 * pad >= d * (p - 1) + 1:
             check(conv1d(s, d, h, p, bool(rng.integers(2)), pad), ran)
             ran += 1
-    assert ran == 40
+    assert ran == 25
 
 
 @pytest.mark.parametrize("engine", ["numpy", "llvm", "exact"])

@@ -19,7 +19,7 @@ from paperback.calculus.kernel import kernel_form
 
 to_floats = np.vectorize(as_float, otypes=[float])
 to_fractions = np.vectorize(Fraction, otypes=[object])
-SEEDS = 300
+SEEDS = 160
 
 
 def affine(rng: random.Random, letters: list[str]) -> str:
@@ -86,7 +86,7 @@ def test_random_guards_between_left_letters_and_binders() -> None:
             assert agree(question, arrays), f"seed {seed}: {text}\n{question}"
             compared += 1
             split += len(kernel_form(question.block.result)) > 1
-    assert drawn >= SEEDS - 5 and compared >= 650 and split >= 25
+    assert drawn >= SEEDS - 5 and compared >= 350 and split >= 12
 
 
 def test_a_left_letter_that_other_left_letters_give() -> None:

@@ -33,7 +33,13 @@ AFFINE = ("Conv", "AvgPool", "FixedConv", "GlobalAvg", "Dense", "Flatten", "Unfl
 LINEAR = [(kind, seed) for kind, seed in EVERY if kind.startswith(AFFINE)]
 SLIDING = [f"{kind}{rank}d" for kind in ("Conv", "MaxPool", "AvgPool") for rank in (1, 2, 3)]
 WINDOWS = [(kind, seed) for kind in SLIDING for seed in range(4)]
-each = functools.partial(pytest.mark.parametrize, ("kind", "seed"))
+
+
+def each(pairs: list[tuple[str, int]]) -> pytest.MarkDecorator:
+    """Every pair in the long suite; else every kind with one seed in two."""
+    kinds = list(dict.fromkeys(kind for kind, _ in pairs))
+    marks = {pair: [pytest.mark.long] if (kinds.index(pair[0]) + pair[1]) % 2 else [] for pair in pairs}
+    return pytest.mark.parametrize(("kind", "seed"), [pytest.param(*pair, marks=marks[pair]) for pair in pairs])
 
 
 @functools.cache

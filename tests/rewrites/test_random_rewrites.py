@@ -61,8 +61,8 @@ def rewritten(seed: int) -> int:
 
 def test_random_networks_stay_what_they_are() -> None:
     SEEN.clear()
-    applied_to = sum(rewritten(seed) > 0 for seed in range(40))
-    assert applied_to >= 30 and len(SEEN) >= 10, SEEN
+    applied_to = sum(rewritten(seed) > 0 for seed in range(16))
+    assert applied_to >= 12 and len(SEEN) >= 8, SEEN
 
 
 @pytest.mark.long
@@ -72,7 +72,7 @@ def test_many_random_networks_stay_what_they_are() -> None:
     assert applied_to >= 300 and len(SEEN) >= 14, SEEN
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(10_000, 20_000))
 def test_hypothesis_finds_no_other(seed: int) -> None:
     rewritten(seed)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from paperback.errors import FormulaError, ModelError
 from paperback.nn.init import Array, Initializer, fans, stream
@@ -23,7 +24,7 @@ from paperback.notation.declare import AxesLike
 from paperback.notation.expr import Const, Node, Scalar
 from paperback.notation.read import read
 from paperback.notation.size import Size
-from paperback.notation.walk import map_children, map_statement
+from paperback.notation.walk import map_children, map_statement, renewed
 from paperback.program.lift import depends_on, lift
 
 _PLACES = ("i", "j", "k", "l", "m")
@@ -155,7 +156,7 @@ def _read(
 ) -> Block:
     constants = layer.constants
     try:
-        block = read(formula, axes=axes, sizes=sizes, scalars=tuple(constants), updates=updates)
+        block = _once(formula, tuple(axes.items()), tuple(sizes.items()), tuple(constants), updates)
     except FormulaError as error:
         raise ModelError(f"its formula cannot be read at these sizes\n{error}") from error
     for fact in block.facts:
@@ -168,7 +169,20 @@ def _read(
     def put(node: Node) -> Node:
         return values[node.name] if isinstance(node, Scalar) and node.name in values else map_children(node, put)
 
-    return replace(block, statements=tuple(map_statement(s, put) for s in block.statements), scalars=())
+    statements = (map_statement(renewed(s), put) for s in block.statements)
+    return replace(block, statements=tuple(statements), scalars=())
+
+
+@lru_cache(maxsize=256)
+def _once(
+    formula: str,
+    axes: tuple[tuple[str, AxesLike], ...],
+    sizes: tuple[tuple[str, int], ...],
+    scalars: tuple[str, ...],
+    updates: bool,
+) -> Block:
+    """What a formula means at these sizes; layers of one kind are read once."""
+    return read(formula, axes=dict(axes), sizes=dict(sizes), scalars=scalars, updates=updates)
 
 
 def _check_fact(relation: str, size: Size, modulus: Size, why: str) -> None:

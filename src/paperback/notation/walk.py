@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "canonical", "children", "free_letters", "fresh", "guard_letters", "map_children", "map_guard", "map_statement",
-    "nodes", "reads", "rename_tensors", "same", "substitute", "with_sizes",
+    "nodes", "reads", "rename_tensors", "renewed", "same", "substitute", "with_sizes",
 ]  # fmt: skip
 
 import operator
@@ -234,11 +234,16 @@ def map_statement(statement: Statement, image: Image, affine: AffineImage = _kee
 def canonical(statement: Statement) -> Statement:
     """The statement with its letters numbered in order of appearance: a key for equality."""
     serial = count(1)
+    # binders are numbered as they are opened, so equal shapes get equal numbers
+    return _relettered(statement, lambda _: Letter("", -next(serial)))
 
-    def bind(_: Letter) -> Letter:
-        # binders are numbered as they are opened, so equal shapes get equal numbers
-        return Letter("", -next(serial))
 
+def renewed(statement: Statement) -> Statement:
+    """The same statement with new letters of the same names."""
+    return _relettered(statement, lambda letter: Letter.fresh(letter.name))
+
+
+def _relettered(statement: Statement, bind: Callable[[Letter], Letter]) -> Statement:
     letters = [bind(b.letter) for b in statement.binders]
     own = {b.letter: Affine.of(letter) for b, letter in zip(statement.binders, letters, strict=True)}
     expr = _rebind(statement.expr, bind, own)

@@ -23,7 +23,7 @@ from paperback.engines.llvm import room, runner
 from paperback.nn.losses import LABEL
 from paperback.nn.network import INPUT
 
-THREADS = (1, 2, 3, 4, 8)
+THREADS = (1, 3, 8)
 SOURCE = Path(__file__).parents[3]
 
 
@@ -101,7 +101,7 @@ def test_threads_change_nothing_for_any_batch() -> None:
     fixed |= {t.name: np.zeros([a.value for a in t.axes], np.float32) for t in program.by_role("optimizer")}
     masks = {t.name: t.axes[1:] for t in program.by_role("mask")}
     shards: set[int] = set()
-    for count in range(1, 71):
+    for count in (*range(1, 9), *range(9, 71, 5)):
         drawn = {n: rng.integers(0, 2, (count, *(a.value for a in axes))) for n, axes in masks.items()}
         given = {**fixed, INPUT: x[:count], LABEL: y[:count], **{n: a.astype(np.float32) for n, a in drawn.items()}}
         results = [{n: a.tobytes() for n, a in run(given).items()} for run in runners]

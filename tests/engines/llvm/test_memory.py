@@ -307,7 +307,7 @@ for case in (*CASES[{first}::{step}], *WIDE[:3]):
     print(case.id, flush=True)
     check_case(case, "float32" if ran % 2 else "float64")
     ran += 1
-for seed, tiny in (*ONCE_WRONG, *((seed, seed % 2 == 0) for seed in range({low}, {high}))):
+for seed, tiny in (*ONCE_WRONG[:{wrong}], *((seed, seed % 2 == 0) for seed in range({low}, {high}))):
     print("step", seed, flush=True)
     ran += check_step(draw_step(seed, tiny), "float32" if seed % 3 else "float64") > 0
 print("ran", ran)
@@ -325,11 +325,11 @@ def guarded(name: str = "native", **numbers: int) -> int:
 
 
 def test_no_kernel_leaves_its_tensors() -> None:
-    assert guarded(first=3, step=32, low=30, high=32) >= 12
+    assert guarded(first=3, step=48, wrong=2, low=30, high=31) >= 8
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["native", "avx2", "generic"])
 @pytest.mark.parametrize("first", range(4))
 def test_no_kernel_leaves_its_tensors_anywhere(name: str, first: int) -> None:
-    assert guarded(name, first=first, step=4, low=2000 + 25 * first, high=2025 + 25 * first) >= 60
+    assert guarded(name, first=first, step=4, wrong=4, low=2000 + 25 * first, high=2025 + 25 * first) >= 60

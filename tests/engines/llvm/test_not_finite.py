@@ -93,7 +93,7 @@ def test_reductions_of_special_numbers(op: str) -> None:
 
 def test_the_first_of_ties_wins() -> None:
     rng = np.random.default_rng(1)
-    for length in (2, 3, 8, 17, 40):
+    for length in (2, 8, 17):
         x = rng.integers(0, 3, (50, length)).astype(float)
         for op, best in (("argmax", x.argmax(1)), ("argmin", x.argmin(1))):
             for text, given in ((f"y[n] = {op}(i) x[n,i]", {"x": x}), (f"y[n] = {op}(i) z[i,n]", {"z": x.T})):
@@ -114,8 +114,8 @@ def test_networks_pass_on_what_is_not_finite() -> None:
     """The output and the loss; what follows from NaN in a maximum's position is nobody's to say."""
     rng = np.random.default_rng(3)
     seen = 0
-    for seed in range(12):
-        step = draw_step(seed, tiny=seed < 9)
+    for seed in range(8):
+        step = draw_step(seed, tiny=seed < 6)
         program = step.network.predict
         runner = compile_program(program, "float64", "llvm")
         for value in (np.nan, np.inf, -np.inf):
@@ -126,7 +126,7 @@ def test_networks_pass_on_what_is_not_finite() -> None:
             assert np.array_equal(np.isnan(found), np.isnan(expected)), f"{step}: {value}"
             same_kind(found, expected)
             seen += not np.isfinite(expected).all()
-    assert seen >= 8
+    assert seen >= 5
 
 
 WRONG = (3, 99, -1, -4, 2**31, -(2**31) - 1, 2**62, -(2**63))
