@@ -27,9 +27,10 @@ from paperback.calculus.naming import known_values
 from paperback.calculus.term import Term, expression
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.block import Block
-from paperback.notation.expr import Add, Binder, Call, Node, Read, Reduce, Statement, Tensor, add
+from paperback.notation.expr import Add, Binder, Node, Read, Reduce, Statement, Tensor, add
 from paperback.notation.size import Size
 from paperback.notation.walk import map_children, nodes, reads, rename_tensors, substitute
+from paperback.notation.words import is_derivative
 
 
 def depending(statements: Iterable[Statement], wrt: Iterable[str]) -> set[str]:
@@ -131,16 +132,11 @@ def _rebuilt(block: Block, statements: Sequence[Statement], extra: Sequence[Tens
         if name not in kept and any(axis.names and axis.terms not in named for axis in tensor.axes):
             kept[name] = tensor
             named |= {axis.terms for axis in tensor.axes}
-    called = {n.function for s in statements for n in nodes(s.expr) if isinstance(n, Call)}
-    primed = {name for name in called if name.endswith("'") and name.rstrip("'") in block.functions}
-    return Block(
-        tuple(statements),
-        kept,
-        block.scalars,
-        {**block.functions, **dict.fromkeys(sorted(primed), False)},
-        block.facts,
-        block.lower,
-    )
+    derived = Block(tuple(statements), kept, block.scalars, {}, block.facts, block.lower)
+    called, known = derived.called, block.functions
+    functions = {name: kind for name, kind in known.items() if name in called or not is_derivative(name, known)}
+    primed = sorted(name for name in called - functions.keys() if name.endswith("'"))
+    return replace(derived, functions={**functions, **dict.fromkeys(primed, False)})
 
 
 @dataclass(frozen=True)

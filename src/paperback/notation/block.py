@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from paperback.notation.affine import Affine
-from paperback.notation.expr import Statement, Tensor
+from paperback.notation.expr import Call, Statement, Tensor
 from paperback.notation.size import Size, SizeLike
 from paperback.notation.uses import binders_of, sizes_in
 from paperback.notation.walk import map_statement, nodes, same, with_sizes
@@ -47,7 +47,7 @@ class Block:
 
     inputs      tensors that are read but not computed, with their axes (in the order of first use)
     scalars     names of scalar inputs
-    functions   uninterpreted functions, name -> is it increasing?
+    functions   uninterpreted functions, name -> is it increasing? A derivative that is called is one: phi, phi'
     facts       constraints on the sizes, checked before anything runs
     lower       names of sizes whose least value is not 1 (pads: 0)
     """
@@ -69,6 +69,12 @@ class Block:
             if statement.target == name:
                 return Tensor(name, statement.axes, integer=statement.is_position)
         return self.inputs[name]
+
+    @cached_property
+    def called(self) -> frozenset[str]:
+        """The functions that it calls, those that are not known included."""
+        calls = (node for s in self.statements for node in nodes(s.expr) if isinstance(node, Call))
+        return frozenset(node.function for node in calls)
 
     @cached_property
     def size_names(self) -> frozenset[str]:

@@ -19,7 +19,7 @@ from paperback.notation.expr import Call, Letter, Node, Read, Reduce, Scalar, Si
 from paperback.notation.spell import Speller
 from paperback.notation.uses import binders_of, sizes_in
 from paperback.notation.walk import nodes, reads
-from paperback.notation.words import RESERVED
+from paperback.notation.words import RESERVED, is_derivative
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,12 @@ class _Declarations:
         self.block, self.axes, self.speller = block, axes, speller
         self.tensors = dict.fromkeys([*block.inputs, *axes])
         self.scalars = dict.fromkeys(block.scalars)
-        self.functions = dict(block.functions)
+        called = block.called
+        self.functions = {
+            name: kind
+            for name, kind in block.functions.items()
+            if kind or name not in called or not is_derivative(name, block.functions)
+        }
 
     def of(self, statement: Statement) -> Iterator[str]:
         """What the names of a statement need that are used here first."""

@@ -71,7 +71,7 @@ from paperback.notation.syntax import (
     Syntax,
 )  # fmt: skip
 from paperback.notation.walk import reads, with_sizes
-from paperback.notation.words import FUNCTIONS, REDUCERS, ROUNDINGS
+from paperback.notation.words import FUNCTIONS, REDUCERS, ROUNDINGS, is_derivative
 
 MINUS_ONE = const(-1)
 Span = tuple[int, int, int]  # start of the name, end of the name, end of all of it
@@ -236,6 +236,8 @@ class ValueReader:
         function = syntax.function
         if function in ROUNDINGS:
             return index_value(self.scope.affine(syntax))
+        if is_derivative(function, self.names.functions):
+            self.names.functions.setdefault(function, False)
         if function not in FUNCTIONS and function not in self.names.functions:
             kind = "tensor" if function in (*self.targets, *self.ranks) else self.names.kind(function)
             near = get_close_matches(function, [*FUNCTIONS, *REDUCERS, *self.names.functions], 1)

@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
-__all__ = ["FUNCTIONS", "GREEK", "KEYWORDS", "REDUCERS", "RESERVED", "ROUNDINGS"]
+__all__ = ["FUNCTIONS", "GREEK", "KEYWORDS", "REDUCERS", "RESERVED", "ROUNDINGS", "is_derivative"]
+
+from collections.abc import Collection
 
 FUNCTIONS: dict[str, int] = {
     "exp": 1,
@@ -40,3 +42,8 @@ GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
     "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 ).split()
+
+
+def is_derivative(name: str, functions: Collection[str]) -> bool:
+    """Is it the name of a derivative of one of these functions: phi' of phi?"""
+    return name.endswith("'") and name.rstrip("'") in functions

@@ -22,7 +22,7 @@ from paperback.errors import FormulaError, Problem
 from paperback.formulas import Axes, Formula
 from paperback.notation.affine import Affine
 from paperback.notation.block import Block, Fact
-from paperback.notation.expr import Call, Scalar, Statement, Tensor
+from paperback.notation.expr import Scalar, Statement, Tensor
 from paperback.notation.parse import parse
 from paperback.notation.read import read
 from paperback.notation.size import Size
@@ -274,8 +274,6 @@ def _read(text: str, declared: _Declared, other: Block | None, other_text: str, 
                 axes[name] = tensor.axes
                 integers |= {name} if tensor.integer else set()
     scalars -= computed | set(axes)
-    for name in [name for name in functions if not name.endswith("'")]:
-        functions.update({name + "'" * primes: False for primes in (1, 2)})
     block = read(
         text,
         axes=axes,
@@ -373,13 +371,11 @@ def _pruned(block: Block) -> Block:
         if name not in kept and own & (needed - given):
             kept[name] = tensor
             given |= own
-    everything = [n for s in block.statements for n in nodes(s.expr)]
-    scalars = {n.name for n in everything if isinstance(n, Scalar)}
-    called = {n.function for n in everything if isinstance(n, Call)}
+    scalars = {n.name for s in block.statements for n in nodes(s.expr) if isinstance(n, Scalar)}
     return replace(
         block,
         inputs={name: block.inputs[name] for name in block.inputs if name in kept},
         scalars=tuple(name for name in block.scalars if name in scalars),
-        functions={name: kind for name, kind in block.functions.items() if name in called},
+        functions={name: kind for name, kind in block.functions.items() if name in block.called},
     )
 

@@ -162,7 +162,7 @@ class Expressions(Cursor):
             self.delta()
         elif mark.text == "sigma" and opens and (not known or mark.text in self.scope.indexed):
             self.function("sigmoid")
-        elif opens and (mark.text in self.scope.functions or mark.look == "upright"):
+        elif opens and (self.scope.calls(mark.text) or mark.look == "upright"):
             self.function(mark.text)
         else:
             self.begin(mark)

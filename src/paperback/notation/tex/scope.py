@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from paperback.errors import Problem
 from paperback.notation.tex.marks import Mark
+from paperback.notation.words import is_derivative
 
 
 @dataclass
@@ -32,7 +33,10 @@ class Scope:
     below: set[str] = field(default_factory=set)
 
     def knows(self, name: str) -> bool:
-        return name in self.declared or name in self.sizes or name in self.functions or name in self.letters
+        return name in self.declared or name in self.sizes or self.calls(name) or name in self.letters
+
+    def calls(self, name: str) -> bool:
+        return name in self.functions or is_derivative(name, self.functions)
 
 
 def survey(
