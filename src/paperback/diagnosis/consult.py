@@ -45,13 +45,16 @@ class Doctor:
         """
         return _judged(pair_of(forward, backward, args, jvp), wrt, jvp, seed, budget)
 
-    def torch(self, function: Any, args: Any, **settings: Any) -> Report:
-        """The gradients that PyTorch computes through a torch.autograd.Function, a module, or a function of tensors."""
-        return _judged(torch_pair(function, args), **settings)
+    def torch(self, function: Any, *args: Any, **settings: Any) -> Report:
+        """The gradients that PyTorch computes through a torch.autograd.Function, a module, or a function of tensors.
 
-    def jax(self, fun: Callable[..., Any], args: Any, **settings: Any) -> Report:
+        The arguments may come one by one, or as a tuple, or as a dict of keywords.
+        """
+        return _judged(torch_pair(function, args[0] if len(args) == 1 else args), **settings)
+
+    def jax(self, fun: Callable[..., Any], *args: Any, **settings: Any) -> Report:
         """The gradients that JAX computes through a function with a custom derivative."""
-        return _judged(jax_pair(fun, args), **settings)
+        return _judged(jax_pair(fun, args[0] if len(args) == 1 else args), **settings)
 
     def model(self, model: Any, x: Any, y: Any, loss: Any = None, **settings: Any) -> Report:
         """The gradients of a model of this package, by parameter."""

@@ -66,10 +66,10 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
             return Pair(_without_cache(forward, outputs), _with_cache(forward, backward, outputs), args, True, name)
     if len(needed) == 1 and len(needed) == len(_parameters(backward)) and _count(args):
         alone = backward
-        return Pair(forward, lambda g, *a, **k: alone(g), args, True, name)
+        return Pair(forward, lambda g, /, *a, **k: alone(g), args, True, name)
     if len(needed) > 1 and needed[-1] in COTANGENTS and needed[0] not in COTANGENTS and needed[0] in _needed(forward):
         last = backward
-        return Pair(forward, lambda g, *a, **k: last(*a, g, **k), args, False, name)
+        return Pair(forward, lambda g, /, *a, **k: last(*a, g, **k), args, False, name)
     return Pair(forward, backward, args, False, name)
 
 
@@ -124,7 +124,7 @@ def _without_cache(forward: Callable[..., Any], outputs: int) -> Callable[..., A
 
 
 def _with_cache(forward: Callable[..., Any], backward: Callable[..., Any], outputs: int) -> Callable[..., Any]:
-    def call(g: Any, *args: Any, **named: Any) -> Any:
+    def call(g: Any, /, *args: Any, **named: Any) -> Any:
         cache = forward(*args, **named)[-1]
         return backward(g, cache) if outputs == 1 else backward(*g, cache)
 

@@ -35,7 +35,7 @@ class Worst:
     true: float
 
     def __str__(self) -> str:
-        place = f"[{','.join(map(str, self.index))}]" if self.index else ""
+        place = f" [{','.join(map(str, self.index))}]" if self.index else ""
         return f"{place}: returned {self.returned:.6g}, true {self.true:.6g}"
 
 
@@ -75,7 +75,7 @@ class Finding:
 
     def lines(self) -> list[str]:
         found = [f"{self.pattern}: {self.sentence}"]
-        shown = "; ".join(part for part in (self.evidence, f"worst entry {self.worst}" if self.worst else "") if part)
+        shown = "; ".join(part for part in (self.evidence, f"worst entry{self.worst}" if self.worst else "") if part)
         if shown:
             found.append(f"  {shown}")
         if self.judgement != NOTE:

@@ -226,9 +226,8 @@ class Subject:
         if result is None:
             raise Complaint("none", self.arguments[self.wrt[0]].name, "backward returns None")
         needed = ", ".join(self.arguments[i].name for i in self.reals)
-        raise Complaint(
-            "wrong-count", None, f"backward returns {len(parts)} gradients, needs {len(self.reals)}: {needed}"
-        )
+        count = f"{len(parts)} gradient{'s' * (len(parts) != 1)}"
+        raise Complaint("wrong-count", None, f"backward returns {count}, needs {len(self.reals)}: {needed}")
 
     def _checked(self, place: int, value: Any) -> Array:
         argument = self.arguments[place]

@@ -41,6 +41,6 @@ def model_pair(model: Any, x: Any, y: Any, loss: Any = None) -> Pair:
 
     return Pair(
         lambda **arrays: np.float64(at(arrays)[0]),
-        lambda g, **arrays: {name: g * np.asarray(d) for name, d in at(arrays)[1].items()},
+        lambda g, /, **arrays: {name: g * np.asarray(d) for name, d in at(arrays)[1].items()},
         named, True, "model",
     )  # fmt: skip

@@ -45,13 +45,17 @@ def torch_pair(function: Any, args: Any) -> Pair:
         if call is not None:
             return call(*values)
         wide = next((t.dtype for t in tensors.values() if hasattr(t, "dtype") and t.is_floating_point()), None)
-        state = {name.removeprefix("parameter "): t for name, t in tensors.items() if name.startswith("parameter ")}
+        state = {  # a module's own, which lie in memory as PyTorch lays them
+            name.removeprefix("parameter "): tensor.contiguous()
+            for name, tensor in tensors.items()
+            if name.startswith("parameter ")
+        }
         buffers = {
             n: b.detach().clone().to(wide if b.is_floating_point() else b.dtype) for n, b in function.named_buffers()
         }
         return torch.func.functional_call(function, {**state, **buffers}, tuple(values))
 
-    def backward(g: Any, **tensors: Any) -> dict[str, Any]:
+    def backward(g: Any, /, **tensors: Any) -> dict[str, Any]:
         leaves = {n: _leaf(t) for n, t in tensors.items()}
         real = {n: t for n, t in leaves.items() if getattr(t, "requires_grad", False)}
         with torch.enable_grad():
@@ -67,7 +71,10 @@ def torch_pair(function: Any, args: Any) -> Pair:
                 if not own:
                     raise
                 raw = function.backward(outs[0].grad_fn, *gs)
-                return dict(zip(leaves, raw if isinstance(raw, tuple) else (raw,), strict=True))
+                many = raw if isinstance(raw, tuple) else (raw,)
+                if len(many) != len(leaves):
+                    raise
+                return dict(zip(leaves, many, strict=True))
         return {n: torch.zeros_like(t) if d is None else d for (n, t), d in zip(real.items(), found, strict=True)}
 
     name = getattr(function, "__name__", type(function).__name__)

@@ -28,6 +28,8 @@ def upstream_changes(evidence: Evidence) -> Iterator[Change]:
             words = f"computed from the upstream gradient{of} {change.words}"
             yield Change(change.slug, words, _inside(change.apply, part, y.shape), change.cost, change.also)
         if of:
+            words = f"computed with the upstream gradient{of} negated"
+            yield Change("sign", words, _inside(np.negative, part, y.shape), 1.0, ("upstream-transformed",))
             yield Change(
                 "missing-term",
                 f"without the upstream gradient{of}",
