@@ -11,7 +11,7 @@ one.
 
 from __future__ import annotations
 
-__all__ = ["ENGINES", "check_threads", "choose", "compile_program", "repeat", "run", "use"]
+__all__ = ["ENGINES", "bind", "check_threads", "choose", "compile_program", "repeat", "run", "use"]
 
 import functools
 from collections.abc import Callable, Mapping
@@ -115,6 +115,16 @@ def repeat(
     NaN or infinity. None where the engine runs step by step only.
     """
     return run.repeat(arrays, each, count) if isinstance(run, llvm.Runner) else None
+
+
+def bind(
+    run: Runner, arrays: Mapping[str, Any], name: str, output: str
+) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None:
+    """An output as a function of one of the arrays, the others as they are: a call of it is the quickest there is.
+
+    It takes arrays of the same shape, type and order in memory only, and does not look. None where the engine has none.
+    """
+    return run.bind(arrays, name, output) if isinstance(run, llvm.Runner) else None
 
 
 def run(

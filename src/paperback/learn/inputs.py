@@ -7,7 +7,7 @@ with the channels last; `layout="NCHW"` moves them there at the edge, and nothin
 from __future__ import annotations
 
 __all__ = [
-    "LAYOUTS", "UsualBatch", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples",
+    "LAYOUTS", "all_finite", "channels_first", "channels_last", "check_batch_size", "check_count", "check_examples",
     "check_ids", "check_values", "check_weights", "example_array", "labels_for", "squashed_twice", "vocabulary",
     "weight_hint",
 ]  # fmt: skip
@@ -124,19 +124,6 @@ def all_finite(array: Array, dtype: np.dtype[Any]) -> bool:
 @functools.cache
 def _largest(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).max)
-
-
-class UsualBatch:
-    """A batch that was good, with labels that are classes: of one of its form only the numbers are looked at."""
-
-    def __init__(self, x: Array, y: Array, loss: Loss, classes: int) -> None:
-        self.form, self.loss, self.classes = (x.shape, x.dtype, y.shape, y.dtype), loss, classes
-
-    def is_like(self, x: Array, y: Array, loss: Loss) -> bool:
-        """Is this one surely good?"""
-        if self.loss is not loss or (x.shape, x.dtype, y.shape, y.dtype) != self.form:
-            return False
-        return all_finite(x, x.dtype) and int(y.view(np.uint64).max()) < self.classes  # what is below 0 is large
 
 
 def check_values(where: str, name: str, array: Array, dtype: np.dtype[Any]) -> None:

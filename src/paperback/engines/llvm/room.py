@@ -162,6 +162,15 @@ class Room:
         self.status[0] = self.status[1] = 0
         return out
 
+    def again(self, place: int, array: Array) -> Results:
+        """Another array in a place; all else that is given as `open` found it, and new memory for the results."""
+        self.table[place] = array.__array_interface__["data"][0]
+        results = self.unheld()
+        for at, address in results.places:
+            self.table[at] = address
+        self.status[0] = self.status[1] = 0
+        return results
+
     def point(self, one: Given, array: Any) -> bool:
         """Point the table at what is given; False, and nothing done, where it cannot be read where it is."""
         if not one.fits(array):

@@ -115,6 +115,26 @@ class Runner:
         _, compiled, room = self._checked(first)
         return compiled.repeat(room, arrays, each, count)
 
+    def bind(self, arrays: Mapping[str, Any], name: str, output: str) -> Callable[[Array], Array] | None:
+        """An output as a function of one of these arrays alone; the others stay as they are.
+
+        The function takes arrays of the same shape, type and order in memory only; whoever calls it sees to that. None
+        where more than one array would have to be looked at.
+        """
+        values, compiled, room = self._checked(arrays)
+        call = compiled.bind(room, values, name, output)
+        if call is None:
+            return None
+
+        def told(array: Array) -> Array:
+            try:
+                return call(array)
+            except _OutOfRangeError:
+                self({**values, name: array})  # which says where
+                raise
+
+        return told
+
     def plan(self, batch: int = 32, arrays: Mapping[str, Any] | None = None) -> Plan:
         """What runs for a batch of this size; with arrays for it, measured on them."""
         if arrays is None:
@@ -251,6 +271,29 @@ class _Compiled:
             out[name] = arrays[name].copy()
         out.finite = not infinite
         return out
+
+    def bind(
+        self, room: Room, arrays: dict[str, Array], name: str, output: str
+    ) -> Callable[[Array], Array] | None:
+        """See `Runner.bind`."""
+        places = [one.place for one in room.others if one.name == name]
+        if room.arena.debug or room.back or len(room.others) != len(places) or self.frame.copies:
+            return None
+        known: list[Array] = []  # what the table had when this function was called last
+
+        def call(array: Array) -> Array:
+            nonlocal known
+            with self.lock:
+                if room.held is not known:
+                    room.open({**arrays, name: array})
+                    known = room.held
+                results = room.again(places[0], array)
+                self.step(room.context)
+                if room.status[0]:
+                    raise _OutOfRangeError
+                return results.arrays[output][...]
+
+        return call
 
     def repeat(
         self, room: Room, arrays: Mapping[str, Any], each: Mapping[str, Array], count: int
