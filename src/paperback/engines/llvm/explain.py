@@ -24,6 +24,7 @@ from paperback.engines.llvm.lowering.arrange import product_of_reads
 from paperback.engines.llvm.lowering.buffers import BATCH, SHARDS, Buffer
 from paperback.engines.llvm.lowering.lower import RUNTIME
 from paperback.engines.llvm.lowering.nests import Nest
+from paperback.engines.llvm.lowering.route import POSITION
 from paperback.engines.llvm.machine.objects import Library
 from paperback.engines.llvm.machine.target import Target
 from paperback.engines.llvm.plan import BYTES_PER_SECOND, CYCLES_PER_SECOND, Plan, Row, Step
@@ -38,7 +39,6 @@ from paperback.notation.walk import free_letters, nodes
 from paperback.program.program import Program
 
 _CALL = 16  # operations that a function such as exp takes
-_POSITION = 4.0  # cycles to look a position up
 _STEPS = 15
 _CALLS = 200
 _KINDS = {"given": "given", "results": "result", "kept": "kept", "shares": "partial"}
@@ -163,10 +163,11 @@ class _Kernel:
         if isinstance(way, Followed):
             assert nest.route is not None and isinstance(nest.statement.expr, Reduce)
             extents = {b.letter: self.number(b.extent) for b in nest.statement.binders}
-            vectors = prod(extents[l] for l in nest.route.places) * -(-extents[nest.route.lane] // lanes)
+            wide = prod(extents[l] for l in nest.route.lanes)
+            vectors = prod(extents[l] for l in nest.route.places) * -(-wide // lanes)
             adds = float(self._flops(nest, nest.statement)) / 2
-            positions = adds / prod(extents[l] for l in (*nest.route.places, nest.route.lane))
-            return positions * (_POSITION + vectors / 2)
+            positions = adds / prod(extents[l] for l in (*nest.route.places, *nest.route.lanes))
+            return positions * (POSITION + vectors / 2)
         rest = list(nest.statements)
         cycles = 0.0
         if isinstance(way, Tiled):
@@ -230,9 +231,11 @@ class _Kernel:
                 )
             case Followed():
                 assert nest.route is not None
+                extents = {b.letter: self.number(b.extent) for b in statement.binders}
+                wide = min(lanes, prod(extents[l] for l in nest.route.lanes))
                 words.append(
                     f"follows the maxima: for each, {nest.route.dense.tensor} is read at its place in the window, in "
-                    f"vectors of {lanes} along {spelled([nest.route.lane])}; the zeros are skipped"
+                    f"vectors of {wide} along {spelled(nest.route.lanes)}; the zeros are skipped"
                 )
             case Turned():
                 words.append(f"squares of {lanes} x {lanes} are turned in registers")

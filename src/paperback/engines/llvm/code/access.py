@@ -18,6 +18,8 @@ from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import Node, Reduce
 from paperback.notation.size import Size
 
+_SHORT = {"float": "f32", "double": "f64", "i32": "i32", "i64": "i64"}
+
 
 class Access(Values):
     """Writes loads into one function.
@@ -27,6 +29,7 @@ class Access(Values):
     runtime     size -> BATCH or SHARDS, for the sizes that are known at run time only
     ranges      BATCH and SHARDS -> the first value and the end of letters that run over them in a sum
     width       how many lanes a vector has
+    masks       whether lanes can be left out of a load or a store at no cost
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Access(Values):
         runtime: Mapping[int, int],
         ranges: Mapping[int, tuple[Whole, Whole]],
         width: int,
+        masks: bool = False,
     ) -> None:
         super().__init__(function, element)
         self.buffers = buffers
@@ -45,6 +49,7 @@ class Access(Values):
         self.runtime = runtime
         self.ranges = ranges
         self.width = width
+        self.masks = masks
         self.env: dict[Letter, Whole] = {}
         self.extents: dict[Letter, int] = {}
         self.vector: Letter | None = None
@@ -122,6 +127,26 @@ class Access(Values):
             return self._masked(buffer, "load", f"ptr {pointer}", self.spread(inside, self.lanes), pad)
         return self.load_scattered(buffer, self.steps(start, step, self.lanes), inside, pad)
 
+    def load_lanes(self, buffer: Buffer, pointer: str, lanes: int) -> str:
+        """Neighbours that were not stored just now.
+
+        A short vector is loaded at once where lanes can be left out; LLVM would load it in pieces. Stores have no
+        masks, and what adds to memory none at all: a load that follows would wait until the masked store is done.
+        """
+        whole = 1 << (lanes - 1).bit_length() if self.masks else lanes
+        if whole == lanes:
+            kind = vector_type(buffer.element, lanes)
+            return self.f.op(f"load {kind}, ptr {pointer}, align {buffer.bytes_per_entry}")
+        kind = vector_type(buffer.element, whole)
+        mask = ", ".join(f"i1 {str(k < lanes).lower()}" for k in range(whole))
+        symbol = f"llvm.masked.load.v{whole}{_SHORT[buffer.element]}.p0"
+        align = str(buffer.bytes_per_entry)
+        text = self.f.call(
+            kind, symbol, [("ptr", pointer), ("i32", align), (f"<{whole} x i1>", f"<{mask}>"), (kind, "poison")]
+        )
+        first = ", ".join(f"i32 {k}" for k in range(lanes))
+        return self.f.op(f"shufflevector {kind} {text}, {kind} poison, <{lanes} x i32> <{first}>")
+
     def _load_one(self, buffer: Buffer, index: Whole, inside: Value | None, pad: Fraction | float) -> Value:
         if inside is None:
             pointer = self.pointer(buffer, index)
@@ -146,8 +171,7 @@ class Access(Values):
             other = self.number(pad) if value.kind == "float" else self.whole(int(pad))
             return value if pad == 0 else self.select(mask, value, other)
         vector = vector_type(element, lanes)
-        name = {"float": "f32", "double": "f64", "i32": "i32", "i64": "i64"}[element]
-        symbol = f"llvm.masked.{kind}.v{lanes}{name}.{'p0' if kind == 'load' else f'v{lanes}p0'}"
+        symbol = f"llvm.masked.{kind}.v{lanes}{_SHORT[element]}.{'p0' if kind == 'load' else f'v{lanes}p0'}"
         whole = element in ("i32", "i64")
         fill = f"splat ({element} {int(pad) if whole else self.number(pad).text})"
         spot, _, pointer = place.rpartition(" ")

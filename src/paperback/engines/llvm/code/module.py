@@ -85,6 +85,7 @@ class _Writer:
         self.scratch = {name: place * micro for name, place in places.items()}
         self.element = ELEMENTS[dtype.name]
         self.width, self.registers, self.attributes = target.lanes(dtype.name), target.registers, target.attributes
+        self.masks = target.masks
         self.kernels: list[Function] = []
         self.running: list[Kernel] = []
 
@@ -94,7 +95,7 @@ class _Writer:
         shards = ("%slot", function.at_entry("add i64 %slot, 1")) if task.mode in ("share", "zero") else (0, "%S")
         e = Reducer(
             function, self.element, self.buffers, self.scratch, RUNTIME if self.lowered.batched else {},
-            {BATCH: examples, SHARDS: shards}, self.width,
+            {BATCH: examples, SHARDS: shards}, self.width, self.masks,
         )  # fmt: skip
         e.watched = self.watched
         ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
@@ -134,7 +135,7 @@ class _Writer:
         turned = turned_letters(e, nest, split)
         found = self._contraction(e, nest, split)
         if nest.route is not None:
-            inside: tuple[Letter | None, ...] = (*nest.route.places, nest.route.lane)
+            inside: tuple[Letter | None, ...] = (*nest.route.places, *nest.route.lanes)
         elif turned is not None:
             inside = turned
         elif found is not None:

@@ -1,6 +1,6 @@
 """The code of sums that follow positions (see `route`).
 
-    for k:  for some places (p, q), and all r in the lanes, in registers:
+    for k:  for some places p, and all (q, r) in the lanes, in registers:
         for positions:  + number * dense[position + (p, q), r]
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 __all__ = ["emit_routed"]
 
 from collections.abc import Callable, Sequence
+from math import prod
 
-from paperback.engines.llvm.code.access import Access
 from paperback.engines.llvm.code.contract import combinations, flat
 from paperback.engines.llvm.code.nest import range_of, turns
 from paperback.engines.llvm.code.reduce import Reducer
@@ -41,12 +41,12 @@ class _Routed:
         if isinstance(statement.expr, Reduce):
             self.extents |= {b.letter: e.extent_of(b.extent) for b in statement.expr.binders}
         e.declare(self.extents)
-        extent, width = self.extents[route.lane], e.width
+        extent, width = prod(self.extents[letter] for letter in route.lanes), e.width
         self.columns = [(k, min(width, extent - k)) for k in range(0, extent, width)]
         self.choices = list(combinations(route.places, self.extents))
 
     def emit(self) -> None:
-        own = {*self.route.places, self.route.lane}
+        own = {*self.route.places, *self.route.lanes}
         outer = [b.letter for b in self.nest.statement.binders if b.letter not in own]
         self._loops(outer, self._gather)
 
@@ -79,13 +79,6 @@ class _Routed:
     def _shift(self, linear: Linear, choice: dict[Letter, int], column: int) -> int:
         return sum(linear.step(letter) * k for letter, k in choice.items()) + column
 
-    def _vector(self, access: Access, buffer: str, at: Whole, lanes: int) -> tuple[Value, str]:
-        place = access.buffers[buffer]
-        pointer = access.pointer(place, at)
-        kind = access.type_of("float", lanes)
-        text = access.f.op(f"load {kind}, ptr {pointer}, align {place.bytes_per_entry}")
-        return Value(text, "float", lanes), pointer
-
     def _gather(self) -> None:
         e, expr = self.e, self.nest.statement.expr
         assert isinstance(expr, Reduce)
@@ -102,7 +95,8 @@ class _Routed:
                 result = []
                 for (choice, column, lanes), total in zip(spots, totals, strict=True):
                     at = e.f.add(source, self._shift(self.dense, choice, column))
-                    vector, _ = self._vector(e, self.route.dense.tensor, at, lanes)
+                    dense = e.buffers[self.route.dense.tensor]
+                    vector = Value(e.load_lanes(dense, e.pointer(dense, at), lanes), "float", lanes)
                     result.append(e.muladd(number, vector, total))
                 return result
 
@@ -110,6 +104,7 @@ class _Routed:
             to = self._start(self.place)
             for (choice, column, lanes), total in zip(spots, totals, strict=True):
                 at = e.f.add(to, self._shift(self.place, choice, column))
-                old, pointer = self._vector(e, self.target.name, at, lanes)
+                pointer = e.pointer(self.target, at)
+                old = Value(e.load_lanes(self.target, pointer, lanes), "float", lanes)
                 new = e.binary("add", old, total)
                 e.f.do(f"store {e.typed(new)}, ptr {pointer}, align {self.target.bytes_per_entry}")

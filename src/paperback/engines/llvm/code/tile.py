@@ -14,7 +14,7 @@ from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.code.nest import finish, is_cut, range_of, turns
 from paperback.engines.llvm.code.values import Value
-from paperback.engines.llvm.ir import Whole, vector_type
+from paperback.engines.llvm.ir import Whole
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Letter
 from paperback.notation.expr import AffineGuard, Node, Read
@@ -258,10 +258,8 @@ class _Tiles:
         b_at, a_at = self.e.flat_index(self.b), self.e.flat_index(self.a)
         vectors = []
         for column in columns:
-            kind = vector_type(e.element, column.lanes)
             pointer = e.pointer(b, e.f.add(b_at, column.offset))
-            text = e.f.op(f"load {kind}, ptr {pointer}, align {b.bytes_per_entry}")
-            vectors.append(Value(text, "float", column.lanes))
+            vectors.append(Value(e.load_lanes(b, pointer, column.lanes), "float", column.lanes))
         result = []
         for r, step in enumerate(a_steps):
             pointer = e.pointer(a, e.f.add(a_at, step))

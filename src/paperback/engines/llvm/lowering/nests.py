@@ -28,7 +28,7 @@ class Route:
 
     dense     the factor that is read in vectors
     value     the number at the position, `codes` the position, `offsets` what it adds to the dense factor's flat index
-    lane      the letter in the lanes
+    lanes     the letters in the lanes: all their values together are neighbours, those of the last side by side
     places    the other letters of the dense factor alone: their vectors are written out
     """
 
@@ -36,7 +36,7 @@ class Route:
     value: Read
     codes: Read
     offsets: tuple[int, ...]
-    lane: Letter
+    lanes: tuple[Letter, ...]
     places: tuple[Letter, ...]
 
 

@@ -8,16 +8,18 @@ F are sums over G, and there is a quarter of it:
     bias gradient      sum F[u,v,k]                   =  sum G[i,j,k]
     kernel gradient    sum x[u+p, v+q, r] * F[u,v,k]  =  sum x[2*i+A+p, 2*j+B+q, r] * G[i,j,k]
 
-The second gathers: its vectors run along r, at a place that depends on k, so its shares have k first and are turned
-round when they are added. The input gradient stays dense: a scatter by positions was measured, and was slower.
+The second gathers: its vectors run along r, and along (q, r) where these are neighbours together, at a place that
+depends on k, so its shares have k first and are turned round when they are added. It pays where looking the positions
+up costs less than multiplying by the zeros. The input gradient stays dense: a scatter by positions was measured, and was slower.
 """
 
 from __future__ import annotations
 
-__all__ = ["route"]
+__all__ = ["POSITION", "route"]
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from paperback.engines.llvm.lowering.arrange import affine_indices, flat, product_of_reads
 from paperback.engines.llvm.lowering.buffers import Linear
@@ -41,8 +43,9 @@ from paperback.notation.expr import (
 from paperback.notation.walk import map_children, substitute
 
 _LEAST_CODES = 3
-_LEAST_LANES = 8
-_MOST_PLACES = 64  # of a kernel: its vectors are written out
+_LANES = 16  # of a vector
+_MOST_VECTORS = 256  # for a position: they are written out
+POSITION = 4.0  # cycles to look a position up; a vector is multiplied and added in half of one
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,17 @@ def _route(lowered: Lowered, section: Section, task: Task, phases: _Phases) -> N
         section.shard.remove(task)
         at = next(k for k, t in enumerate(section.shard) if t.target == compact)
         section.shard[at] = replace(section.shard[at], inside=(*task.inside, task.target))
+
+
+def _neighbours(places: Sequence[Binder], flat: Linear) -> list[Binder]:
+    """The letters whose values together are neighbours, the fastest last."""
+    found: list[Binder] = []
+    while True:
+        wide = prod(b.extent.value for b in found)
+        more = next((b for b in reversed(places) if b not in found and flat.step(b.letter) == wide), None)
+        if more is None:
+            return found
+        found.insert(0, more)
 
 
 def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> None:
@@ -230,16 +244,17 @@ class _Rewriter:
             return None
         free = [l for l in letters if l not in bound]
         places = [b for b in statement.binders[1:] if b.letter not in free]
-        lane = next((b for b in places if flat(other, self.shapes).step(b.letter) == 1), None)
-        if lane is None or any(letters[l].bare is None for l in free) or not self._fits(places, lane):
+        lanes = _neighbours(places, flat(other, self.shapes))
+        shared = [b for b in statement.binders[1:] if b.letter in free]
+        if not lanes or any(letters[l].bare is None for l in free) or not self._pays(places, lanes, shared):
             return None
+        others = [b for b in places if b not in lanes]
         moved = {l: (Affine.of(l) if l in free else a) for l, a in letters.items()}
         back = {a.bare: Affine.of(l) for l, a in letters.items() if l in free}
         back_to = {k: v for k, v in back.items() if k is not None}
         x = substitute(other, moved)
         assert isinstance(x, Read)
-        order = [statement.binders[0], *(b for b in statement.binders[1:] if b.letter in free),
-                 *(b for b in places if b is not lane), lane]  # fmt: skip
+        order = [statement.binders[0], *shared, *others, *lanes]
         inner = self._binders(node, letters, {b.letter: b for b in self.phases.first.binders})
         codes, value = substitute(self.phases.codes, back_to), substitute(self.value, back_to)
         name = f"{task.target} (gathered)"
@@ -248,15 +263,18 @@ class _Rewriter:
         self.orders[name] = tuple(statement.binders.index(b) for b in order)
         offsets = self._offsets(flat(other, self.shapes), letters)
         assert isinstance(codes, Read) and isinstance(value, Read)
-        gather = Route(x, value, codes, offsets, lane.letter, tuple(b.letter for b in places if b is not lane))
+        gather = Route(
+            x, value, codes, offsets, tuple(b.letter for b in lanes), tuple(b.letter for b in others)
+        )
         zero = Task(name, (filled(new),), "zero")
         return Task(name, (Nest(new, add=True, route=gather),), "share", zero, task.inside)
 
-    def _fits(self, places: list[Binder], lane: Binder) -> bool:
-        count = 1
-        for b in places:
-            count *= b.extent.value if b is not lane else 1
-        return lane.extent.value >= _LEAST_LANES and count <= _MOST_PLACES
+    def _pays(self, places: Sequence[Binder], lanes: Sequence[Binder], shared: Sequence[Binder]) -> bool:
+        """Is it less work, for all positions of a window, than multiplying every place of the window?"""
+        count, wide, across = (prod(b.extent.value for b in some) for some in (places, lanes, shared))
+        vectors = count // wide * -(-wide // _LANES)
+        dense = len(self.phases.shifts) * count * -(-across // _LANES)
+        return vectors <= _MOST_VECTORS and across * (2 * POSITION + vectors) < dense
 
     def _offsets(self, linear: Linear, letters: Mapping[Letter, Affine]) -> tuple[int, ...]:
         """How far every code's entry is from the first one's."""

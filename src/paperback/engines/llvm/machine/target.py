@@ -67,6 +67,11 @@ class Target:
         bits = 8 * self.vector_bytes
         return f'nounwind "prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
 
+    @property
+    def masks(self) -> bool:
+        """Can lanes be left out of a load or a store at no cost, as in AVX-512?"""
+        return self.vector_bytes == 64
+
     def lanes(self, dtype: str) -> int:
         """How many values of a type ("float32" or "float64") one vector holds."""
         return self.vector_bytes // {"float32": 4, "float64": 8}[dtype]
