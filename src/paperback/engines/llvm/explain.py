@@ -173,7 +173,8 @@ class _Kernel:
         if isinstance(way, Tiled):
             node = way.contraction.node
             adds = float(self._flops(nest, replace(nest.statement, expr=node))) / 2
-            extent = next(self.number(b.extent) for b in nest.statement.binders if b.letter == way.contraction.lane)
+            lanes_of = way.contraction.lanes
+            extent = prod(self.number(b.extent) for b in nest.statement.binders if b.letter in lanes_of)
             turn = turn_cycles(way.tile, way.rows, way.vectors) / rows_or_usual(way.rows)
             cycles += adds / extent * turn
             rest = rest[1:]
@@ -225,7 +226,7 @@ class _Kernel:
                 rows = f"{way.rows} rows" if way.rows is not None else "as many rows as there are"
                 words.append(
                     f"register tile of {tile.rows} rows ({spelled(c.rows)}) x {tile.vectors} vectors of {lanes} "
-                    f"({spelled([c.lane])}), of {rows} x {way.vectors}: {max(bounds.values()):g} cycles a turn of the "
+                    f"({spelled(c.lanes)}), of {rows} x {way.vectors}: {max(bounds.values()):g} cycles a turn of the "
                     f"sum over {spelled(c.inner)}, bound by {slowest}; {turn_cycles(tile, way.rows, way.vectors):g} "
                     f"for all, the least of the tiles that {self.known.target.registers} registers hold"
                 )

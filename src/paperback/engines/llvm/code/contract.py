@@ -4,7 +4,8 @@
 
 Every contraction is this one: convolution and its gradients, dense layers and theirs, attention; they differ by strides
 alone. `v` runs in the lanes: its entries are neighbours in the result and in B. `u`, the rows, occurs in A and the
-result. A tile of U rows and V vectors is accumulated in registers over all of k; a step of k loads V vectors of B and U
+result. Where that is short and another letter goes on where it ends, as in out[.., w, v], B[k, w, v], both run in the
+lanes together. A tile of U rows and V vectors is accumulated in registers over all of k; a step of k loads V vectors of B and U
 numbers of A for U*V multiply-adds. Then what the statement does with the sum (a bias, a residual) is done in registers.
 """
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import inf, prod
 
-from paperback.engines.llvm.lowering.arrange import product_of_reads
+from paperback.engines.llvm.lowering.arrange import joined_letters, product_of_reads
 from paperback.engines.llvm.lowering.buffers import BATCH, SHARDS, Buffer, Linear, is_inside
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import AffineGuard, Guard, Node, Read, Reduce, Statement
@@ -37,6 +38,7 @@ class Contraction:
     node      the sum; the rest of the statement is done with its value
     a, b      the factor that is spread over the lanes, and the one that is loaded in vectors
     lane      the letter in the lanes
+    joined    letters that run in the lanes too, the slowest first: with `lane`, all their values are neighbours
     rows      letters of the tile's rows, the fastest last; empty for one row
     outer     the other letters of the result
     inner     the letters of the sum
@@ -49,6 +51,11 @@ class Contraction:
     rows: tuple[Letter, ...]
     outer: tuple[Letter, ...]
     inner: tuple[Letter, ...]
+    joined: tuple[Letter, ...] = ()
+
+    @property
+    def lanes(self) -> tuple[Letter, ...]:
+        return (*self.joined, self.lane)
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,12 @@ def find_contraction(
     extents: Mapping[Letter, int],
     fixed: Collection[Letter | None],
     width: int,
+    alone: bool = True,
 ) -> Contraction | None:
     """How the statement is a contraction whose vectors lie as they must; None where it is none.
 
-    The letters of `fixed` have loops of their own: they cannot run in the lanes.
+    The letters of `fixed` have loops of their own: they cannot run in the lanes. Statements that are not `alone` in
+    their nest, or do more than sum, have a single letter in the lanes.
     """
     node = the_sum(statement)
     factors = product_of_reads(node, guarded=True) if node is not None else None
@@ -87,7 +96,7 @@ def find_contraction(
     if not all(bounded(node, guard) for guard in node.guards):
         return None
     guarded = {l for guard in node.guards for l in guard_letters(guard)}
-    if not all(_is_within(f, buffers[f.tensor], extents) for f in factors):
+    if not all(_is_within(f, buffers[f.tensor], extents, node.guards) for f in factors):
         return None  # what a guard around the sum keeps from being read
     place = Linear.of(statement.left, buffers[statement.target].strides)
     steps = [flat(f, buffers[f.tensor]) for f in factors]
@@ -96,15 +105,20 @@ def find_contraction(
         return None
     letters = tuple(b.letter for b in statement.binders)
     for lane in letters:
-        if place.step(lane) != 1 or extents[lane] < max(2, width // 4) or lane in fixed or lane in guarded:
+        if place.step(lane) != 1 or lane in fixed or lane in guarded:
             continue
         for k, (read, other) in enumerate((factors, factors[::-1])):
             if steps[1 - k].step(lane) == 1 and not steps[k].step(lane):
+                free = [l for l in letters if l not in fixed and l not in guarded and not steps[k].step(l)]
+                single = not alone or statement.expr is not node
+                joined = () if single else joined_letters(lane, free, (place, steps[1 - k]), extents, width)
+                if prod(extents[l] for l in (lane, *joined)) < max(2, width // 4):
+                    continue
                 rows = [l for l in letters if l != lane and steps[k].step(l) and not steps[1 - k].step(l)]
                 rows = [l for l in rows if l not in guarded]
                 chosen = _row_letters(rows, extents)
-                outer = tuple(l for l in letters if l != lane and l not in chosen)
-                return Contraction(node, read, other, lane, chosen, outer, inner)
+                outer = tuple(l for l in letters if l not in (lane, *joined, *chosen))
+                return Contraction(node, read, other, lane, chosen, outer, inner, joined)
     return None
 
 
@@ -117,10 +131,14 @@ def bounded(node: Reduce, guard: Guard) -> Letter | None:
     return inner[-1] if inner and abs(slopes[inner[-1]].value) == 1 else None
 
 
-def _is_within(read: Read, buffer: Buffer, extents: Mapping[Letter, int]) -> bool:
-    """Is it in range for all values of the letters?"""
+def _is_within(read: Read, buffer: Buffer, extents: Mapping[Letter, int], guards: Sequence[Guard]) -> bool:
+    """Is it in range for all values of the letters that the guards let through?"""
     indices = [i for i in read.indices if isinstance(i, Affine)]
-    return all(is_inside(i, n, extents) for i, n in zip(indices, buffer.shape, strict=True))
+    known = [g.affine for g in guards if isinstance(g, AffineGuard) and g.relation == ">="]
+    return all(
+        is_inside(i, n, extents) or (n >= 0 and i in known and -i + (n - 1) in known)
+        for i, n in zip(indices, buffer.shape, strict=True)
+    )
 
 
 def _row_letters(rows: Sequence[Letter], extents: Mapping[Letter, int]) -> tuple[Letter, ...]:

@@ -127,7 +127,9 @@ class _Writer:
         extents |= {b.letter: e.extent_of(b.extent) for n in nodes(nest.statement.expr) if isinstance(n, Reduce)
                     for b in n.binders}  # fmt: skip
         fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
-        return find_contraction(nest.statement, self.buffers, extents, fixed, self.width) if nest.fill is None else None
+        if nest.fill is not None:
+            return None
+        return find_contraction(nest.statement, self.buffers, extents, fixed, self.width, not nest.more)
 
     def _loops(self, e: Reducer, nest: Nest, split: Letter | None) -> Loops | None:
         """The loops that `_nest` will write."""

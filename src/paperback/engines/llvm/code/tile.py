@@ -4,9 +4,10 @@ from __future__ import annotations
 
 __all__ = ["contraction_loops", "emit_contraction"]
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from math import prod
 
 from paperback.engines.llvm.code.contract import Contraction, bounded, choose_tile, combinations, depends, flat
 from paperback.engines.llvm.code.cut import Loops
@@ -15,6 +16,7 @@ from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.code.nest import finish, is_cut, range_of, turns
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
+from paperback.engines.llvm.lowering.buffers import Linear
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Letter
 from paperback.notation.expr import AffineGuard, Node, Read
@@ -44,7 +46,7 @@ def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | N
 def contraction_loops(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> Loops:
     """The loops around its tiles; none where the numbers of rows or vectors left over are another's business."""
     tiles = _Tiles(e, nest, _unclipped(nest, c), split, registers)
-    return Loops(tiles.c.outer, tiles.c.lane, tiles.tile.vectors * e.width)
+    return Loops(tiles.c.outer, None if tiles.c.joined else tiles.c.lane, tiles.tile.vectors * e.width)
 
 
 def _unclipped(nest: Nest, c: Contraction) -> Contraction:
@@ -58,7 +60,7 @@ def _unclipped(nest: Nest, c: Contraction) -> Contraction:
     forward = [l for l in c.rows if l in clipped and all(k == 1 for letter, k in slopes if letter == l)]
     if not rows and forward:
         rows = (max(forward, key=lambda l: extents[l]),)
-    outer = tuple(b.letter for b in nest.statement.binders if b.letter not in (c.lane, *rows))
+    outer = tuple(b.letter for b in nest.statement.binders if b.letter not in (*c.lanes, *rows))
     return replace(c, rows=rows, outer=outer)
 
 
@@ -70,7 +72,8 @@ class _Tiles:
         self.sizes = {b.letter: e.extent_of(b.extent) for b in c.node.binders}
         e.declare({**self.extents, **self.sizes})
         self.a, self.b = flat(c.a, e.buffers[c.a.tensor]), flat(c.b, e.buffers[c.b.tensor])
-        self.rows, self.vectors = self._row_count(), -(-self.extents[c.lane] // e.width)
+        self.wide = prod(self.extents[letter] for letter in c.lanes)
+        self.rows, self.vectors = self._row_count(), -(-self.wide // e.width)
         self.tile = choose_tile(self.rows, self.vectors, registers)
 
     def range_of(self, letter: Letter) -> tuple[Whole, Whole]:
@@ -92,7 +95,7 @@ class _Tiles:
     def _columns(self) -> None:
         """Over the vectors of the lane letter, then over the rows."""
         e, width, lane = self.e, self.e.width, self.c.lane
-        extent = self.extents[lane]
+        extent = self.wide
         tile = self.tile
         across = tile.vectors * width
         full = extent - extent % across
@@ -114,7 +117,7 @@ class _Tiles:
 
     def _rest(self, full: int) -> list[_Column]:
         """The vectors after those of whole tiles."""
-        extent, width = self.extents[self.c.lane], self.e.width
+        extent, width = self.wide, self.e.width
         return [_Column(at - full, min(width, extent - at)) for at in range(full, extent, width)]
 
     def _row_count(self) -> int | None:
@@ -165,9 +168,9 @@ class _Tiles:
     ) -> None:
         e = self.e
         with ExitStack() as scope:
-            self._bind(scope, at, {})
+            self._bind(scope, {**at, **dict.fromkeys(self.c.joined, 0)}, {})
             steps = [sum(self.a.step(letter) * k for letter, k in row.items()) for row in rows]
-            scope.enter_context(e.bind(self.c.lane, start, self.extents[self.c.lane]))
+            scope.enter_context(e.bind(self.c.lane, start, self.wide))
             zeros = [e.spread(e.number(0), column.lanes) for _ in rows for column in columns]
             totals = self._sum(list(self.c.inner), columns, steps, zeros)
         self._finish(start, columns, at, rows, totals)
@@ -279,17 +282,34 @@ class _Tiles:
         totals: Sequence[Value],
     ) -> None:
         e = self.e
-        for k, column in enumerate(columns):
-            extent = self.extents[self.c.lane]
-            with e.bind(self.c.lane, e.f.add(start, column.offset), extent, column.lanes):
+        at = {**at, **dict.fromkeys(self.c.joined, 0)}
+        for k, some in self._order(len(columns), rows):
+            column = columns[k]
+            with e.bind(self.c.lane, e.f.add(start, column.offset), self.wide, column.lanes):
                 for statement in self.nest.statements:
                     for part in self._same_in_rows(statement.expr):
                         e.value(part)
-                for r, row in enumerate(rows):
+                for r in some:
+                    row = rows[r]
                     with ExitStack() as scope:
                         self._bind(scope, at, row)
                         e.know(self.c.node, totals[r * len(columns) + k])
                         finish(e, self.nest)
+
+    def _order(self, columns: int, rows: Sequence[Row]) -> Iterator[tuple[int, Sequence[int]]]:
+        """The vectors and, for each, the rows in the order in which they are stored.
+
+        Rows whose lanes are joined may meet in the result. To read what was stored just now, at another offset, takes
+        as long as some twenty multiply-adds, so rows that meet come one long after the other.
+        """
+        if not self.c.joined:
+            yield from ((k, range(len(rows))) for k in range(columns))
+            return
+        place = Linear.of(self.nest.statement.left, self.e.buffers[self.nest.statement.target].strides)
+        ends = [sum(place.step(letter) * k for letter, k in row.items()) + self.wide for row in rows]
+        near = 1 + max(sum(other > end - self.wide for other in ends[:r]) for r, end in enumerate(ends))
+        for first in range(near):
+            yield from ((k, [r]) for r in range(first, len(rows), near) for k in range(columns))
 
     def _same_in_rows(self, node: Node) -> list[Node]:
         """The greatest parts that depend neither on the row nor on the sum."""

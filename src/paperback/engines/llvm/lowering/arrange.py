@@ -4,23 +4,39 @@
     transposed copy   T[k, v] = B[v, k]                          so that the letter in the lanes has neighbours
     scatter           dx[i] = sum(p,k) w[p,k]*dy[i-p,k]          becomes, with i = m + p and nothing read outside,
                       dx[m+p] += sum(k) w[p,k]*dy[m,k]           for every p in turn
-
+    side by side      dx[i,m+q,c] += sum(p,k) [0 <= i-p < H] w[p,k,q,c]*dy[i-p,m,k]
+                      for all (q, c) in the lanes together, where c alone would fill too few of them
 A scatter does no work on padding; it is worth it where enough is left of the sum to keep in registers. Copies are made
 once and shared: of what is given before the shards start, of what is computed for each example beside it.
 """
 
 from __future__ import annotations
 
-__all__ = ["blocked", "guards_of", "needs_transpose", "padded_copy", "scattered", "separated", "transposed_copy"]
+__all__ = [
+    "blocked", "guards_of", "joined_letters", "needs_transpose", "padded_copy", "scattered", "separated",
+    "transposed_copy",
+]  # fmt: skip
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
 from paperback.engines.llvm.lowering.buffers import Linear, interval, is_inside
 from paperback.engines.llvm.lowering.nests import Clip
 from paperback.notation.affine import Affine, Letter
-from paperback.notation.expr import Add, Binder, Bracket, Guard, Mul, Node, Read, Reduce, Statement, add
+from paperback.notation.expr import (
+    Add,
+    AffineGuard,
+    Binder,
+    Bracket,
+    Guard,
+    Mul,
+    Node,
+    Read,
+    Reduce,
+    Statement,
+    add,
+)  # fmt: skip
 from paperback.notation.size import Size
 from paperback.notation.walk import free_letters, map_children, nodes, substitute
 
@@ -30,6 +46,7 @@ _FIRST_CACHE = 8192  # entries of weights that it holds beside everything else
 _REUSE = 8
 _NO_CACHE = 1 << 20  # entries of weights that no second-level cache holds
 _ROWS = 32  # of them in a block
+_LANES = 16  # of a vector
 
 Shape = tuple[int, ...]
 Extents = Mapping[Letter, int]
@@ -175,8 +192,14 @@ def scattered(
     clips: list[Clip] = []
     used: list[Letter] = []
     indices: list[Affine] = []
+    beside = _side_by_side(statement, read, other, extents, shapes)
+    guards: list[AffineGuard] = []
     for index, length in zip(affine_indices(read), shapes[read.tensor], strict=True):
         if is_inside(index, length, extents):
+            indices.append(index)
+            continue
+        if beside is not None and beside not in index.letters:
+            guards += AffineGuard(">=", index), AffineGuard(">=", -index + (length - 1))
             indices.append(index)
             continue
         places = [l for l, k in index.terms if l in letters and k.value == 1]
@@ -203,15 +226,46 @@ def scattered(
     inner = [b for b in statement.expr.binders if b.letter not in used]
     if not inner or prod(extents[b.letter] if extents[b.letter] > 0 else 1 for b in inner) < _LEAST_INNER:
         return None
+    inner.sort(key=lambda b: not any(b.letter in g.affine.letters for g in guards))  # bounded loops are the outer ones
     body = statement.expr.body
     bare: Node = Read(read.tensor, tuple(indices), None)
     body = map_children(body, lambda f: bare if f is read else f)
-    node: Node = Reduce("sum", tuple(inner), (), body)
+    node: Node = Reduce("sum", tuple(inner), tuple(guards), body)
     first = [b for b in statement.binders if b.letter not in moved and not _is_lane(b, statement, shapes)]
     last = [b for b in statement.binders if b.letter not in moved and _is_lane(b, statement, shapes)]
     binders = (*first, *(bound[l] for l in dict.fromkeys(used)), *new.values(), *last)
     left = tuple(a.substitute(moved) for a in statement.left)
     return replace(statement, left=left, binders=binders, expr=node), tuple(clips)
+
+
+def _side_by_side(
+    statement: Statement, read: Read, other: Read, extents: Extents, shapes: Mapping[str, Shape]
+) -> Letter | None:
+    """The offset q of a scatter whose values can be in the lanes beside those of the letter of neighbours, c.
+
+    One place further in the result is as far as c runs, c alone would leave lanes empty, and all that is read of the
+    other factor, for all offsets along the other axes too, fits into the first cache.
+    """
+    assert isinstance(statement.expr, Reduce)
+    place = Linear.of(statement.left, strides_of(shapes[statement.target]))
+    lane = next((b.letter for b in statement.binders if place.step(b.letter) == 1), None)
+    if lane is None or extents[lane] % _LANES == 0 or shapes[other.tensor][0] < 0:
+        return None
+    if prod(extents[l] for l in free_letters(other)) > _FIRST_CACHE:
+        return None
+    bare = [i.bare for i in affine_indices(other)]
+    for index, length in zip(affine_indices(read), shapes[read.tensor], strict=True):
+        at = [l for l in index.letters if place.step(l) == extents[lane]]
+        offsets = [(l, k.value) for l, k in index.terms if l not in at]
+        if len(at) != 1 or len(offsets) != 1 or offsets[0][1] != -1 or index.const.value != 0:
+            continue
+        offset = offsets[0][0]
+        whole = extents[at[0]] == length + extents[offset] - 1  # every product belongs somewhere
+        wide = extents[lane] * extents[offset]
+        fewer = -(-wide // _LANES) < extents[offset] * -(-extents[lane] // _LANES)
+        if whole and fewer and lane in bare and offset in bare and len(set(bare)) == len(bare):
+            return offset
+    return None
 
 
 def _is_lane(binder: Binder, statement: Statement, shapes: Mapping[str, Shape]) -> bool:
@@ -249,35 +303,66 @@ def padded_copy(read: Read, extents: Extents, shapes: Mapping[str, Shape]) -> tu
 
 def needs_transpose(
     statement: Statement, extents: Extents, shapes: Mapping[str, Shape], width: int
-) -> tuple[Read, int] | None:
-    """The factor whose lane letter has no neighbours, and the axis to put last; None where all lies as it must."""
+) -> tuple[Read, tuple[int, ...]] | None:
+    """The factor whose lane letters have no neighbours, and the axes to put last; None where all lies as it must."""
     found = [n for n in nodes(statement.expr) if isinstance(n, Reduce)]
-    factors = product_of_reads(found[0]) if len(found) == 1 else None
+    factors = product_of_reads(found[0], guarded=True) if len(found) == 1 else None
     if factors is None or any(f.pad is not None for f in factors):
         return None
     place = Linear.of(statement.left, strides_of(shapes[statement.target]))
     candidate = None
     for lane in (b.letter for b in statement.binders):
-        if place.step(lane) != 1 or extents[lane] < max(2, width // 4):
+        if place.step(lane) != 1:
             continue
         for read, other in (factors, factors[::-1]):
-            step, rest = flat(other, shapes).step(lane), flat(read, shapes).step(lane)
-            if step == 1 and not rest:
+            lanes = (*_joined_by_copy(statement, lane, (read, other), place, extents, shapes, width), lane)
+            if prod(extents[l] for l in lanes) < max(2, width // 4):
+                continue
+            lies, rest = flat(other, shapes), flat(read, shapes).step(lane)
+            if not rest and all(lies.step(l) == prod(extents[m] for m in lanes[k + 1 :]) for k, l in enumerate(lanes)):
                 return None
-            axes = [k for k, i in enumerate(affine_indices(other)) if lane in i.letters]
-            bare = len(axes) == 1 and affine_indices(other)[axes[0]].bare == lane
-            if step and not rest and bare and (axes[0] > 0 or shapes[other.tensor][0] >= 0):
-                candidate = other, axes[0]
+            axes = [k for l in lanes for k, i in enumerate(affine_indices(other)) if l in i.letters]
+            bare = [affine_indices(other)[k].bare for k in axes] == list(lanes)
+            if lies.step(lane) and not rest and bare and (axes[0] > 0 or shapes[other.tensor][0] >= 0):
+                candidate = other, tuple(axes)
     return candidate
 
 
-def transposed_copy(read: Read, axis: int, shapes: Mapping[str, Shape]) -> tuple[Statement, Read]:
-    """A statement that copies a tensor with one axis put last, and the read of the copy."""
+def _joined_by_copy(
+    statement: Statement, lane: Letter, factors: tuple[Read, Read], place: Linear, extents: Extents,
+    shapes: Mapping[str, Shape], width: int,
+) -> tuple[Letter, ...]:  # fmt: skip
+    """The letters that could join the lanes if the second factor, which is the same for all examples, lay so."""
+    read, other = factors
+    if isinstance(statement.expr, Add | Mul) or shapes[other.tensor][0] < 0:
+        return ()
+    letters = [i.bare for i in affine_indices(other) if i.bare is not None and i.bare not in free_letters(read)]
+    return joined_letters(lane, [l for l in letters if l in statement.letters], (place,), extents, width)
+
+
+def joined_letters(
+    lane: Letter, letters: Collection[Letter], places: Sequence[Linear], extents: Extents, width: int
+) -> tuple[Letter, ...]:
+    """The letters that go on where the lanes of `lane` end, in all of these places, if that takes fewer vectors."""
+    joined: list[Letter] = []
+    wide = extents[lane]
+    while True:
+        more = next((l for l in letters if l != lane and all(p.step(l) == wide for p in places)), None)
+        if more is None or extents[more] < 2:
+            break
+        joined.insert(0, more)
+        wide *= extents[more]
+    apart = -(-extents[lane] // width) * (wide // extents[lane])
+    return tuple(joined) if -(-wide // width) < apart else ()
+
+
+def transposed_copy(read: Read, axes: Sequence[int], shapes: Mapping[str, Shape]) -> tuple[Statement, Read]:
+    """A statement that copies a tensor with some axes put last, and the read of the copy."""
     shape = shapes[read.tensor]
-    order = [*(k for k in range(len(shape)) if k != axis), axis]
+    order = [*(k for k in range(len(shape)) if k not in axes), *axes]
     letters = [Letter.fresh("a") for _ in shape]
     source: Node = Read(read.tensor, tuple(map(Affine.of, letters)), None)
-    name = f"{read.tensor} (axis {axis} last)"
+    name = f"{read.tensor} ({'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))} last)"
     copy = Statement.plain(name, [Binder(letters[k], Size.of(shape[k])) for k in order], source)
     result = Read(name, tuple(read.indices[k] for k in order), None)
     assert isinstance(result, Read)

@@ -213,7 +213,7 @@ class _Lowering:
         statement = nest.statement
         extents = self._extents(statement)
         found = [n for n in nodes(statement.expr) if isinstance(n, Reduce)]
-        factors = product_of_reads(found[0]) if len(found) == 1 and nest.fill is None else None
+        factors = product_of_reads(found[0], guarded=True) if len(found) == 1 and nest.fill is None else None
         if factors is None:
             return nest
         for read in factors:
@@ -222,8 +222,8 @@ class _Lowering:
                 statement = with_read(statement, read, self._copied(*copied))
         wanted = needs_transpose(statement, extents, self.shapes, 16)
         if wanted is not None:
-            read, axis = wanted
-            statement = with_read(statement, read, self._copied(*transposed_copy(read, axis, self.shapes)))
+            read, axes = wanted
+            statement = with_read(statement, read, self._copied(*transposed_copy(read, axes, self.shapes)))
         return replace(nest, statement=statement)
 
     def _copied(self, copy: Statement, read: Read) -> Read:
