@@ -12,6 +12,7 @@ from __future__ import annotations
 __all__ = ["Reducer"]
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.values import Value
@@ -22,6 +23,7 @@ from paperback.notation.expr import Binder, Guard, Node, Read, Reduce
 from paperback.notation.walk import nodes
 
 _LEAST_LANES = 4
+_UNROLLED = 16  # terms that are written one after the other
 
 State = list[Value]
 Step = Callable[[State], State]
@@ -171,6 +173,7 @@ class Reducer(Evaluator):
         inner: tuple[Binder, int, int, int] | None = None,
     ) -> State:
         """The nest over the binders, and innermost over the vectors of `inner`; what `step` makes of the state."""
+        short = inner is None and 0 < prod(max(0, self.extent_of(b.extent)) for b in binders) <= _UNROLLED
         if binders:
             binder, rest = binders[0], binders[1:]
             extent = self.extent_of(binder.extent)
@@ -180,6 +183,10 @@ class Reducer(Evaluator):
             def once(state: State) -> State:
                 return self.loops(rest, state, step, body, inner)
 
+            if short and isinstance(start, int) and isinstance(stop, int):
+                for k in range(start, stop):
+                    state = self._loop(binder.letter, k, k + 1, 1, extent, 0, state, once)
+                return state
             return self._loop(binder.letter, start, stop, 1, extent, 0, state, once)
         if inner is not None:
             binder, first, end, lanes = inner

@@ -161,13 +161,10 @@ class Values:
 
     def better(self, sign: str, best: Value, value: Value) -> Value:
         """Does `value` replace `best` in a maximum (sign ">") or minimum ("<")? NaN does, but for an earlier NaN."""
-        beats = self.compare(sign, value, best)
-        best, value = self.level(best, value)
-        new = self.both(self.is_nan(value), self.opposite(self.is_nan(best)))
-        assert new is not None
-        stays = self.both(beats, self.opposite(self.is_nan(best)))
-        assert stays is not None
-        return self.either(stays, new)
+        beats = self.opposite(self.compare("<=" if sign == ">" else ">=", value, best))  # or one of them is NaN
+        takes = self.both(beats, self.opposite(self.is_nan(best)))
+        assert takes is not None
+        return takes
 
     def extreme(self, sign: str, a: Value, b: Value) -> Value:
         """The greater (">") or lesser of two; NaN wins, the first at a tie."""
