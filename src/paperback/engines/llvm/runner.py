@@ -200,7 +200,7 @@ class Runner:
         buffers = layout(lowered, given, set(results.values()), dtype)
         places, scratch = scratch_places(lowered, buffers)
         most, room = (_WIDE_MICRO, _WIDE_MICRO_BYTES) if is_wide(buffers) else (_MICRO, _MICRO_BYTES)
-        micro = max(1, min(most, room // max(scratch, 1)))
+        micro = 1 << (max(1, min(most, room // max(scratch, 1))).bit_length() - 1)  # shards are such numbers too
         watched = {updated(name) for name in program.updates}
         code = write(lowered, buffers, watched, places, dtype, micro, self.target)
         work = sum(map(work_per_example, lowered.tasks))

@@ -12,7 +12,8 @@ numbers of A for U*V multiply-adds. Then what the statement does with the sum (a
 from __future__ import annotations
 
 __all__ = [
-    "Contraction", "Tile", "bounded", "choose_tile", "find_contraction", "limits", "rows_or_usual", "turn_cycles",
+    "Contraction", "Tile", "bounded", "choose_tile", "find_contraction", "halves", "limits", "rows_or_usual",
+    "turn_cycles",
 ]  # fmt: skip
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -172,13 +173,13 @@ def _turns(extent: int) -> int:
 def choose_tile(rows: int | None, vectors: int, registers: int) -> Tile:
     """The tile with the fewest cycles for a turn of the sum, and of those the one with the fewest loads.
 
-    rows is None where they are known at run time only.
+    rows is None where they are known at run time only: then heights are powers of two, whose halves take what is left.
     """
     best, least = Tile(1, 1), (inf, inf)
     budget = registers - 4
     for v in range(1, min(vectors, 4) + 1):
         for u in range(1, min(rows_or_usual(rows), 14) + 1):
-            if u * v + v > budget:
+            if u * v + v > budget or (rows is None and u & (u - 1)):
                 continue
             cost = turn_cycles(Tile(u, v), rows, vectors), (u + v) / (u * v)
             if cost < least:
@@ -193,13 +194,22 @@ def rows_or_usual(rows: int | None) -> int:
 
 def turn_cycles(tile: Tile, rows: int | None, vectors: int) -> float:
     """Cycles for a turn of the sum of all rows and vectors, cut into tiles and what is left of them."""
-    full, rest = divmod(rows_or_usual(rows), tile.rows)
     columns, left = divmod(vectors, tile.vectors)
     cycles = 0.0
-    for tall, many in ((tile.rows, full), (rest, 1 if rest else 0)):
+    rest = rows_or_usual(rows)
+    for tall in (tile.rows, rest % tile.rows) if rows is not None else halves(tile.rows):
+        many, rest = divmod(rest, tall) if tall else (0, rest)
         for wide, across in ((tile.vectors, columns), (left, 1 if left else 0)):
             cycles += many * across * max(limits(Tile(tall, wide)).values())
     return cycles
+
+
+def halves(size: int) -> list[int]:
+    """The heights of tiles for rows that are counted at run time: what one leaves, the next takes."""
+    sizes = [size]
+    while sizes[-1] > 1:
+        sizes.append(sizes[-1] // 2)
+    return sizes
 
 
 def limits(tile: Tile) -> dict[str, float]:

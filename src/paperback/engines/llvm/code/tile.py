@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import prod
 
-from paperback.engines.llvm.code.contract import Contraction, bounded, choose_tile, combinations, depends, flat
+from paperback.engines.llvm.code.contract import Contraction, bounded, choose_tile, combinations, depends, flat, halves
 from paperback.engines.llvm.code.cut import Loops
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.kernels import Tiled
@@ -143,7 +143,7 @@ class _Tiles:
             return
         letter = c.rows[0]
         at, stop = self.range_of(letter)
-        sizes = (tall, (stop - at) % tall) if isinstance(at, int) and isinstance(stop, int) else _halves(tall)
+        sizes = (tall, (stop - at) % tall) if isinstance(at, int) and isinstance(stop, int) else halves(tall)
         for size in sizes:
             if not size:
                 continue
@@ -325,10 +325,3 @@ class _Tiles:
 def _grouped(values: list[Value], groups: int) -> list[list[Value]]:
     size = len(values) // groups
     return [values[k * size : (k + 1) * size] for k in range(groups)]
-
-
-def _halves(size: int) -> list[int]:
-    sizes = [size]
-    while sizes[-1] > 1:
-        sizes.append(sizes[-1] // 2)
-    return sizes
