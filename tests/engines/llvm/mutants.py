@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from tests.engines.llvm import test_determinism, test_formulas, test_memory, test_not_finite
+from tests.engines.llvm import test_determinism, test_formulas, test_memory, test_narrow, test_not_finite
 from tests.engines.llvm.test_programs import (
     ONCE_WRONG,
     WIDE,
@@ -188,53 +188,72 @@ def any_axes(original: Any) -> Any:
     return lambda statement, producer: original(replace(statement, axes=producer.nests[0].statement.axes), producer)
 
 
+def one_lane_letter(original: Any) -> Any:
+    """Of joined letters only the fastest is run through."""
+    return property(lambda self: (self.lane,))
+
+
+def narrow(*channels: int) -> Law:
+    return lambda: test_narrow.check_narrow(channels, ("float64",))
+
+
 MUTANTS = [
-    Mutant("no zeros", ("lower:filled", "parts:filled"), first_entry_only, layers("conv2d-stride", "maxpool2d-gap")),
-    Mutant("clip", ("nest:range_of", "tile:range_of"), clipped_short, steps(0, 3, 6, 9)),
-    Mutant("no tail of lanes", ("nest:vectors",), without_tail, steps(0, 1, 2, 3)),
-    Mutant("adds where it stores", ("nest:store",), with_settings(add=True), layers("conv2d")),
-    Mutant("stores where it adds", ("nest:store",), with_settings(add=False), in_micro_batches),
-    Mutant("padding is zero", ("access:Access._masked",), with_settings(pad=Fraction(0)), layers("maxpool2d-pad")),
-    Mutant("no brackets", ("evaluate:guards_of",), lambda f: lambda node: ((), f(node)[1] or (node,)), layers("relu")),
-    Mutant("no guards of sums", ("evaluate:Evaluator.guards",), lambda f: lambda self, guards: None,
+    Mutant("no zeros", ("lowering.lower:filled", "lowering.parts:filled"), first_entry_only,
+           layers("conv2d-stride", "maxpool2d-gap")),
+    Mutant("clip", ("code.nest:range_of", "code.tile:range_of"), clipped_short, steps(0, 3, 6, 9)),
+    Mutant("no tail of lanes", ("code.nest:vectors",), without_tail, steps(0, 1, 2, 3)),
+    Mutant("adds where it stores", ("code.nest:store",), with_settings(add=True), layers("conv2d")),
+    Mutant("stores where it adds", ("code.nest:store",), with_settings(add=False), in_micro_batches),
+    Mutant("padding is zero", ("code.access:Access._masked",), with_settings(pad=Fraction(0)), layers("maxpool2d-pad")),
+    Mutant("no brackets", ("code.evaluate:guards_of",),
+           lambda f: lambda node: ((), f(node)[1] or (node,)), layers("relu")),
+    Mutant("no guards of sums", ("code.evaluate:Evaluator.guards",), lambda f: lambda self, guards: None,
            formulas("causal attention")),
-    Mutant("the last of ties", ("values:Values.better",), last_of_ties, test_not_finite.test_the_first_of_ties_wins),
-    Mutant("NaN is lost in a maximum", ("values:Values.extreme",), nan_is_lost,
+    Mutant("the last of ties", ("code.values:Values.better",), last_of_ties,
+           test_not_finite.test_the_first_of_ties_wins),
+    Mutant("NaN is lost in a maximum", ("code.values:Values.extreme",), nan_is_lost,
            lambda: test_not_finite.test_reductions_of_special_numbers("max")),
-    Mutant("no magnitude", ("values:Values.magnitude",), lambda f: lambda self, value: value,
+    Mutant("no magnitude", ("code.values:Values.magnitude",), lambda f: lambda self, value: value,
            lambda: test_not_finite.test_reductions_of_special_numbers("logsumexp")),
-    Mutant("strict where it is not", ("values:_ORDERED",), lambda f: {**f, ">=": "ogt"},
+    Mutant("strict where it is not", ("code.values:_ORDERED",), lambda f: {**f, ">=": "ogt"},
            lambda: test_not_finite.test_functions_of_special_numbers("float64")),
-    Mutant("wrong labels pass", ("values:Values.any",), lambda f: lambda self, value: Value("false", "bool"),
+    Mutant("wrong labels pass", ("code.values:Values.any",), lambda f: lambda self, value: Value("false", "bool"),
            test_not_finite.test_labels_out_of_range_are_refused_as_numpy_refuses_them),
-    Mutant("nothing is reported", ("nest:report",), lambda f: lambda e, value: None,
+    Mutant("nothing is reported", ("code.nest:report",), lambda f: lambda e, value: None,
            test_not_finite.test_new_values_that_are_not_finite_are_reported),
     Mutant("shards are threads", ("room:Room.__init__",), threads_for_shards, on_threads),
-    Mutant("shards overlap", ("module:_Writer._shard",), next_shard_too, steps(0, 1, 2, 3, 4, 5)),
+    Mutant("shards overlap", ("code.module:_Writer._shard",), next_shard_too, steps(0, 1, 2, 3, 4, 5)),
     Mutant("scratch overlaps", ("runner:scratch_places",), everything_at_one_place, steps(0, 1, 2)),
     Mutant("held results", ("room:Room._unheld",), first_spare,
            lambda: test_memory.test_a_result_that_is_held_is_not_written_to("view")),
     Mutant("any layout", ("room:_Given.fits",), lambda f: lambda self, array: True,
            test_memory.test_inputs_lie_as_they_like),
-    Mutant("strided reads", ("values:Values.steps",), shifted_by_one, layers("avgpool2d", "conv2d-stride", "permute")),
-    Mutant("halves of odd lanes", ("values:Values.fold",),
+    Mutant("strided reads", ("code.values:Values.steps",), shifted_by_one,
+           layers("avgpool2d", "conv2d-stride", "permute")),
+    Mutant("halves of odd lanes", ("code.values:Values.fold",),
            lambda f: lambda self, v, c: f(self, self._part(v, 0, v.lanes - v.lanes % 2) if v.lanes > 1 else v, c),
            lambda: test_not_finite.test_reductions_of_special_numbers("sum")),
-    Mutant("padding is pushed away", ("fuse:_pushed",), any_axes, with_poison(1096, False)),
-    Mutant("rows that are clipped", ("tile:_unclipped",), lambda f: lambda nest, c: c,
+    Mutant("padding is pushed away", ("lowering.fuse:_pushed",), any_axes, with_poison(1096, False)),
+    Mutant("no bounds of sums", ("code.tile:_Tiles._sum_range",),
+           lambda f: lambda self, letter: self.e.range_of(self.sizes[letter]), narrow(6)),
+    Mutant("one of the lanes' letters", ("code.contract:Contraction.lanes",), one_lane_letter, narrow(6)),
+    Mutant("neighbours that are none", ("lowering.route:_neighbours",),
+           lambda f: lambda places, flat: f(places, flat)[::-1], narrow(6)),
+    Mutant("rows that are clipped", ("code.tile:_unclipped",), lambda f: lambda nest, c: c,
            wide("conv2d-stride", "conv3d-same", "net")),
 ]  # fmt: skip
 
 
 def tried(mutant: Mutant | None, law: Law) -> str:
     """Does the check fail? In a child, in memory with guards: a crash is found too."""
+    places = [find(f"{LLVM}.{place}") for place in (mutant.places if mutant is not None else ())]
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            for place in mutant.places if mutant is not None else ():
-                owner, name = find(f"{LLVM}.{place}")
+            for owner, name in places:
+                assert mutant is not None
                 setattr(owner, name, mutant.make(getattr(owner, name)))
             law()
             code = 0

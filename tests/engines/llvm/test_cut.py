@@ -64,9 +64,9 @@ def test_random_steps(seeds: range, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {kind for kind, *_ in cuts} >= {Tiled, Looped}
 
 
-def net() -> pb.Model:
+def net(channels: int) -> pb.Model:
     layers = nn.Sequential(
-        nn.Conv2d(20, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(40, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Conv2d(channels, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(40, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
         nn.Dense(150), nn.ReLU(), nn.Dense(10),
     )  # fmt: skip
     return pb.Model(layers, (24, 24, 3), engine="llvm")
@@ -78,16 +78,19 @@ def inputs(model: pb.Model, count: int) -> dict[str, Array]:
     return {"input": x, "label": rng.integers(0, 10, count), "lr": np.float32(0.1), **model.parameters}  # type: ignore[dict-item]
 
 
+@pytest.mark.parametrize("channels", [20, 32])
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_every_way_to_compute(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_way_to_compute(count: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles cut by rows and by whole tiles of lanes, scatters, sums that follow maxima, loops."""
-    model = net()
+    model = net(channels)
     run, _ = both(model.program(optimizer=pb.optim.SGD()), inputs(model, count), "float32", monkeypatch)
     found = [k for k in run._for(count).kernels if k.cut is not None]
     assert {type(k.ways[-1]) for k in found} >= {Tiled, Followed, Looped}
     assert any(k.cut and k.cut.grain > 1 for k in found), "dense layers are cut along their lanes"
     forms = [k.task.nests[-1].statement.left[k.cut.axis] for k in found if k.cut]
-    assert any(form.bare is None for form in forms), "and scatters by where they go"
+    assert any(form.bare is None for form in forms) == (channels == 32), "and scatters by where they go"
+    joined = [way for k in found for way in k.ways if isinstance(way, Tiled) and way.contraction.joined]
+    assert bool(joined) == (channels == 20), "or by rows, where columns and channels are in the lanes"
     assert Turned not in {type(k.ways[-1]) for k in found if k.part == "join"}
 
 
@@ -134,7 +137,7 @@ def mistake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_check_can_fail(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = net()
+    model = net(20)
     with pytest.raises(AssertionError):
         both(model.program(optimizer=pb.optim.SGD()), inputs(model, 1), "float32", monkeypatch)
 

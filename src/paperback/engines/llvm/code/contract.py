@@ -3,10 +3,11 @@
     out[.., u, .., v] = sum(k) A[.., u, .., k] * B[.., k, .., v]
 
 Every contraction is this one: convolution and its gradients, dense layers and theirs, attention; they differ by strides
-alone. `v` runs in the lanes: its entries are neighbours in the result and in B. `u`, the rows, occurs in A and the
-result. Where that is short and another letter goes on where it ends, as in out[.., w, v], B[k, w, v], both run in the
-lanes together. A tile of U rows and V vectors is accumulated in registers over all of k; a step of k loads V vectors of B and U
-numbers of A for U*V multiply-adds. Then what the statement does with the sum (a bias, a residual) is done in registers.
+alone. `v` runs in the lanes: its entries are neighbours in the result and in B. Where it is short and another letter
+goes on where it ends, as w does in out[.., w, v] and B[k, w, v], both run in the lanes together. `u`, the rows, occurs
+in A and the result. A tile of U rows and V vectors is accumulated in registers over all of k; a step of k loads V
+vectors of B and U numbers of A for U*V multiply-adds. Then what the statement does with the sum (a bias, a residual) is
+done in registers.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from paperback.engines.llvm.functions import elementary
 from paperback.engines.llvm.ir import BOOL, INT, Function, Whole, float_literal, vector_type
 
 _ORDERED = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq", "!=": "une"}
+_OTHERWISE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 _SIGNED = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq", "!=": "ne"}
 
 
@@ -161,7 +162,7 @@ class Values:
 
     def better(self, sign: str, best: Value, value: Value) -> Value:
         """Does `value` replace `best` in a maximum (sign ">") or minimum ("<")? NaN does, but for an earlier NaN."""
-        beats = self.opposite(self.compare("<=" if sign == ">" else ">=", value, best))  # or one of them is NaN
+        beats = self.opposite(self.compare(_OTHERWISE[sign], value, best))  # or one of them is NaN
         takes = self.both(beats, self.opposite(self.is_nan(best)))
         assert takes is not None
         return takes

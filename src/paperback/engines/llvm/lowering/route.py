@@ -10,7 +10,8 @@ F are sums over G, and there is a quarter of it:
 
 The second gathers: its vectors run along r, and along (q, r) where these are neighbours together, at a place that
 depends on k, so its shares have k first and are turned round when they are added. It pays where looking the positions
-up costs less than multiplying by the zeros. The input gradient stays dense: a scatter by positions was measured, and was slower.
+up costs less than multiplying by the zeros. The input gradient stays dense: a scatter by positions was measured, and
+was slower.
 """
 
 from __future__ import annotations
