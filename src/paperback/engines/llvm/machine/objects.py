@@ -23,6 +23,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +82,7 @@ class _Bundle:
 
 
 def load(
-    modules: Sequence[str],
+    modules: Iterable[str],
     target: Target,
     generator_version: str,
     *,
@@ -89,11 +90,12 @@ def load(
     notes: str = "",
     threads: int | None = None,
 ) -> Library:
-    """Compile modules of LLVM IR, or take them from the cache, and link them into one library.
+    """Compile modules of LLVM IR, or take them from the cache, and link them into one library. Modules that come one by
+    one are compiled while the next ones are written.
 
     `generator_version` names the program that wrote the IR; it is part of every key. With a `key` the library is stored
     as one entry for `find`, with the `notes`; without one, each module is stored under its text. `threads` is the
-    number of threads that compile, by default one per module and core.
+    number of threads that compile, by default one per core.
 
     Raises EngineError for IR that LLVM refuses, with LLVM's words and the module's place; for names defined twice; and
     for calls of functions that nobody defines.
@@ -103,12 +105,11 @@ def load(
         compile_one = functools.partial(_cached, target=target, version=generator_version)
     else:
         compile_one = functools.partial(_compiled, target=target)
-    workers = min(len(modules), threads or os.cpu_count() or 1)
-    if workers > 1:
-        with ThreadPoolExecutor(workers, "paperback-compile") as executor:
-            parts = list(executor.map(compile_one, enumerate(modules)))
+    if isinstance(modules, Sequence) and len(modules) == 1:
+        parts = [compile_one((0, modules[0]))]
     else:
-        parts = [compile_one(item) for item in enumerate(modules)]
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1, "paperback-compile") as executor:
+            parts = list(executor.map(compile_one, enumerate(modules)))
     objects = tuple(code for part in parts for code in part.objects)
     names = tuple(name for part in parts for name in part.names)
     bundle = _Bundle(objects, names, notes)
@@ -147,15 +148,16 @@ def _compiled(item: tuple[int, str], target: Target) -> _Bundle:
     llvm = binding()
     try:
         module = llvm.parse_assembly(text, context=llvm.create_context())
-        module.verify()
+        with closing(module):  # before its context, whatever happens: an error may keep both for a while
+            module.verify()
+            names = tuple(
+                function.name
+                for function in module.functions
+                if not function.is_declaration and function.linkage == llvm.Linkage.external
+            )
+            return _Bundle((_emit(target.machine(), module),), names)
     except RuntimeError as error:
         raise EngineError(f"LLVM refuses module {place} of the generated code: {error}") from error
-    names = tuple(
-        function.name
-        for function in module.functions
-        if not function.is_declaration and function.linkage == llvm.Linkage.external
-    )
-    return _Bundle((_emit(target.machine(), module),), names)
 
 
 def _emit(machine: Any, module: Any) -> bytes:
