@@ -11,6 +11,7 @@ from paperback.diagnosis import doctor
 from paperback.diagnosis.arrays import Array
 
 RANDOM = np.random.default_rng(7)
+Map = Callable[..., Array]
 MIX, X, W = RANDOM.standard_normal((5, 5)), RANDOM.standard_normal((5, 3)), RANDOM.standard_normal((3, 4))
 SIGNAL, KERNEL = RANDOM.standard_normal(13), RANDOM.standard_normal(3)
 PAST = np.tri(5) * np.exp(RANDOM.standard_normal((5, 5)))
@@ -100,6 +101,45 @@ def test_right_ones_keep_the_laws() -> None:
     assert doctor(strided, strided_backward(3), (SIGNAL, KERNEL)).ok
 
 
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+@pytest.mark.parametrize(
+    ("function", "slope", "pattern", "words"),
+    [
+        (np.tanh, lambda z: 1 - z**2, "wrong-derivative", "computed with 1 - z^2 for the derivative of the last"),
+        (np.tanh, np.ones_like, "local-derivative-missing", "without the derivative of the last function, 1 - y^2"),
+        (sigmoid, sigmoid, "wrong-derivative", "computed with the forward's output y for the derivative of the last"),
+        (
+            sigmoid, lambda z: sigmoid(sigmoid(z)) * (1 - sigmoid(sigmoid(z))), "wrong-derivative",
+            "computed with sigmoid'(y) for the derivative of the last function, y*(1 - y)",
+        ),
+        (lambda z: np.log1p(np.exp(z)), np.tanh, "wrong-derivative", "multiplied by another number for each output"),
+    ],
+)  # fmt: skip
+def test_the_derivative_of_the_last_function(function: Map, slope: Map, pattern: str, words: str) -> None:
+    def backward(g: Array, x: Array, w: Array) -> tuple[Array, Array]:
+        inner = g * slope(x @ w)
+        return inner @ w.T, x.T @ inner
+
+    report = doctor(lambda x, w: function(x @ w), backward, (X, W))
+    assert {f.argument for f in report.findings} == {"x", "w"}
+    for found in report.findings:
+        assert found.pattern == pattern and words in found.sentence, found.sentence
+        assert found.after is not None and found.after < 1e-9
+
+
+def test_the_derivative_of_the_first_function() -> None:
+    report = doctor(
+        lambda x, w: np.tanh(x) @ w, lambda g, x, w: ((g @ w.T) * (1 - np.tanh(x)), np.tanh(x).T @ g), (X, W)
+    )
+    assert report.pattern == "wrong-derivative"
+    assert report.findings[0].sentence == (
+        "the gradient of x is computed with 1 - y for the derivative of the first function, 1 - tanh(x)^2"
+    )
+
+
 def of_the_first(g: Array, x: Array) -> Array:
     """Right as long as the first item begins with a positive number."""
     return cubes_backward(g if x[0, 0] > 0 else -g, x)
@@ -123,9 +163,7 @@ def test_items_in_another_order_are_the_same_items() -> None:
         (lambda x: np.broadcast_to(x.max(0), x.shape) * 1, lambda g, x: np.eye(5)[x.argmax(0)].T * g.sum(0)),  # a tie
     ],
 )
-def test_an_order_that_matters_is_no_mistake(
-    forward: Callable[..., Array], backward: Callable[..., Array] | None
-) -> None:
+def test_an_order_that_matters_is_no_mistake(forward: Map, backward: Map | None) -> None:
     def of_the_largest(g: Array, x: Array) -> Array:
         top, at = x.max(0), x.argmax(0)
         return g / top - np.eye(5)[at].T * (g * x).sum(0) / top**2

@@ -23,6 +23,7 @@ from paperback.diagnosis.hypotheses.laws import broken_law
 from paperback.diagnosis.hypotheses.masks import masks, piecewise
 from paperback.diagnosis.hypotheses.places import few, places, where_wrong
 from paperback.diagnosis.hypotheses.points import points
+from paperback.diagnosis.hypotheses.scaled import scaled
 from paperback.diagnosis.hypotheses.sizes import Named, name_factor, unequal_parts
 from paperback.diagnosis.hypotheses.statistics import statistics
 from paperback.diagnosis.hypotheses.sums import sums
@@ -118,7 +119,7 @@ Family = Callable[[Evidence], Iterator[Reading]]
 FAMILIES: tuple[tuple[Family, ...], ...] = (
     (itself, other_things, swapped, piecewise, of_upstream, of_result, sums),
     (masks, statistics, elementwise, places, unequal_parts, few),
-    (points, terms, transposed),
+    (points, terms, transposed, scaled),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["another_function", "elementwise", "other_things", "swapped"]
+__all__ = ["another_function", "derivatives", "elementwise", "other_things", "swapped"]
 
 from collections.abc import Iterator
 
@@ -87,7 +87,7 @@ def elementwise(evidence: Evidence) -> Iterator[Reading]:
         return
     x, y, g = evidence.x.ravel().astype(np.float64), evidence.y.ravel().astype(np.float64), evidence.g
     with np.errstate(all="ignore"):
-        for words, r in _derivatives(x, y, d):
+        for words, r in derivatives(x, y, d):
             if np.isfinite(r).all() and np.abs(r - d).max(initial=0.0) > 1e-9:
                 yield Reading(
                     "wrong-derivative",
@@ -134,7 +134,7 @@ def another_function(evidence: Evidence) -> str:
     return told
 
 
-def _derivatives(x: Array, y: Array, d: Array) -> Iterator[tuple[str, Array]]:
+def derivatives(x: Array, y: Array, d: Array) -> Iterator[tuple[str, Array]]:
     """Functions that stand where a derivative should."""
     yield "the forward's output y", y
     yield "the argument x", x
@@ -148,7 +148,10 @@ def _derivatives(x: Array, y: Array, d: Array) -> Iterator[tuple[str, Array]]:
         yield f"[{name} > 0]", (v > 0) * 1.0
         yield f"sign({name})", np.sign(v)
         yield f"exp({name})", np.exp(np.clip(v, -700, 700))
-        yield f"sigmoid({name})", 1 / (1 + np.exp(-v))
+        sigmoid = 1 / (1 + np.exp(-np.clip(v, -700, 700)))
+        yield f"sigmoid({name})", sigmoid
+        yield f"sigmoid'({name})", sigmoid * (1 - sigmoid)
+        yield f"1 - tanh({name})^2", 1 - np.tanh(v) ** 2
         yield f"1/(1 + {name}^2)", 1 / (1 + v * v)
         yield f"1/{name}^2", 1 / (v * v)
         yield f"-1/{name}^2", -1 / (v * v)
