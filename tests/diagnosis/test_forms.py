@@ -73,6 +73,7 @@ def with_index_backward(g: Array, x: Array, label: Array) -> tuple[Array, None]:
         (lambda x: (np.sin(x), np.cos(x)), lambda g, x: g[0] * np.cos(x) - g[1] * np.sin(x), (X,)),
         (lambda x: float(x**2), lambda g, x: 2 * x * g, (3.0,)),
         (lambda x: np.sum(x**2), lambda g, x: 2 * x * g, ([1.0, 2.0, 4.0],)),
+        (lambda x: np.sum(x**2, 1), lambda g, x: 2 * x * g[:, None], ([[1.0, 2.0], [4.0, 5.0], [0.5, 3.0]],)),
         (lambda *, x, w: x @ w, lambda g, *, x, w: affine_backward(g, x, w), {"x": X, "w": W}),
     ],
 )

@@ -116,7 +116,7 @@ class ArgumentVerdict:
     score: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What the doctor found. `ok`: it was judged, and nothing is wrong."""
 
@@ -161,6 +161,9 @@ class Report:
         if all(f.pattern in UP_TO for f in told):
             return "right up to " + " and ".join(dict.fromkeys(f"{f.detail or f.sentence}" for f in told))
         return "wrong"
+
+    def __repr__(self) -> str:
+        return str(self)  # what a notebook shows
 
     def __str__(self) -> str:
         verdict = "right" if self.ok else "wrong" if self.judged else "not judged"

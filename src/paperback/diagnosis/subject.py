@@ -285,8 +285,8 @@ def make_subject(
 
 
 def _argument(name: str, value: Any) -> Argument:
-    if _is_table(value):
-        value = np.asarray(value)
+    if isinstance(value, list):
+        value = _as_array(value)
     if not (is_array(value) or isinstance(value, bool | int | float | complex)) or isinstance(value, bool):
         return Argument(name, value, None, False)
     array = taken(value)
@@ -310,6 +310,15 @@ def _is_table(value: Any) -> bool:
         and bool(value)
         and all(isinstance(part, int | float) and not isinstance(part, bool) for part in value)
     )
+
+
+def _as_array(value: list[Any]) -> Any:
+    """Nested lists of numbers as an array; another list as it is."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # parts of unequal length
+        return value
+    return array if array.dtype.kind in "fiub" and array.size else value
 
 
 def _kept(value: Any) -> Any:

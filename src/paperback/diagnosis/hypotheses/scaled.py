@@ -19,6 +19,7 @@ from paperback.diagnosis.arrays import Array
 from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses.values import derivatives
 
+Function = tuple[str, Array, Array, Array]  # its derivative in words; its argument, its values, its derivative
 _LEAST = 2  # numbers beside which a factor is no coincidence
 
 
@@ -33,21 +34,26 @@ def scaled(evidence: Evidence) -> Iterator[Reading]:
     ):
         if c is None or np.ptp(c[np.isfinite(c)]) <= 1e-6:
             continue
-        known = np.isfinite(c)
-        told = f"multiplied by another number for each {where}, {c[known].min():.3g} to {c[known].max():.3g}"
-        words, slug, cost = f"{told}, as with a wrong derivative of the {which} function", "wrong-derivative", 2.6
-        for right, z, values, d in functions:
-            r = c * d
-            if np.allclose(r[known], 1, rtol=1e-5):
-                words, slug = f"without the derivative of the {which} function, {right}", "local-derivative-missing"
-                cost = 1.8
-            for name, wrong in derivatives(z, values, d):
-                if np.allclose(wrong[known], r[known], rtol=1e-5) and not words.startswith("computed"):
-                    own = re.sub(r"\bx\b", "z", name) if which == "last" else name
-                    words = f"computed with {own} for the derivative of the {which} function, {right}"
-        weights = np.where(known, c, 1)
+        slug, words, cost = _told(which, where, c, functions)
+        weights = np.where(np.isfinite(c), c, 1)
         predicted = evidence.g @ (weights[:, None] * J if which == "last" else J * weights)
         yield Reading(slug, words, predicted, cost, ("wrong-derivative", "mask-missing"), scaled=False)
+
+
+def _told(which: str, where: str, c: Array, functions: Iterator[Function]) -> tuple[str, str, float]:
+    """(pattern, words, cost) of the factors c of every output or entry."""
+    known = np.isfinite(c)
+    for right, z, values, d in functions:
+        r = (c * d)[known]
+        if np.allclose(r, 1, rtol=1e-5):
+            return "local-derivative-missing", f"without the derivative of the {which} function, {right}", 1.8
+        for name, wrong in derivatives(z, values, d):
+            if np.allclose(wrong[known], r, rtol=1e-5):
+                own = re.sub(r"\bx\b", "z", name) if which == "last" else name
+                words = f"computed with {own} for the derivative of the {which} function, {right}"
+                return "wrong-derivative", words, 2.6
+    told = f"multiplied by another number for each {where}, {c[known].min():.3g} to {c[known].max():.3g}"
+    return "wrong-derivative", f"{told}, as with a wrong derivative of the {which} function", 2.6
 
 
 def _factors(B: Array, J: Array) -> Array | None:
@@ -59,9 +65,6 @@ def _factors(B: Array, J: Array) -> Array | None:
     c = (B * J).sum(1) / np.where(live, norm, 1)
     rest = np.abs(B - c[:, None] * J).max(initial=0.0)
     return np.where(live, c, np.nan) if rest <= 1e-6 * np.abs(B).max(initial=0.0) else None
-
-
-Function = tuple[str, Array, Array, Array]  # its derivative in words; its argument, its values, its derivative
 
 
 def _by_result(y: Array) -> Iterator[Function]:
