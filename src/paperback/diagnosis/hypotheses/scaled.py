@@ -8,7 +8,7 @@ Where f may be a tanh or a sigmoid, r = c*f' is looked for among what people wri
 
 from __future__ import annotations
 
-__all__ = ["scaled"]
+__all__ = ["other_scales", "scaled"]
 
 import re
 from collections.abc import Iterator
@@ -20,27 +20,56 @@ from paperback.diagnosis.evidence import Evidence, Reading
 from paperback.diagnosis.hypotheses.values import derivatives
 
 Function = tuple[str, Array, Array, Array]  # its derivative in words; its argument, its values, its derivative
+_ALSO = ("wrong-derivative", "mask-missing")
 _LEAST = 2  # numbers beside which a factor is no coincidence
 
 
 def scaled(evidence: Evidence) -> Iterator[Reading]:
+    """With a name for what stands in the place of the derivative."""
+    for which, c, functions in _both(evidence):
+        told = _named(which, c, functions)
+        if told is not None:
+            slug, words, cost = told
+            yield _reading(evidence, which, c, slug, words, cost)
+
+
+def other_scales(evidence: Evidence) -> Iterator[Reading]:
+    """Without one. Factors that are the same for every item go by the place alone: counts, not a derivative."""
+    for which, c, _ in _both(evidence):
+        known = c[np.isfinite(c)]
+        where, shape = ("output", evidence.y.shape) if which == "last" else ("entry", evidence.shape)
+        told = f"multiplied by another number for each {where}, {known.min():.3g} to {known.max():.3g}"
+        if len(c.reshape(shape)) > 1 and np.nanmax(np.ptp(c.reshape(shape), 0)) <= 1e-6:
+            words = f"{told}, the same for every item, as where counts differ at borders"
+            yield _reading(evidence, which, c, "unequal-parts", words, 2.6, ("branch", "overlap-averaged"))
+        else:
+            words = f"{told}, as with a wrong derivative of the {which} function"
+            yield _reading(evidence, which, c, "wrong-derivative", words, 2.6)
+
+
+def _both(evidence: Evidence) -> Iterator[tuple[str, Array, Iterator[Function]]]:
+    """("last" or "first", the factors where they are not all equal, functions that may be there)."""
     B, J = evidence.B, evidence.J
     if B is None or len(evidence.outputs) != 1 or min(J.shape) < 2 or evidence.diagonal is not None:
         return
     x, y = evidence.x.ravel().astype(np.float64), evidence.y.ravel().astype(np.float64)
-    for which, where, c, functions in (
-        ("last", "output", _factors(B, J), _by_result(y)),
-        ("first", "entry", _factors(B.T, J.T), _by_argument(x)),
+    for which, c, functions in (
+        ("last", _factors(B, J), _by_result(y)),
+        ("first", _factors(B.T, J.T), _by_argument(x)),
     ):
-        if c is None or np.ptp(c[np.isfinite(c)]) <= 1e-6:
-            continue
-        slug, words, cost = _told(which, where, c, functions)
-        weights = np.where(np.isfinite(c), c, 1)
-        predicted = evidence.g @ (weights[:, None] * J if which == "last" else J * weights)
-        yield Reading(slug, words, predicted, cost, ("wrong-derivative", "mask-missing"), scaled=False)
+        if c is not None and np.ptp(c[np.isfinite(c)]) > 1e-6:
+            yield which, c, functions
 
 
-def _told(which: str, where: str, c: Array, functions: Iterator[Function]) -> tuple[str, str, float]:
+def _reading(
+    evidence: Evidence, which: str, c: Array, slug: str, words: str, cost: float, also: tuple[str, ...] = _ALSO
+) -> Reading:
+    weights = np.where(np.isfinite(c), c, 1)
+    predicted = evidence.g @ (weights[:, None] * evidence.J if which == "last" else evidence.J * weights)
+    return Reading(slug, words, predicted, cost, also, scaled=False)
+
+
+def _named(which: str, c: Array, functions: Iterator[Function]) -> tuple[str, str, float] | None:
     """(pattern, words, cost) of the factors c of every output or entry."""
     known = np.isfinite(c)
     for right, z, values, d in functions:
@@ -52,8 +81,7 @@ def _told(which: str, where: str, c: Array, functions: Iterator[Function]) -> tu
                 own = re.sub(r"\bx\b", "z", name) if which == "last" else name
                 words = f"computed with {own} for the derivative of the {which} function, {right}"
                 return "wrong-derivative", words, 2.6
-    told = f"multiplied by another number for each {where}, {c[known].min():.3g} to {c[known].max():.3g}"
-    return "wrong-derivative", f"{told}, as with a wrong derivative of the {which} function", 2.6
+    return None
 
 
 def _factors(B: Array, J: Array) -> Array | None:

@@ -3,7 +3,8 @@
     stage 1    single readings, each with a factor that is fitted
     stage 2    what needs the backward's own Jacobian, places, normalisations
     stage 3    the true Jacobian at changed arguments
-    stage 4    two changes at once: of the upstream gradient and of the result
+    stage 4    two changes at once: of the upstream gradient and of the result; a factor of every output or entry
+    stage 5    what predicts nothing: laws that are broken, where it is wrong
 
 A search ends after the first stage that explains the gradient.
 """
@@ -23,7 +24,7 @@ from paperback.diagnosis.hypotheses.laws import broken_law
 from paperback.diagnosis.hypotheses.masks import masks, piecewise
 from paperback.diagnosis.hypotheses.places import few, places, where_wrong
 from paperback.diagnosis.hypotheses.points import points
-from paperback.diagnosis.hypotheses.scaled import scaled
+from paperback.diagnosis.hypotheses.scaled import other_scales, scaled
 from paperback.diagnosis.hypotheses.sizes import Named, name_factor, unequal_parts
 from paperback.diagnosis.hypotheses.statistics import statistics
 from paperback.diagnosis.hypotheses.sums import sums
@@ -133,6 +134,7 @@ def explain(evidence: Evidence, most: int = 3) -> list[Explanation]:
             if told:
                 return told[:most]
         told = _ranked(evidence, _pairs(evidence))
+        told = told or _ranked(evidence, [fit for fit in map(evidence.fit, other_scales(evidence)) if fit.explained])
     if told:
         return told[:most]
     if not evidence.linear:
