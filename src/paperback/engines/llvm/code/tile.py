@@ -188,12 +188,16 @@ class _Tiles:
         letter, rest = letters[0], letters[1:]
         extent = self.sizes[letter]
         start, stop = self._sum_range(letter)
+        if not rest:
+            with e.bind(letter, 0, extent):
+                a, b = self._place(self.c.a, self.a), self._place(self.c.b, self.b)
 
         def once(index: Whole, totals: list[Value]) -> list[Value]:
-            with e.bind(letter, index, extent):
-                if rest:
+            if rest:
+                with e.bind(letter, index, extent):
                     return self._sum(rest, columns, a_steps, totals)
-                return self._step(columns, a_steps, totals)
+            a_at, b_at = e.f.mul(index, self.a.step(letter)), e.f.mul(index, self.b.step(letter))
+            return self._step(a, a_at, b, b_at, columns, a_steps, totals)
 
         if isinstance(start, int) and isinstance(stop, int) and not rest and stop - start <= _UNROLL_WHOLE:
             for k in range(start, stop):
@@ -254,22 +258,31 @@ class _Tiles:
             done[0] = [e.binary("add", a, b) for a, b in zip(done[0], more, strict=True)]
         return done[0]
 
-    def _step(self, columns: Sequence[_Column], a_steps: Sequence[int], totals: list[Value]) -> list[Value]:
+    def _place(self, read: Read, at: Linear) -> str:
+        """Where the innermost loop starts to read. Opaque to LLVM, which else looks for the best among all sums of the
+        letters of all loops, for most of the time that a program takes to compile.
+        """
+        return self.e.f.op(f"freeze ptr {self.e.pointer(self.e.buffers[read.tensor], self.e.flat_index(at))}")
+
+    def _step(
+        self, a: str, a_at: Whole, b: str, b_at: Whole, columns: Sequence[_Column], a_steps: Sequence[int],
+        totals: list[Value],
+    ) -> list[Value]:  # fmt: skip
         """One turn of the sum: V loads, U numbers, U*V multiply-adds."""
-        e = self.e
-        b, a = e.buffers[self.c.b.tensor], e.buffers[self.c.a.tensor]
-        b_at, a_at = self.e.flat_index(self.b), self.e.flat_index(self.a)
+        e, buffers = self.e, self.e.buffers
         vectors = []
         for column in columns:
-            pointer = e.pointer(b, e.f.add(b_at, column.offset))
-            vectors.append(Value(e.load_lanes(b, pointer, column.lanes), "float", column.lanes))
+            text = e.load_lanes(buffers[self.c.b.tensor], self._after(b, e.f.add(b_at, column.offset)), column.lanes)
+            vectors.append(Value(text, "float", column.lanes))
         result = []
         for r, step in enumerate(a_steps):
-            pointer = e.pointer(a, e.f.add(a_at, step))
-            number = Value(e.f.op(f"load {e.element}, ptr {pointer}, align {a.bytes_per_entry}"), "float")
+            text = e.load_lanes(buffers[self.c.a.tensor], self._after(a, e.f.add(a_at, step)), 1)
             for k, vector in enumerate(vectors):
-                result.append(e.muladd(number, vector, totals[r * len(columns) + k]))
+                result.append(e.muladd(Value(text, "float"), vector, totals[r * len(columns) + k]))
         return result
+
+    def _after(self, place: str, at: Whole) -> str:
+        return self.e.f.op(f"getelementptr {self.e.element}, ptr {place}, i64 {at}")
 
     # --- what is done with the sum -----------------------------------------------------------------------------------
 
