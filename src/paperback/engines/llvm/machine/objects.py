@@ -82,7 +82,7 @@ class _Bundle:
 
 
 def load(
-    modules: Iterable[str],
+    modules: Sequence[str],
     target: Target,
     generator_version: str,
     *,
@@ -90,12 +90,11 @@ def load(
     notes: str = "",
     threads: int | None = None,
 ) -> Library:
-    """Compile modules of LLVM IR, or take them from the cache, and link them into one library. Modules that come one by
-    one are compiled while the next ones are written.
+    """Compile modules of LLVM IR, or take them from the cache, and link them into one library.
 
     `generator_version` names the program that wrote the IR; it is part of every key. With a `key` the library is stored
     as one entry for `find`, with the `notes`; without one, each module is stored under its text. `threads` is the
-    number of threads that compile, by default one per core.
+    number of threads that compile, by default one per module and core.
 
     Raises EngineError for IR that LLVM refuses, with LLVM's words and the module's place; for names defined twice; and
     for calls of functions that nobody defines.
@@ -105,11 +104,12 @@ def load(
         compile_one = functools.partial(_cached, target=target, version=generator_version)
     else:
         compile_one = functools.partial(_compiled, target=target)
-    if isinstance(modules, Sequence) and len(modules) == 1:
-        parts = [compile_one((0, modules[0]))]
-    else:
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1, "paperback-compile") as executor:
+    workers = min(len(modules), threads or os.cpu_count() or 1)
+    if workers > 1:
+        with ThreadPoolExecutor(workers, "paperback-compile") as executor:
             parts = list(executor.map(compile_one, enumerate(modules)))
+    else:
+        parts = [compile_one(item) for item in enumerate(modules)]
     objects = tuple(code for part in parts for code in part.objects)
     names = tuple(name for part in parts for name in part.names)
     bundle = _Bundle(objects, names, notes)
