@@ -24,7 +24,7 @@ from paperback.engines.outcome import Outcome
 
 _SHARDS = 8
 _LEAST_EXAMPLES = 2  # of a shard
-_LEAST_WORK = 4_000_000  # operations of a shard: some 20 microseconds
+_LEAST_WORK = 3_000_000  # operations of a shard: some 15 microseconds
 _SPARE = 4
 _SHAPE = attrgetter("shape")
 _NUMBERS = (float, np.float64, np.float32)
@@ -98,6 +98,7 @@ class Room:
     ) -> None:  # fmt: skip
         most = 1 if is_wide(buffers) else _SHARDS
         shards = max(1, min(most, -(-count // _LEAST_EXAMPLES), int(work * count) // _LEAST_WORK))
+        shards = 1 << shards.bit_length() - 1  # of three shards, one of two threads would have two
         block = scratch * micro
         sizes = {"status": 16, "zeros": 16, "scratch": block * threads}
         debug = Arena({}).debug
