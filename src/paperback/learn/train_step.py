@@ -31,7 +31,7 @@ from paperback.nn.network import INPUT
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
-_AT_ONCE_BYTES = 1 << 20  # of what differs from step to step: it should stay in the cache
+_AT_ONCE_BYTES = 4 << 20  # of what differs from step to step: it should stay in the third-level cache
 _AT_ONCE_SECONDS = 0.05  # in which Ctrl-C is not heard
 _QUIET = np.errstate(over="ignore", invalid="ignore")  # what is no number any more is refused by name
 
@@ -96,7 +96,7 @@ class TrainStep:
         return np.array(losses)
 
     def at_once(self, size: int) -> int:
-        """How many steps on batches of this size `run_batches` should be given: those of about 50 ms and 1 MiB."""
+        """How many steps on batches of this size `run_batches` should be given: those of about 50 ms and 4 MiB."""
         model = self.model
         if engines.choose(model.engine) != "llvm":
             return 1
