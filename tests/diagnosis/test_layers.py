@@ -89,7 +89,17 @@ class Returned(Dense):
         return self.gradients(g)
 
 
-LAYERS = {Dense: "w", Called: "W", Held: "w", Listed: "0", Returned: "w"}
+class Stepped(Dense):
+    """Backward takes a step."""
+
+    def backward(self, g: Array, learning_rate: float) -> Any:
+        dx, dw, db = self.gradients(g)
+        self.w -= learning_rate * dw
+        self.b = self.b - learning_rate * db
+        return dx
+
+
+LAYERS = {Dense: "w", Called: "W", Held: "w", Listed: "0", Returned: "w", Stepped: "w"}
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -111,6 +121,18 @@ def test_a_wrong_one_is_named(kind: type[Any], monkeypatch: pytest.MonkeyPatch) 
     assert (found.pattern, found.argument) == ("missing-mean", LAYERS[kind]) and "factor" in found.also
 
 
+def test_an_activation_may_be_given_a_learning_rate() -> None:
+    class Tanh:
+        def forward(self, x: Array) -> Array:
+            self.x = x
+            return np.tanh(x)
+
+        def backward(self, g: Array, learning_rate: float) -> Array:
+            return g * (1 - np.tanh(self.x) ** 2)
+
+    assert doctor(Tanh(), X).ok
+
+
 def test_a_layer_that_goes_by_an_old_input_is_found() -> None:
     class Stale(Dense):
         def forward(self, x: Array) -> Array:
@@ -119,3 +141,15 @@ def test_a_layer_that_goes_by_an_old_input_is_found() -> None:
 
     report = doctor(Stale(), X)
     assert report.pattern == "stale-saved" and report.findings[0].argument == "w", str(report)
+
+
+def test_a_gradient_taken_after_the_step_is_found() -> None:
+    class Late(Dense):
+        def backward(self, g: Array, lr: float) -> Any:
+            self.w = self.w - lr * self.x.T @ g
+            self.b = self.b - lr * g.sum(0)
+            return g @ self.w.T
+
+    report = doctor(Late(), X)
+    assert [f.argument for f in report.findings if f.judgement == "wrong"] == ["x"], str(report)
+    assert report.arguments["w"].verdict == report.arguments["b"].verdict == "right"

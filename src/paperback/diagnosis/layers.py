@@ -2,6 +2,7 @@
 
     self.w, self.b          self.dw, self.db   (also dW, grad_w, w_grad), or returned after the gradient of the input
     self.params["w"]        self.grads["w"]    (also lists of both)
+    self.w                  backward(g, learning_rate) takes a step: what it subtracts at a rate of 1 is the gradient
 
 Everything happens on one copy of the layer. What `backward` leaves in attributes is put back before every call, so that
 a layer that adds to its gradients is judged by what one call adds.
@@ -19,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from paperback.diagnosis.arrays import Array, is_array, is_real, returner, taken
-from paperback.diagnosis.pairs import Pair
+from paperback.diagnosis.pairs import Pair, positional
 from paperback.diagnosis.subject import names_of
 
 _GRADIENTS = ("d{0}", "d_{0}", "{0}_grad", "grad_{0}", "grad{0}", "{0}grad", "g{0}")
+_RATES = {"lr", "learning_rate", "rate", "eta", "alpha", "step", "step_size"}
 _HELD = (("params", "grads"), ("parameters", "gradients"), ("params", "gradients"), ("weights", "grads"))
 
 
@@ -49,12 +51,15 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Parameter:
-    """A parameter, and where its gradient is: in the layer, or so many places after the first that is returned."""
+    """A parameter, and where its gradient is: in the layer, at a place of what is returned, or (None) in a step."""
 
     place: _Place
-    gradient: _Place | int
+    gradient: _Place | int | None
 
-    def left(self, layer: Any, returned: tuple[Any, ...]) -> Any:
+    def left(self, layer: Any, returned: tuple[Any, ...], before: Any) -> Any:
+        """The gradient, after a backward that returned this; and the parameter before."""
+        if self.gradient is None:
+            return before - self.place.read(layer)
         return returned[self.gradient] if isinstance(self.gradient, int) else self.gradient.read(layer)
 
 
@@ -62,31 +67,45 @@ def layer_pair(layer: Any, args: Any) -> Pair | None:
     """The pair of a layer with its parameters as further arguments; None where it leaves no gradient of any."""
     given = tuple(args) if isinstance(args, tuple | list) else (args,)
     count = len(given)
+    rate = [1.0] if _takes_rate(layer.backward) else []
     try:
         kept, there, tried = copy.deepcopy(layer), copy.deepcopy(layer), copy.deepcopy(layer)
         out = _call(tried)(*copy.deepcopy(given))
-        returned = _many(tried.backward(returner(out)(np.ones_like(taken(out)))))
-        found = list(_parameters(tried, returned, count))
+        returned = _many(tried.backward(returner(out)(np.ones_like(taken(out))), *rate))
+        found = list(_stepped(kept, tried) if rate else _parameters(tried, returned, count))
     except Exception:  # it is told in the examination
         return None
-    if isinstance(args, Mapping) or not found:
+    if isinstance(args, Mapping) or not (found or rate):
         return None
     gradients = [p.gradient for p in found if isinstance(p.gradient, _Place) and _has(kept, p.gradient)]
 
     def forward(*arguments: Any) -> Any:
         for parameter, value in zip(found, arguments[count:], strict=True):
-            parameter.place.write(there, value)
+            parameter.place.write(there, copy.deepcopy(value))  # a layer may write into its own
         return _call(there)(*arguments[:count])
 
     def backward(g: Any, *arguments: Any) -> tuple[Any, ...]:
         for place in gradients:
             place.write(there, copy.deepcopy(place.read(kept)))
-        result = _many(there.backward(g))
-        return (*result[:count], *(parameter.left(there, result) for parameter in found))
+        result = _many(there.backward(g, *rate))
+        left = (p.left(there, result, value) for p, value in zip(found, arguments[count:], strict=True))
+        return (*result[:count], *left)
 
     values = [*given, *(parameter.place.read(kept) for parameter in found)]
     names = [*names_of(_call(layer), count), *(str(parameter.place) for parameter in found)]
     return Pair(forward, backward, values, True, type(layer).__name__, tuple(names))
+
+
+def _takes_rate(backward: Callable[..., Any]) -> bool:
+    needed = positional(backward)
+    return len(needed) == 2 and needed[1] in _RATES
+
+
+def _stepped(before: Any, after: Any) -> Iterator[_Parameter]:
+    """What a step has changed."""
+    for name, value in vars(before).items():
+        if _real(value) and not np.array_equal(taken(value), taken(getattr(after, name))):
+            yield _Parameter(_Place(name), None)
 
 
 def _call(layer: Any) -> Callable[..., Any]:

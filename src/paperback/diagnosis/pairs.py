@@ -9,7 +9,7 @@ A layer with parameters is judged by their gradients too; `layers.py` finds them
 
 from __future__ import annotations
 
-__all__ = ["COTANGENTS", "Pair", "as_pair", "is_cache"]
+__all__ = ["COTANGENTS", "Pair", "as_pair", "is_cache", "positional"]
 
 import copy
 import functools
@@ -59,7 +59,7 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
             raise DoctorError("doctor: needs a backward or a jvp to judge; pass doctor(forward, backward, args)")
         return Pair(forward, None, args)
     name = name or getattr(backward, "__name__", type(backward).__name__)
-    needed = _needed(backward)
+    needed = positional(backward)
     if len(needed) > 1 and (needed[-1] in _CACHES or not isinstance(args, Mapping)):
         outputs = _outputs_beside_cache(forward, args, needed)
         if outputs:
@@ -67,7 +67,12 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
     if len(needed) == 1 and len(needed) == len(_parameters(backward)) and _count(args):
         alone = backward
         return Pair(forward, lambda g, /, *a, **k: alone(g), args, True, name)
-    if len(needed) > 1 and needed[-1] in COTANGENTS and needed[0] not in COTANGENTS and needed[0] in _needed(forward):
+    if (
+        len(needed) > 1
+        and needed[-1] in COTANGENTS
+        and needed[0] not in COTANGENTS
+        and needed[0] in positional(forward)
+    ):
         last = backward
         return Pair(forward, lambda g, /, *a, **k: last(*a, g, **k), args, False, name)
     return Pair(forward, backward, args, False, name)
@@ -93,7 +98,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
         return []
 
 
-def _needed(function: Callable[..., Any]) -> list[str]:
+def positional(function: Callable[..., Any]) -> list[str]:
     """The names of what is passed by place."""
     return [p.name for p in _parameters(function) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
@@ -102,7 +107,7 @@ def _outputs_beside_cache(forward: Callable[..., Any], args: Any, needed: list[s
     """How many outputs come before a cache, that the backward takes as many cotangents for; 0 where there is none."""
     if len(needed) == 2 and needed[1] in _CACHES:
         return 1
-    own = set(_needed(forward))
+    own = set(positional(forward))
     if own & set(needed):  # backward(g, x, w) takes the arguments themselves
         return 0
     try:
