@@ -80,3 +80,21 @@ def written(g: Array, x: Array) -> Array:
 def test_what_happens_to_the_upstream_gradient_is_seen(backward: Any, pattern: str) -> None:
     report = doctor(forward, backward, (numbers(30).reshape(5, 6),))
     assert report.pattern == pattern, str(report)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ((slice(None), 149), "wrong at index 149 of axis 1, and right elsewhere"),
+        ((slice(30, 41), slice(2, 9)), "at indices 30 to 40 of axis 0, indices 2 to 8 of axis 1, and right elsewhere"),
+    ],
+)
+def test_a_wrong_part_of_a_large_array_is_told(part: Any, told: str) -> None:
+    def wrong(g: Array, x: Array) -> Array:
+        dx = right(g, x)
+        if x.shape == (211, 150):
+            dx[part] *= -0.5
+        return dx
+
+    report = doctor(forward, wrong, (numbers(211 * 150).reshape(211, 150),), budget="quick")
+    assert report.pattern == "branch" and told in report.findings[0].sentence, str(report)

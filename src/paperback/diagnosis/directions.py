@@ -8,7 +8,7 @@ spread evenly over at least |e| on both sides. With k directions and |e| = 10*t,
 |e| > 2*t alone is never missed. Outputs at kinks get an upstream gradient of zero.
 
 What is wrong is looked for on smaller arguments, where whole Jacobians can be computed; where it is right there, by
-halves: half of the entries, a quarter, ... one.
+halves: half of the entries, a quarter, ... one; or, where more than a few are wrong, for that part of every axis.
 """
 
 from __future__ import annotations
@@ -161,12 +161,12 @@ class Directions:
             unit[index] = 1.0
             difference, allowed = self.residual(k, 0, unit, self.slope(place, unit))
             if abs(difference) <= allowed:
-                return [self._unexplained(name)]
+                return [self._where(place, k)]
             returned = float(self.returned[0][k][index])
             worst.append(Worst(tuple(int(i) for i in np.unravel_index(index, shape)), returned, returned + difference))
             cleared[index] = False
         else:
-            return [self._unexplained(name, worst[0])]
+            return [self._where(place, k, worst[0])]
         listed = ", ".join(f"{name}[{','.join(map(str, w.index))}]" for w in worst)
         told = "one entry" if len(worst) == 1 else f"{len(worst)} entries"
         also = ("branch",)
@@ -180,10 +180,31 @@ class Directions:
             )
         ]
 
-    def _unexplained(self, name: str, worst: Worst | None = None) -> Finding:
-        return Finding(
-            "unexplained", name, sentence_of(name, "unexplained", "it is right on smaller arguments"), worst=worst
-        )
+    def _where(self, place: int, k: int, worst: Worst | None = None) -> Finding:
+        """Which part of the argument is wrong, axis by axis; "unexplained" where that is all of it."""
+        argument = self.subject.arguments[place]
+        grid, told = np.indices(argument.shape), []
+        for axis, size in enumerate(argument.shape):
+            index = grid[axis].ravel()
+            first = self._least(place, k, index, size) - 1
+            last = size - self._least(place, k, size - 1 - index, size)
+            if 2 * (last - first + 1) <= size:
+                told.append(f"{'index' if first == last else f'indices {first} to'} {last} of axis {axis}")
+        if not told:
+            words = sentence_of(argument.name, "unexplained", "it is right on smaller arguments")
+            return Finding("unexplained", argument.name, words, worst=worst)
+        words = f"the gradient of {argument.name} is wrong at {', '.join(told)}, and right elsewhere"
+        return Finding("branch", argument.name, words, worst=worst)
+
+    def _least(self, place: int, k: int, index: Array, size: int) -> int:
+        """How many indices of an axis it takes until something is wrong."""
+        low, high = 0, size  # right with low of them, wrong with high
+        while high - low > 1:
+            middle = (low + high) // 2
+            v = np.where(index < middle, self.direction(place), 0)
+            apart, allowed = self.residual(k, 0, v, self.slope(place, v))
+            low, high = (middle, high) if abs(apart) <= allowed else (low, middle)
+        return high
 
     def _halve(self, place: int, k: int, v: Array, apart: float) -> int:
         """The entry on which most of the difference lies."""
