@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from paperback.cli.main import main
 from paperback.diagnosis import doctor
+from paperback.diagnosis.arrays import Array
 
 COURSE = """
 import numpy as np
@@ -41,6 +42,19 @@ class Dense:
         self.dw, self.db = self.x.T @ g, g.mean(0)
         return g @ self.w.T
 
+class Layer:
+    def forward(self, x): pass
+    def backward(self, g, learning_rate): pass
+
+class Tanh(Layer):
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x)
+    def backward(self, g, learning_rate): return g * (1 - np.tanh(self.x) ** 2)
+
+def mse(y_true, y_pred): return np.mean((y_true - y_pred) ** 2)
+def mse_prime(y_true, y_pred): return 2 * (y_pred - y_true) / y_true.size
+
 class Conv:
     def __init__(self, kernel): self.kernel = kernel
     def forward(self, x): return x
@@ -58,11 +72,12 @@ def course(tmp_path: Path) -> str:
 
 
 def test_a_file_of_a_course(course: str) -> None:
-    ran = CliRunner().invoke(main, ["doctor", course, "--args", "x=4x5 w=5x3 b=3 s="])
+    ran = CliRunner().invoke(main, ["doctor", course, "--args", "x=4x5 w=5x3 b=3 s= y_true=4 y_pred=4"])
     assert ran.exit_code == 1
     lines = [line for line in ran.output.splitlines() if not line.startswith(" ")]
     assert [line.partition(" (")[0] for line in lines if "backward calls" in line] == [
-        "affine_backward: wrong", "relu_backward: right", "scale_backward: right", "Dense: wrong",
+        "affine_backward: wrong", "relu_backward: right", "scale_backward: right", "mse_prime: right",
+        "Tanh: right", "Dense: wrong",
     ]  # fmt: skip
     for told in (
         "wrong-axis-sum: the gradient of b has shape (4,), b has (3,): it is summed over axis 1 of the output",
@@ -70,6 +85,7 @@ def test_a_file_of_a_course(course: str) -> None:
         "dropout_forward: not checked: there is no backward of it; call one dropout_backward",
         "batchnorm_backward: not checked: there is no forward of it; call one batchnorm or batchnorm_forward",
         "Conv: not checked: to make one needs kernel; make one in the file: conv = Conv(...)",
+        "Layer: not checked: it is the base of Tanh; make one in the file: layer = Layer(...)",
         "other: not checked: it takes q; --args gives no q",
         "check failed: not right: affine_forward, fc",
     ):
@@ -77,10 +93,10 @@ def test_a_file_of_a_course(course: str) -> None:
 
 
 def test_what_is_not_checked_is_in_the_data(course: str) -> None:
-    ran = CliRunner().invoke(main, ["doctor", course, "--args", "x=4x5 w=5x3 b=3 s=", "--json"])
+    ran = CliRunner().invoke(main, ["doctor", course, "--args", "x=4x5 w=5x3 b=3 s= y_true=4 y_pred=4", "--json"])
     said = json.loads(ran.stdout)
-    assert set(said["reports"]) == {"affine_forward", "relu_forward", "scale", "fc"}
-    assert set(said["skipped"]) == {"dropout_forward", "batchnorm_backward", "Conv", "other"}
+    assert set(said["reports"]) == {"affine_forward", "relu_forward", "scale", "mse", "Tanh", "fc"}
+    assert set(said["skipped"]) == {"dropout_forward", "batchnorm_backward", "Conv", "Layer", "other"}
 
 
 def test_nothing_that_could_be_checked_is_an_error(course: str) -> None:
@@ -104,6 +120,19 @@ def test_a_cotangent_may_come_last_and_a_cache_may_have_any_name() -> None:
         lambda x: (np.sin(x), x.sum(0), {"x": x}), lambda da, db, kept: da * np.cos(kept["x"]) + db, (X,)
     )  # fmt: skip
     assert two.ok and two.arguments["x"].shape == (5, 3), str(two)
+
+
+def test_a_derivative_may_come_without_an_upstream_gradient() -> None:
+    def sigmoid_prime(x: Array) -> Array:
+        return np.exp(-x) / (1 + np.exp(-x)) ** 2
+
+    def tanh_prime(x: Array) -> Array:
+        return 1 - x**2
+
+    assert doctor(lambda x: 1 / (1 + np.exp(-x)), sigmoid_prime, (X,)).ok
+    assert doctor(np.tanh, tanh_prime, (X,)).pattern == "wrong-derivative"
+    both = doctor(lambda x, y: np.sum((x - y) ** 2), lambda x, y: (2 * (x - y), 2 * (x - y)), (X, X + 1))
+    assert [(f.pattern, f.argument) for f in both.findings] == [("sign", "y")]
 
 
 def test_gradients_in_another_order_are_told_as_such() -> None:

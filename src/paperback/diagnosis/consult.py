@@ -76,7 +76,8 @@ def _judged(
     budget: str = "normal",
 ) -> Report:
     limits = budget_of(budget)
-    subject = make_subject(pair.forward, pair.backward, pair.args, wrt, jvp, pair.names)
+    asked = pair.wrt if wrt is None else wrt
+    subject = make_subject(pair.forward, pair.backward, pair.args, asked, jvp, pair.names)
     subject.stateful, subject.name = pair.stateful, pair.name or subject.name
     return Examination(subject, limits, seed).run()
 

@@ -30,7 +30,18 @@ import numpy as np
 
 from paperback.diagnosis.subject import DoctorError
 
-_NAMES = ("{0}_backward", "backward_{0}", "{0}_bwd", "{0}_vjp", "vjp_{0}", "{0}_grad", "grad_{0}", "d{0}", "{0}_prime")
+_NAMES = (
+    "{0}_backward",
+    "backward_{0}",
+    "{0}_bwd",
+    "{0}_vjp",
+    "vjp_{0}",
+    "{0}_grad",
+    "grad_{0}",
+    "d{0}",
+    "{0}_prime",
+    "{0}_derivative",
+)
 _ENDS, _STARTS = ("_forward", "_fwd"), ("forward_", "fwd_")
 _HALVES = re.compile(r"^(?:(?:backward|grad|vjp)_(.+)|(.+)_(?:backward|bwd|vjp|grad))$")
 _SHAPE = re.compile(r"^(?:(int):)?((?:\d+(?:x\d+)*)?)(?:<(\d+))?$")
@@ -157,7 +168,7 @@ def _pairs(module: ModuleType) -> Iterator[Found]:
     if "forward" in functions and "backward" in functions and "forward_backward" not in functions:
         yield Found("forward", functions["forward"], functions["backward"])
     for name, value in own.items():
-        if not hasattr(value, "forward") or not hasattr(value, "backward"):
+        if not hasattr(value, "forward") or not hasattr(value, "backward") or _heirs(own, value):
             continue
         if not inspect.isclass(value):
             yield Found(name, value, None, "object")
@@ -185,7 +196,9 @@ def halves(module: ModuleType, found: Sequence[Found]) -> dict[str, str]:
     for name, value in own.items():
         if not inspect.isclass(value) or id(value) in used:
             continue
-        if hasattr(value, "backward") and not hasattr(value, "forward"):
+        if heirs := _heirs(own, value):
+            told[name] = f"it is the base of {', '.join(heirs)}; make one in the file: {name.lower()} = {name}(...)"
+        elif hasattr(value, "backward") and not hasattr(value, "forward"):
             told[name] = "it has no forward"
         elif hasattr(value, "backward") and (needed := _needed_to_make(value)):
             told[name] = f"to make one needs {', '.join(needed)}; make one in the file: {name.lower()} = {name}(...)"
@@ -197,6 +210,13 @@ def _own(module: ModuleType) -> tuple[dict[str, Any], dict[str, Callable[..., An
     names = vars(module).items()
     own = {name: value for name, value in names if getattr(value, "__module__", "") == module.__name__}
     return own, {name: value for name, value in own.items() if inspect.isfunction(value)}
+
+
+def _heirs(own: dict[str, Any], value: Any) -> list[str]:
+    """The classes of a file that are made of one."""
+    if not inspect.isclass(value):
+        return []
+    return [name for name, other in own.items() if inspect.isclass(other) and value in other.__mro__[1:]]
 
 
 def _stem(name: str) -> str:

@@ -1,6 +1,7 @@
 """The forms in which people write a forward and a backward, brought to one: forward(*args), backward(cotangent, *args).
 
 functions        forward(*args), backward(g, *args) or backward(*args, g)
+a derivative     prime(*args) of a loss, or of a function element by element: the upstream gradient is multiplied by it
 a cache          forward(*args) -> (out, cache), backward(g, cache); several outputs, several cotangents
 saved state      layer.forward(x), layer.backward(g): the backward goes by what the last forward saved
 
@@ -14,6 +15,7 @@ __all__ = ["COTANGENTS", "Pair", "as_pair", "is_cache", "positional"]
 import copy
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,8 @@ from paperback.diagnosis.arrays import is_array
 from paperback.diagnosis.subject import DoctorError
 
 _CACHES = {"cache", "ctx", "saved", "residuals", "residual", "res", "context", "state"}
+_DERIVATIVE = re.compile(r"^d|prime|deriv|grad")
+_PREDICTED = re.compile(r"pred|hat|logit|out|score")
 COTANGENTS = {"g", "dy", "dout", "d_out", "dz", "grad", "grad_out", "grad_output", "gradient", "upstream", "cotangent"}
 
 
@@ -35,6 +39,7 @@ class Pair:
     stateful: bool = False
     name: str = ""
     names: tuple[str, ...] = ()  # of the arguments, where the forward does not say
+    wrt: tuple[int, ...] | None = None  # the places whose gradients are returned, where that is known
 
 
 def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: object = None) -> Pair:
@@ -64,6 +69,9 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
         outputs = _outputs_beside_cache(forward, args, needed)
         if outputs:
             return Pair(_without_cache(forward, outputs), _with_cache(forward, backward, outputs), args, True, name)
+    same = needed == positional(forward)[: _count(args)] and not COTANGENTS & set(needed)
+    if same and (len(needed) > 1 or _DERIVATIVE.search(name)):
+        return _of_derivative(forward, backward, args, name)
     if len(needed) == 1 and len(needed) == len(_parameters(backward)) and _count(args):
         alone = backward
         return Pair(forward, lambda g, /, *a, **k: alone(g), args, True, name)
@@ -76,6 +84,24 @@ def as_pair(forward: Any, backward: Callable[..., Any] | None, args: Any, jvp: o
         last = backward
         return Pair(forward, lambda g, /, *a, **k: last(*a, g, **k), args, False, name)
     return Pair(forward, backward, args, False, name)
+
+
+def _of_derivative(forward: Callable[..., Any], prime: Callable[..., Any], args: Any, name: str) -> Pair:
+    """backward = g*prime; of several arguments and one result, that of what is predicted, or of the first."""
+
+    def backward(g: Any, /, *given: Any) -> Any:
+        result = prime(*given)
+        return tuple(g * part for part in result) if isinstance(result, tuple | list) else g * result
+
+    wrt = None
+    try:
+        alone = not isinstance(prime(*copy.deepcopy(args)), tuple | list)
+    except Exception:  # it will be told when it is called in earnest
+        alone = False
+    if alone and _count(args) > 1:
+        names = positional(forward)
+        wrt = (next((k for k, each in enumerate(names) if _PREDICTED.search(each)), 0),)
+    return Pair(forward, backward, args, False, name, (), wrt)
 
 
 def is_cache(value: Any) -> bool:
