@@ -97,7 +97,7 @@ def test_every_way_to_compute(count: int, channels: int, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("count", [1, 3, 20])
 def test_weights_that_no_cache_holds(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are read in blocks of rows: by all threads the same, and what NumPy computes."""
-    monkeypatch.setattr(arrange, "_NO_CACHE", 64)
+    monkeypatch.setattr(arrange, "NO_CACHE", 64)
     monkeypatch.setattr(layout, "_WIDE", 64)
     layers = nn.Sequential(nn.Dense(64), nn.Tanh(), nn.Dense(100), nn.ReLU(), nn.Dense(35), nn.Sigmoid(), nn.Dense(7))
     rng, blocks = np.random.default_rng(count), 0

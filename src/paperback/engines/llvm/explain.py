@@ -18,7 +18,7 @@ from statistics import median
 
 from paperback.engines.llvm.code.contract import limits, rows_or_usual, turn_cycles
 from paperback.engines.llvm.code.drivers import CONTEXT
-from paperback.engines.llvm.code.kernels import Followed, Kernel, Looped, Tiled, Turned, Way
+from paperback.engines.llvm.code.kernels import Dotted, Followed, Kernel, Looped, Tiled, Turned, Way
 from paperback.engines.llvm.lowering.addressed import Address, find_address
 from paperback.engines.llvm.lowering.arrange import product_of_reads
 from paperback.engines.llvm.lowering.buffers import BATCH, SHARDS, Buffer
@@ -178,6 +178,10 @@ class _Kernel:
             turn = turn_cycles(way.tile, way.rows, way.vectors) / rows_or_usual(way.rows)
             cycles += adds / extent * turn
             rest = rest[1:]
+        if isinstance(way, Dotted):
+            flops = float(self._flops(nest, replace(nest.statement, expr=way.dots.node)))
+            cycles += flops / 4 / lanes + self._points(nest.statement) * lanes.bit_length()
+            rest = rest[1:]
         for statement in rest:
             vectorised = not isinstance(way, Looped) or way.lane is not None or _sums(statement)
             calls = sum(_CALL for n in nodes(statement.expr) if isinstance(n, Call) and n.function != "relu")
@@ -229,6 +233,14 @@ class _Kernel:
                     f"({spelled(c.lanes)}), of {rows} x {way.vectors}: {max(bounds.values()):g} cycles a turn of the "
                     f"sum over {spelled(c.inner)}, bound by {slowest}; {turn_cycles(tile, way.rows, way.vectors):g} "
                     f"for all, the least of the tiles that {self.known.target.registers} registers hold"
+                )
+                words += way.notes
+            case Dotted():
+                d = way.dots
+                places = [l for l in (d.rows, d.columns) if l is not None]
+                words.append(
+                    f"dot products, {way.tile.rows} x {way.tile.vectors} at a time ({spelled(places)}): both factors "
+                    f"lie along {spelled([d.lanes])}, which is in the lanes, and no copy is turned round"
                 )
             case Followed():
                 assert nest.route is not None

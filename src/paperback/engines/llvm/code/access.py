@@ -119,11 +119,9 @@ class Access(Values):
         if step == 0:
             return self._load_one(buffer, start, inside, pad)
         if step == 1:
-            pointer = self.pointer(buffer, start)
             if inside is None:
-                kind = vector_type(buffer.element, self.lanes)
-                text = self.f.op(f"load {kind}, ptr {pointer}, align {buffer.bytes_per_entry}")
-                return self._widened(text, buffer, self.lanes)
+                return self.load_vector(buffer, start, self.lanes)
+            pointer = self.pointer(buffer, start)
             return self._masked(buffer, "load", f"ptr {pointer}", self.spread(inside, self.lanes), pad)
         return self.load_scattered(buffer, self.steps(start, step, self.lanes), inside, pad)
 
@@ -146,6 +144,14 @@ class Access(Values):
         )
         first = ", ".join(f"i32 {k}" for k in range(lanes))
         return self.f.op(f"shufflevector {kind} {text}, {kind} poison, <{lanes} x i32> <{first}>")
+
+    def load_vector(self, buffer: Buffer, index: Whole, lanes: int) -> Value:
+        """The entry of a factor at a flat index and its neighbours."""
+        return Value(self.load_lanes(buffer, self.pointer(buffer, index), lanes), "float", lanes)
+
+    def prefetch(self, pointer: str) -> None:
+        """Ask for a cache line, which need not be there, to be brought into the second cache."""
+        self.f.call("void", "llvm.prefetch.p0", [("ptr", pointer), ("i32", "0"), ("i32", "2"), ("i32", "1")])
 
     def _load_one(self, buffer: Buffer, index: Whole, inside: Value | None, pad: Fraction | float) -> Value:
         if inside is None:

@@ -13,8 +13,8 @@ done in registers.
 from __future__ import annotations
 
 __all__ = [
-    "Contraction", "Tile", "bounded", "choose_tile", "find_contraction", "halves", "limits", "rows_or_usual",
-    "turn_cycles",
+    "Contraction", "Dots", "Tile", "bounded", "choose_tile", "find_contraction", "flat", "halves", "is_within",
+    "limits", "rows_or_usual", "the_sum", "turn_cycles",
 ]  # fmt: skip
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -61,6 +61,22 @@ class Contraction:
 
 
 @dataclass(frozen=True)
+class Dots:
+    """A sum of products in which both factors run along the letter in the lanes (see `dots`).
+
+    rows, columns    the letters of the tile that only `a` and only `b` has; None where there is none
+    """
+
+    node: Reduce
+    a: Read
+    b: Read
+    lanes: Letter
+    rows: Letter | None
+    columns: Letter | None
+    outer: tuple[Letter, ...]
+
+
+@dataclass(frozen=True)
 class Tile:
     """U rows and V vectors."""
 
@@ -98,7 +114,7 @@ def find_contraction(
     if not all(bounded(node, guard) for guard in node.guards):
         return None
     guarded = {l for guard in node.guards for l in guard_letters(guard)}
-    if not all(_is_within(f, buffers[f.tensor], extents, node.guards) for f in factors):
+    if not all(is_within(f, buffers[f.tensor], extents, node.guards) for f in factors):
         return None  # what a guard around the sum keeps from being read
     place = Linear.of(statement.left, buffers[statement.target].strides)
     steps = [flat(f, buffers[f.tensor]) for f in factors]
@@ -133,7 +149,7 @@ def bounded(node: Reduce, guard: Guard) -> Letter | None:
     return inner[-1] if inner and abs(slopes[inner[-1]].value) == 1 else None
 
 
-def _is_within(read: Read, buffer: Buffer, extents: Mapping[Letter, int], guards: Sequence[Guard]) -> bool:
+def is_within(read: Read, buffer: Buffer, extents: Mapping[Letter, int], guards: Sequence[Guard] = ()) -> bool:
     """Is it in range for all values of the letters that the guards let through?"""
     indices = [i for i in read.indices if isinstance(i, Affine)]
     known = [g.affine for g in guards if isinstance(g, AffineGuard) and g.relation == ">="]
@@ -175,6 +191,7 @@ def choose_tile(rows: int | None, vectors: int, registers: int) -> Tile:
     """The tile with the fewest cycles for a turn of the sum, and of those the one with the fewest loads.
 
     rows is None where they are known at run time only: then heights are powers of two, whose halves take what is left.
+    A load of a vector counts as two of numbers: vectors come from further away, and are loaded by every tile of rows.
     """
     best, least = Tile(1, 1), (inf, inf)
     budget = registers - 4
@@ -182,7 +199,7 @@ def choose_tile(rows: int | None, vectors: int, registers: int) -> Tile:
         for u in range(1, min(rows_or_usual(rows), 14) + 1):
             if u * v + v > budget or (rows is None and u & (u - 1)):
                 continue
-            cost = turn_cycles(Tile(u, v), rows, vectors), (u + v) / (u * v)
+            cost = turn_cycles(Tile(u, v), rows, vectors), (u + 2 * v) / (u * v)
             if cost < least:
                 best, least = Tile(u, v), cost
     return best

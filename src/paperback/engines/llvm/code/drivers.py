@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
 from paperback.engines.llvm.code.kernels import Kernel
+from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer
 from paperback.engines.llvm.lowering.lower import RUNTIME
 from paperback.engines.llvm.lowering.tasks import Task
@@ -23,6 +24,7 @@ _EXAMPLES = 32  # a batch, where work is estimated
 _WORTH_CUT = 400_000  # operations that two threads finish sooner than one
 _READING = 4  # operations in the time in which a number is read
 _PARTS = 16
+_PAGE = 4096
 
 
 def apart(
@@ -117,7 +119,15 @@ def _pieces(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     """In how many parts a kernel is cut where it is."""
     if kernel.cut is None or _cost(kernel, buffers) * _EXAMPLES < _WORTH_CUT:
         return 1
-    return min(-(-kernel.cut.extent // kernel.cut.grain), _PARTS)
+    most = _PARTS
+    if kernel.cut.grain > 1 and any(_comes_from_memory(buffers[name]) for name in kernel.task.reads):
+        size = buffers[kernel.task.nests[0].statement.target].bytes_per_entry
+        most = max(2, min(most, kernel.cut.extent * size // _PAGE))  # a part reads whole pages of the weights
+    return min(-(-kernel.cut.extent // kernel.cut.grain), most)
+
+
+def _comes_from_memory(buffer: Buffer) -> bool:
+    return not buffer.per_example and buffer.size >= NO_CACHE
 
 
 def _cost(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:

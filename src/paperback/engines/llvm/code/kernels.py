@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Code", "Followed", "Kernel", "Looped", "Tiled", "Turned", "Way"]
+__all__ = ["Code", "Dotted", "Followed", "Kernel", "Looped", "Tiled", "Turned", "Way"]
 
 from dataclasses import dataclass
 
-from paperback.engines.llvm.code.contract import Contraction, Tile
+from paperback.engines.llvm.code.contract import Contraction, Dots, Tile
 from paperback.engines.llvm.code.cut import Cut
 from paperback.engines.llvm.lowering.tasks import Task
 from paperback.notation.affine import Letter
@@ -14,12 +14,26 @@ from paperback.notation.affine import Letter
 
 @dataclass(frozen=True)
 class Tiled:
-    """In tiles of registers. rows: how many rows there are, None where that is known at run time only."""
+    """In tiles of registers. rows: how many rows there are, None where that is known at run time only.
+
+    notes    what was done because of where the tensors lie, and why
+    """
 
     contraction: Contraction
     tile: Tile
     rows: int | None
     vectors: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dotted:
+    """In tiles of dot products; rows and columns: how many there are, None where that is known at run time only."""
+
+    dots: Dots
+    tile: Tile
+    rows: int | None
+    columns: int | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class Looped:
     lane: Letter | None
 
 
-Way = Tiled | Followed | Turned | Looped
+Way = Tiled | Dotted | Followed | Turned | Looped
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import numpy as np
 
 from paperback.engines.llvm.code.contract import Contraction, find_contraction
 from paperback.engines.llvm.code.cut import Loops, find_cut
+from paperback.engines.llvm.code.dots import dot_loops, emit_dots, find_dots
 from paperback.engines.llvm.code.drivers import apart, call, either, loads, work_of
 from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, Turned, Way
 from paperback.engines.llvm.code.nest import emit_nest, own_lane
@@ -120,28 +121,36 @@ class _Writer:
         found = self._contraction(e, nest, split)
         if found is not None:
             return emit_contraction(e, nest, found, split, self.registers)
+        dots = find_dots(nest, self.buffers, self._extents(e, nest), self.width)
+        if dots is not None:
+            return emit_dots(e, nest, dots, split, self.registers)
         return Looped(emit_nest(e, nest, split))
 
     def _contraction(self, e: Reducer, nest: Nest, split: Letter | None) -> Contraction | None:
-        extents = {b.letter: e.extent_of(b.extent) for b in nest.statement.binders}
-        extents |= {b.letter: e.extent_of(b.extent) for n in nodes(nest.statement.expr) if isinstance(n, Reduce)
-                    for b in n.binders}  # fmt: skip
+        extents = self._extents(e, nest)
         fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
         if nest.fill is not None:
             return None
         return find_contraction(nest.statement, self.buffers, extents, fixed, self.width, not nest.more)
+
+    def _extents(self, e: Reducer, nest: Nest) -> dict[Letter, int]:
+        sums = (b for n in nodes(nest.statement.expr) if isinstance(n, Reduce) for b in n.binders)
+        return {b.letter: e.extent_of(b.extent) for b in (*nest.statement.binders, *sums)}
 
     def _loops(self, e: Reducer, nest: Nest, split: Letter | None) -> Loops | None:
         """The loops that `_nest` will write."""
         letters = nest.statement.letters
         turned = turned_letters(e, nest, split)
         found = self._contraction(e, nest, split)
+        dots = find_dots(nest, self.buffers, self._extents(e, nest), self.width)
         if nest.route is not None:
             inside: tuple[Letter | None, ...] = (*nest.route.places, *nest.route.lanes)
         elif turned is not None:
             inside = turned
         elif found is not None:
             return contraction_loops(e, nest, found, split, self.registers)
+        elif dots is not None:
+            return dot_loops(dots)
         elif find_address(nest.statement.expr, self.lowered.integers) is not None:
             return None
         else:

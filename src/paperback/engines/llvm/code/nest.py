@@ -8,13 +8,14 @@ written by a shorter one. Without such a letter the statement is scalar, and its
 
 from __future__ import annotations
 
-__all__ = ["emit_nest", "finish", "own_lane", "range_of", "store", "turns"]
+__all__ = ["emit_nest", "finish", "in_tiles", "own_lane", "range_of", "store", "turns"]
 
 from collections.abc import Callable
 
+from paperback.engines.llvm.code.contract import halves
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.values import Value
-from paperback.engines.llvm.ir import Whole, vector_type
+from paperback.engines.llvm.ir import Function, Whole, vector_type
 from paperback.engines.llvm.lowering.addressed import Address, find_address
 from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer, Linear
 from paperback.engines.llvm.lowering.nests import Nest
@@ -166,6 +167,26 @@ def turns(e: Evaluator, letter: Letter, start: Whole, stop: Whole, extent: int, 
         return
     with e.f.loop(start, stop) as loop, e.bind(letter, loop.index, extent):
         body()
+
+
+def in_tiles(f: Function, start: Whole, stop: Whole, size: int, body: Callable[[Whole, int], None]) -> None:
+    """The range in tiles of a size, then what is left: in one where it is known, else in smaller and smaller ones."""
+    for tall in (size, (stop - start) % size) if isinstance(start, int) and isinstance(stop, int) else halves(size):
+        if not tall:
+            continue
+        if isinstance(start, int) and isinstance(stop, int):
+            end: Whole = start + (stop - start) // tall * tall
+        elif tall == 1:
+            end = stop
+        else:
+            end = f.add(start, f.mul(f.op(f"sdiv i64 {f.sub(stop, start)}, {tall}"), tall))
+        if isinstance(start, int) and isinstance(end, int) and end - start <= tall:
+            if end > start:
+                body(start, tall)
+        else:
+            with f.loop(start, end, tall) as loop:
+                body(loop.index, tall)
+        start = end
 
 
 def vectors(e: Evaluator, letter: Letter, extent: int, body: Callable[[], None], together: int = 1) -> None:

@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import prod
 
-from paperback.engines.llvm.code.contract import Contraction, bounded, choose_tile, combinations, depends, flat, halves
+from paperback.engines.llvm.code.contract import Contraction, Tile, bounded, choose_tile, combinations, depends, flat
 from paperback.engines.llvm.code.cut import Loops
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.kernels import Tiled
-from paperback.engines.llvm.code.nest import finish, is_cut, range_of, turns
+from paperback.engines.llvm.code.nest import finish, in_tiles, is_cut, range_of, turns
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
+from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import Linear
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Letter
@@ -25,6 +26,12 @@ from paperback.notation.walk import children
 _UNROLL = 4
 _UNROLL_WHOLE = 8
 _UNDER_WAY = 8  # multiply-adds that must be under way to keep the machine busy
+_FEW_ROWS = 4
+_FEW_VECTORS = 4
+_FEW_TURNS = 8  # of the sum, for few rows
+_PAGE = 4096  # bytes that are read or written in their order
+_AHEAD = 1024  # bytes: what arrives in the time in which it is worked off
+_SECOND_CACHE = 1 << 20  # bytes; tensors that are larger come from further away
 
 Row = Mapping[Letter, int]
 """How far the row letters of a row are from those of its tile."""
@@ -75,28 +82,76 @@ class _Tiles:
         self.wide = prod(self.extents[letter] for letter in c.lanes)
         self.rows, self.vectors = self._row_count(), -(-self.wide // e.width)
         self.tile = choose_tile(self.rows, self.vectors, registers)
+        self.panel, self.ahead = self._panel(), self._ahead()
+        self.part: Whole | None = None  # where the turns of the sum begin, where a few are done at a time
+
+    def _panel(self) -> int:
+        """Lanes that go together through all rows, where what is written does not fit into the caches; else 0.
+
+        Rows of a page or more, in tiles of a few vectors, would touch a page for each row of each tile.
+        """
+        target, rows = self.e.buffers[self.nest.statement.target], self.c.rows
+        stride = Linear.of(self.nest.statement.left, target.strides).step(rows[0]) if len(rows) == 1 else 0
+        size = target.bytes_per_entry
+        large = not target.per_example and target.size * size > _SECOND_CACHE
+        lanes = _PAGE // size // (self.tile.vectors * self.e.width) * self.tile.vectors * self.e.width
+        return lanes if large and stride * size >= _PAGE and self.wide > lanes else 0
+
+    def _ahead(self) -> int:
+        """How many entries ahead of a vector what comes next must be asked for; 0 where it comes by itself.
+
+        Weights that come from memory a piece of each row at a time follow no order that the processor foresees.
+        """
+        b = self.e.buffers[self.c.b.tensor]
+        size = b.bytes_per_entry
+        far = not b.per_example and b.size >= NO_CACHE and self.b.step(self.c.inner[-1]) * size >= _PAGE
+        return _AHEAD // size if far and self.vectors > self.tile.vectors else 0
 
     def range_of(self, letter: Letter) -> tuple[Whole, Whole]:
         return range_of(self.e, self.nest, letter, self.split)
 
     def emit(self) -> Tiled:
         self._outer(list(self.c.outer))
-        return Tiled(self.c, self.tile, self.rows, self.vectors)
+        notes = [f"rows first, {self.panel} entries of each: the result is written page by page"] if self.panel else []
+        notes += [f"vectors are asked for {self.ahead} entries ahead: they come from memory"] if self.ahead else []
+        few = f"fewer than {_FEW_ROWS} rows go through {_FEW_TURNS} turns of the sum at a time, in the order of memory"
+        notes += [few] if self._may_be_few() else []
+        return Tiled(self.c, self.tile, self.rows, self.vectors, tuple(notes))
 
     def _outer(self, letters: Sequence[Letter]) -> None:
         if not letters:
-            self._columns()
+            self._few_rows() if self._may_be_few() else self._columns(self.tile)
             return
         start, stop = self.range_of(letters[0])
         turns(self.e, letters[0], start, stop, self.extents[letters[0]], lambda: self._outer(letters[1:]))
 
+    def _may_be_few(self) -> bool:
+        """Can there be so few rows that nothing but reading the weights takes time?"""
+        c, nest = self.c, self.nest
+        bare = nest.add and nest.statement.expr is c.node and len(c.inner) == 1 and not c.node.guards
+        return bool(self.ahead) and bare and self.rows is None and self.sizes[c.inner[0]] % _FEW_TURNS == 0
+
+    def _few_rows(self) -> None:
+        """For few rows a few turns of the sum at a time: as many rows of weights are read side by side, in their order.
+
+        The processor foresees what comes next in a few streams, and not in many.
+        """
+        f, extent = self.e.f, self.sizes[self.c.inner[0]]
+        start, stop = self.range_of(self.c.rows[0])
+        few = f.op(f"icmp slt i64 {f.sub(stop, start)}, {_FEW_ROWS}")
+        with f.when(few), f.loop(0, extent, _FEW_TURNS) as loop:
+            self.part = loop.index
+            self._columns(Tile(1, _FEW_VECTORS))
+            self.part = None
+        with f.when(f.op(f"xor i1 {few}, true")):
+            self._columns(self.tile)
+
     # --- tiles -------------------------------------------------------------------------------------------------------
 
-    def _columns(self) -> None:
+    def _columns(self, tile: Tile) -> None:
         """Over the vectors of the lane letter, then over the rows."""
         e, width, lane = self.e, self.e.width, self.c.lane
         extent = self.wide
-        tile = self.tile
         across = tile.vectors * width
         full = extent - extent % across
         whole = [_Column(k * width, width) for k in range(tile.vectors)]
@@ -107,7 +162,11 @@ class _Tiles:
                 with e.f.when(e.f.op(f"icmp eq i64 %to, {extent}")):
                     self._rows(full, self._rest(full), tile.rows)
             return
-        if full == across:
+        if self.panel:
+            with e.f.loop(0, full, self.panel) as loop:
+                end = e.f.least(e.f.add(loop.index, self.panel), full)
+                self._rows(loop.index, whole, tile.rows, end)
+        elif full == across:
             self._rows(0, whole, tile.rows)
         elif full:
             with e.f.loop(0, full, across) as loop:
@@ -131,9 +190,9 @@ class _Tiles:
     def _is_clipped(self, letter: Letter) -> bool:
         return any(letter in clip.form.letters for clip in self.nest.clips)
 
-    def _rows(self, start: Whole, columns: Sequence[_Column], tall: int) -> None:
-        """Over the rows, in tiles of `tall`, then of what is left."""
-        c, f = self.c, self.e.f
+    def _rows(self, start: Whole, columns: Sequence[_Column], tall: int, end: Whole | None = None) -> None:
+        """Over the rows, in tiles of `tall`, then of what is left; each over all columns, where their end is given."""
+        c = self.c
         if len(c.rows) != 1 or (self._row_count() == 1):
             rows = list(combinations(c.rows, self.extents))
             pieces = -(-len(rows) // tall)
@@ -142,26 +201,16 @@ class _Tiles:
                 self._tile(start, columns, dict.fromkeys(c.rows, 0), part)
             return
         letter = c.rows[0]
-        at, stop = self.range_of(letter)
-        sizes = (tall, (stop - at) % tall) if isinstance(at, int) and isinstance(stop, int) else halves(tall)
-        for size in sizes:
-            if not size:
-                continue
-            if isinstance(at, int) and isinstance(stop, int):
-                end: Whole = at + (stop - at) // size * size
-                if end == at:
-                    continue
-            elif size == 1:
-                end = stop
+
+        def tile(at: Whole, size: int) -> None:
+            rows = [{letter: k} for k in range(size)]
+            if end is None:
+                self._tile(start, columns, {letter: at}, rows)
             else:
-                left = f.sub(stop, at)
-                end = f.add(at, f.mul(f.op(f"sdiv i64 {left}, {size}"), size))
-            if isinstance(at, int) and isinstance(end, int) and end - at == size:
-                self._tile(start, columns, {letter: at}, [{letter: k} for k in range(size)])
-            else:
-                with f.loop(at, end, size) as loop:
-                    self._tile(start, columns, {letter: loop.index}, [{letter: k} for k in range(size)])
-            at = end
+                with self.e.f.loop(start, end, len(columns) * self.e.width) as loop:
+                    self._tile(loop.index, columns, {letter: at}, rows)
+
+        in_tiles(self.e.f, *self.range_of(letter), tall, tile)
 
     def _tile(
         self, start: Whole, columns: Sequence[_Column], at: Mapping[Letter, Whole], rows: Sequence[Row]
@@ -189,7 +238,7 @@ class _Tiles:
         extent = self.sizes[letter]
         start, stop = self._sum_range(letter)
         if not rest:
-            with e.bind(letter, 0, extent):
+            with e.bind(letter, self.part or 0, extent):
                 a, b = self._place(self.c.a, self.a), self._place(self.c.b, self.b)
 
         def once(index: Whole, totals: list[Value]) -> list[Value]:
@@ -199,6 +248,8 @@ class _Tiles:
             a_at, b_at = e.f.mul(index, self.a.step(letter)), e.f.mul(index, self.b.step(letter))
             return self._step(a, a_at, b, b_at, columns, a_steps, totals)
 
+        if self.part is not None:
+            start, stop = 0, _FEW_TURNS
         if isinstance(start, int) and isinstance(stop, int) and not rest and stop - start <= _UNROLL_WHOLE:
             for k in range(start, stop):
                 totals = once(k, totals)
@@ -274,6 +325,8 @@ class _Tiles:
         for column in columns:
             text = e.load_lanes(buffers[self.c.b.tensor], self._after(b, e.f.add(b_at, column.offset)), column.lanes)
             vectors.append(Value(text, "float", column.lanes))
+            if self.ahead:
+                e.prefetch(self._after(b, e.f.add(b_at, column.offset + self.ahead)))
         result = []
         for r, step in enumerate(a_steps):
             text = e.load_lanes(buffers[self.c.a.tensor], self._after(a, e.f.add(a_at, step)), 1)

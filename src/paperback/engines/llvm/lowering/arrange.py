@@ -13,7 +13,8 @@ once and shared: of what is given before the shards start, of what is computed f
 from __future__ import annotations
 
 __all__ = [
-    "blocked", "guards_of", "joined_letters", "needs_transpose", "padded_copy", "scattered", "separated",
+    "NO_CACHE", "along", "blocked", "guards_of", "joined_letters", "needs_transpose", "padded_copy", "scattered",
+    "separated",
     "transposed_copy",
 ]  # fmt: skip
 
@@ -44,8 +45,9 @@ _LEAST_INNER = 8
 _LEAST_BLOCK = 16  # turns of a sum that are worth loading and storing its accumulators
 _FIRST_CACHE = 8192  # entries of weights that it holds beside everything else
 _REUSE = 8
-_NO_CACHE = 1 << 20  # entries of weights that no second-level cache holds
-_ROWS = 32  # of them in a block
+NO_CACHE = 1 << 20  # entries of weights that no second-level cache holds
+_ROWS = 128  # of them in a block, or fewer
+_LONG = 256  # turns of a sum from which adding its lanes at the end costs less than turning the weights round
 _LANES = 16  # of a vector
 
 Shape = tuple[int, ...]
@@ -139,7 +141,7 @@ def blocked(
             return None
         if prod(extents[b.letter] for b in inner) < _LEAST_BLOCK:
             inner.insert(0, binder)
-    if len(node.binders) == 1 and extents[node.binders[0].letter] * extents[lanes[-1]] >= _NO_CACHE:
+    if len(node.binders) == 1 and extents[node.binders[0].letter] * extents[lanes[-1]] >= NO_CACHE:
         return _by_rows(statement, node, terms, extents)
     outer = [b for b in node.binders if b not in inner]
     size = prod(extents[b.letter] for b in node.binders) * extents[lanes[-1]]
@@ -310,6 +312,8 @@ def needs_transpose(
     if factors is None or any(f.pad is not None for f in factors):
         return None
     place = Linear.of(statement.left, strides_of(shapes[statement.target]))
+    assert isinstance(found[0], Reduce)
+    inner = [b.letter for b in found[0].binders if extents[b.letter] >= _LONG and not found[0].guards]
     candidate = None
     for lane in (b.letter for b in statement.binders):
         if place.step(lane) != 1:
@@ -320,6 +324,8 @@ def needs_transpose(
                 continue
             lies, rest = flat(other, shapes), flat(read, shapes).step(lane)
             if not rest and all(lies.step(l) == prod(extents[m] for m in lanes[k + 1 :]) for k, l in enumerate(lanes)):
+                return None
+            if along(factors, inner, shapes) is not None and shapes[other.tensor][0] >= 0:
                 return None
             axes = [k for l in lanes for k, i in enumerate(affine_indices(other)) if l in i.letters]
             bare = [affine_indices(other)[k].bare for k in axes] == list(lanes)
@@ -354,6 +360,12 @@ def joined_letters(
         wide *= extents[more]
     apart = -(-extents[lane] // width) * (wide // extents[lane])
     return tuple(joined) if -(-wide // width) < apart else ()
+
+
+def along(factors: Sequence[Read], inner: Sequence[Letter], shapes: Mapping[str, Shape]) -> Letter | None:
+    """The letter of a sum that has neighbours in both factors."""
+    steps = [flat(f, shapes) for f in factors]
+    return next((l for l in inner if all(step.step(l) == 1 for step in steps)), None)
 
 
 def transposed_copy(read: Read, axes: Sequence[int], shapes: Mapping[str, Shape]) -> tuple[Statement, Read]:
