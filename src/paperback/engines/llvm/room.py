@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["Given", "Results", "Room"]
 
 import ctypes
+import math
 import sys
 from collections.abc import Callable, Mapping
 from operator import attrgetter, is_
@@ -18,7 +19,7 @@ import numpy as np
 
 from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
 from paperback.engines.llvm.lowering.layout import is_wide
-from paperback.engines.llvm.machine.arena import Arena
+from paperback.engines.llvm.machine.arena import ALIGNMENT, Arena
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome
 
@@ -64,7 +65,8 @@ class Results:
     def __init__(
         self, buffers: Mapping[str, Buffer], count: int, dtype: np.dtype[Any], given: Mapping[str, int], debug: bool
     ) -> None:
-        self.arrays = {name: np.empty(_shape(b, count), _dtype(b, dtype)) for name, b in buffers.items()}
+        self.blocks: list[Array] = []  # of which every view is one, whatever was viewed
+        self.arrays = {name: self._empty(_shape(b, count), _dtype(b, dtype)) for name, b in buffers.items()}
         addresses = {name: array.ctypes.data for name, array in self.arrays.items()}
         direct = [name for name in self.arrays if not debug or not self.arrays[name].shape]
         self.places = [(buffers[name].place, addresses[name]) for name in direct]
@@ -75,9 +77,18 @@ class Results:
         """All results, by their public names."""
         return {name: array[...] for name, array in self.arrays.items()}
 
+    def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """An array that begins on a cache line, as rows of weights then do: no vector lies in two lines."""
+        size = math.prod(shape) * dtype.itemsize
+        block = np.empty(size + ALIGNMENT, np.uint8)
+        self.blocks.append(block)
+        start = -block.ctypes.data % ALIGNMENT
+        array: Array = block[start : start + size].view(dtype).reshape(shape)
+        return array
+
     def holders(self) -> int:
         """How many hold one of the arrays; `unheld` is how many that are where nobody has one."""
-        return sum(map(sys.getrefcount, self.arrays.values()))
+        return sum(map(sys.getrefcount, self.blocks))
 
 
 class Room:
