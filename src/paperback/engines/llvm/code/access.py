@@ -119,9 +119,11 @@ class Access(Values):
         if step == 0:
             return self._load_one(buffer, start, inside, pad)
         if step == 1:
-            if inside is None:
-                return self.load_vector(buffer, start, self.lanes)
             pointer = self.pointer(buffer, start)
+            if inside is None:
+                kind = vector_type(buffer.element, self.lanes)
+                text = self.f.op(f"load {kind}, ptr {pointer}, align {buffer.bytes_per_entry}")
+                return self._widened(text, buffer, self.lanes)
             return self._masked(buffer, "load", f"ptr {pointer}", self.spread(inside, self.lanes), pad)
         return self.load_scattered(buffer, self.steps(start, step, self.lanes), inside, pad)
 
