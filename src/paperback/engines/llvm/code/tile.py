@@ -27,7 +27,6 @@ _UNROLL = 4
 _UNROLL_WHOLE = 8
 _UNDER_WAY = 8  # multiply-adds that must be under way to keep the machine busy
 _FEW_ROWS = 4
-_FEW_VECTORS = 4
 _FEW_TURNS = 8  # of the sum, for few rows
 _PAGE = 4096  # bytes that are read or written in their order
 _AHEAD = 1024  # bytes: what arrives in the time in which it is worked off
@@ -141,7 +140,7 @@ class _Tiles:
         few = f.op(f"icmp slt i64 {f.sub(stop, start)}, {_FEW_ROWS}")
         with f.when(few), f.loop(0, extent, _FEW_TURNS) as loop:
             self.part = loop.index
-            self._columns(Tile(1, _FEW_VECTORS))
+            self._columns(Tile(1, self.tile.vectors))
             self.part = None
         with f.when(f.op(f"xor i1 {few}, true")):
             self._columns(self.tile)
