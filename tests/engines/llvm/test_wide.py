@@ -12,7 +12,6 @@ from tests.engines.llvm.test_programs import choose_target
 import paperback as pb
 from paperback import nn
 from paperback.engines import compile_program
-from paperback.engines.llvm import room
 from paperback.engines.llvm.code import drivers, tile
 from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.lowering import arrange, layout
@@ -105,13 +104,3 @@ def test_results_begin_on_a_cache_line() -> None:
     addresses = [array.ctypes.data for out in held for array in out.values()]
     assert len(set(addresses)) == len(addresses) >= 21
     assert all(address % ALIGNMENT == 0 for address in addresses)
-
-
-def test_shards_are_halves() -> None:
-    run = Runner(step(1)[0].program(optimizer=pb.optim.SGD()))
-    numbers = set()
-    for count in (1, 2, 3, 5, 6, 7, 100, 333, 5000):
-        one = run._for(count).room(count)
-        numbers.add(int(one.fields[1]))
-    assert numbers <= {1, 2, 4, 8} and len(numbers) > 2
-    assert room._SHARDS == 8
