@@ -14,11 +14,11 @@ import pytest
 
 from paperback.errors import ModelError
 from paperback.formulas import formula
-from paperback.learn import chain as chains
-from paperback.learn import links
-from paperback.learn.forward import Forward
 from paperback.learn.model import Model
 from paperback.learn.presets import PRESETS
+from paperback.learn.studies import chain as chains
+from paperback.learn.studies import links
+from paperback.learn.studies.forward import Forward
 from paperback.nn import layers as nn
 from paperback.nn.losses import LOSSES, Loss, huber, softmax_cross_entropy
 

@@ -12,8 +12,8 @@ from tests.learn.test_chain import NETS, example
 
 from paperback.errors import ModelError
 from paperback.jacobians.linear import LinearMap
-from paperback.learn import norms
 from paperback.learn.model import Model
+from paperback.learn.studies import norms
 from paperback.nn import layers as nn
 from paperback.nn.losses import mean_squared_error
 

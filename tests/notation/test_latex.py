@@ -28,8 +28,7 @@ from paperback.notation.expr import Reduce
 from paperback.notation.latex import latex
 from paperback.notation.read import read
 from paperback.notation.show import Line
-from paperback.notation.tex import cursor, expressions, marks, statements, translate
-from paperback.notation.tex.parse import is_latex
+from paperback.notation.tex import cursor, expressions, is_latex, marks, statements, translate
 from paperback.notation.tokens import Token
 from paperback.notation.walk import nodes
 

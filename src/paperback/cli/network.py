@@ -16,9 +16,9 @@ from paperback.cli.netspec import network as read_network
 from paperback.cli.options import OneOf, Shape, Whole, needs
 from paperback.cli.sets import size_for, splits
 from paperback.errors import ModelError
-from paperback.learn.chain import page
 from paperback.learn.model import Model
 from paperback.learn.presets import PRESETS
+from paperback.learn.studies.chain import page
 from paperback.nn.losses import LOSSES
 
 _OPTIONS = {

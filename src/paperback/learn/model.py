@@ -13,26 +13,21 @@ __all__ = ["Model", "load"]
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
 from paperback.arguments import strict
 from paperback.engines.llvm import Plan
-from paperback.jacobians import LinearMap
-from paperback.learn import chain as chains
-from paperback.learn import check, norms, rates
 from paperback.learn import fit as loop
 from paperback.learn import plan as plans
+from paperback.learn import rates, studies
 from paperback.learn import steps as programs
 from paperback.learn.augment import Augment
-from paperback.learn.chain import Chain
-from paperback.learn.forward import Forward
 from paperback.learn.history import History
 from paperback.learn.inputs import check_count
-from paperback.learn.jacobian import jacobian
 from paperback.learn.measure import measure
 from paperback.learn.metrics import Metric
-from paperback.learn.norms import GradientNorms
 from paperback.learn.optim import Optimizer, find_optimizer
 from paperback.learn.predictor import SOFTMAX, Predictor
 from paperback.learn.rates import LearningRates
@@ -43,6 +38,11 @@ from paperback.nn.losses import Loss, find
 from paperback.nn.network import INPUT
 from paperback.nn.summary import Summary, summarize
 from paperback.program.program import Program
+
+if TYPE_CHECKING:
+    from paperback.jacobians import LinearMap
+    from paperback.learn.studies.chain import Chain
+    from paperback.learn.studies.norms import GradientNorms
 
 
 class Model(Predictor):
@@ -107,7 +107,7 @@ class Model(Predictor):
         The batch is an axis of what signals hold. Channels come last, whatever the layout of the model.
         """
         given = self._input(self._examples("jacobian", x))
-        return jacobian(self.network, {**self._state.tensors, INPUT: given}, wrt, output)
+        return studies.jacobian.jacobian(self.network, {**self._state.tensors, INPUT: given}, wrt, output)
 
     @strict
     def find_learning_rate(
@@ -136,15 +136,15 @@ class Model(Predictor):
 
         loss      as in `evaluate`
         against   "differences": central ones of the loss, along one random direction in every tensor, right to about
-                  1e-8; "exact": every entry against exact arithmetic, for small models. See `learn.check`
+                  1e-8; "exact": every entry against exact arithmetic, for small models. See `learn.studies.check`
         """
-        return check.check_gradients(self, x, y, self._asked(loss), against)
+        return studies.check.check_gradients(self, x, y, self._asked(loss), against)
 
     @strict
     def chain(
         self, name: str, loss: str | Loss | None = None, training: bool = False, label: str | None = None
     ) -> Chain:
-        """The derivative of the loss by one tensor, written out as a product of Jacobians; see `learn.chain`.
+        """The derivative of the loss by one tensor, written out as a product of Jacobians; see `learn.studies.chain`.
 
         name       a parameter, "input", or a layer, for what it gives
         loss       as in `evaluate`
@@ -152,7 +152,7 @@ class Model(Predictor):
         label      the kind of label; the loss' first one unless given
         Printed, it is the page; `gradient(x, y)` multiplies the factors; `latex()` and `plain()` write it out.
         """
-        return chains.chain(Forward.of(self, self._asked(loss), label, training), name)
+        return studies.chain.chain(studies.forward.Forward.of(self, self._asked(loss), label, training), name)
 
     @strict
     def gradient_norms(
@@ -166,9 +166,9 @@ class Model(Predictor):
         """How far the gradient comes: its norm at every layer, the norms of the layers' Jacobians, and their product.
 
         x, y    a few examples: every factor's norm is computed for each of them. The rest is as in `chain`
-        Printed, it is a table; see `learn.norms`.
+        Printed, it is a table; see `learn.studies.norms`.
         """
-        return norms.gradient_norms(Forward.of(self, self._asked(loss), label, training), x, y)
+        return studies.norms.gradient_norms(studies.forward.Forward.of(self, self._asked(loss), label, training), x, y)
 
     @strict
     def program(

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from paperback.errors import FormulaError, FormulaWarning, Problem, warn
+from paperback.notation import tex
 from paperback.notation.block import Block
 from paperback.notation.check import check
 from paperback.notation.counting import counted_from_zero
@@ -27,9 +28,6 @@ from paperback.notation.expr import Affine, Read, Size, Statement, Tensor
 from paperback.notation.infer import Extents
 from paperback.notation.parse import parse
 from paperback.notation.size import SizeLike
-from paperback.notation.tex.hints import in_latex
-from paperback.notation.tex.parse import is_latex, parse_latex
-from paperback.notation.tex.scope import Scope
 from paperback.notation.uses import uses_of
 from paperback.notation.walk import map_statement, with_sizes
 
@@ -62,7 +60,7 @@ def read(
     Raises FormulaError with every problem found; warns with FormulaWarning of `x^1/2`.
     """
     axes, sizes, integers, scalars = axes or {}, sizes or {}, tuple(integers), tuple(scalars)
-    latex = is_latex(text)
+    latex = tex.is_latex(text)
     if base not in (None, 0, 1):
         raise FormulaError("", Problem(f"indices count from 0 or from 1, not from {base}", hint="write base=1"))
     if base and not latex:
@@ -72,10 +70,13 @@ def read(
         """Raise what is wrong, in the order of the text and in its language."""
         ordered = sorted(dict.fromkeys(problems), key=lambda problem: -1 if problem.start is None else problem.start)
         if ordered:
-            raise FormulaError(text, [in_latex(p, text, base or 0) for p in ordered] if latex else ordered)
+            raise FormulaError(text, [tex.hints.in_latex(p, text, base or 0) for p in ordered] if latex else ordered)
 
-    given = Scope({*axes, *sizes, *integers, *scalars}, _size_names(axes, sizes), set(functions or ()))
-    parsed = parse_latex(text, given, base) if latex else parse(text)
+    if latex:
+        given = tex.scope.Scope({*axes, *sizes, *integers, *scalars}, _size_names(axes, sizes), set(functions or ()))
+        parsed = tex.parse.parse_latex(text, given, base)
+    else:
+        parsed = parse(text)
     tell(parsed.problems)
     for message in parsed.warnings:
         warn(message, FormulaWarning)

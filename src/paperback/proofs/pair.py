@@ -38,7 +38,8 @@ from paperback.notation.syntax import (
     Syntax,
     parts,
 )  # fmt: skip
-from paperback.notation.tex.parse import is_latex, parse_latex
+from paperback.notation.tex import is_latex
+from paperback.notation.tex.parse import parse_latex
 from paperback.notation.tex.scope import Scope
 from paperback.notation.walk import nodes, reads
 

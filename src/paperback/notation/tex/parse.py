@@ -2,15 +2,12 @@ r"""Reading LaTeX: a formula as it stands in a paper -> the syntax tree that pla
 
     source -> marks -> fences -> scope -> plain tokens -> the parser of the notation
               `marks`  `fences`  `scope`  `statements`, `translate`, `expressions`
-
-A text is LaTeX if it has a backslash, a dollar, or a brace behind _ or ^: none of them means anything in plain text.
 """
 
 from __future__ import annotations
 
-__all__ = ["is_latex", "parse_latex"]
+__all__ = ["parse_latex"]
 
-import re
 from dataclasses import replace
 
 from paperback.notation.parse import Parsed, Parser
@@ -20,13 +17,6 @@ from paperback.notation.tex.marks import scan
 from paperback.notation.tex.scope import Scope, survey
 from paperback.notation.tex.statements import Statements
 from paperback.notation.tokens import Token
-
-_LATEX = re.compile(r"\\|\$|[_^]\s*\{")
-
-
-def is_latex(text: str) -> bool:
-    """Is it LaTeX rather than plain text?"""
-    return _LATEX.search(text) is not None
 
 
 def parse_latex(source: str, given: Scope, base: int | None = None) -> Parsed:

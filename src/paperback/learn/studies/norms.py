@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback.arguments import closest
 from paperback.errors import ModelError
-from paperback.learn.forward import Forward
-from paperback.learn.links import Factor, factors_of
+from paperback.learn.studies.forward import Forward
+from paperback.learn.studies.links import Factor, factors_of
 from paperback.markup import fragment, table
 from paperback.nn.losses import LOSS
 from paperback.program.lift import depends_on

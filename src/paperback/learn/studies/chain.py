@@ -19,10 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback.arguments import closest
 from paperback.errors import ModelError
-from paperback.learn.forward import Forward
 from paperback.learn.inputs import channels_first
-from paperback.learn.links import Factor, Link, factors, layers_of, linear, links_between
-from paperback.learn.links_page import latex, lines, product
+from paperback.learn.studies.forward import Forward
+from paperback.learn.studies.links import Factor, Link, factors, layers_of, linear, links_between
+from paperback.learn.studies.links_page import latex, lines, product
 from paperback.nn.losses import LOSS
 from paperback.nn.network import INPUT
 from paperback.notation.expr import Statement

@@ -15,7 +15,7 @@ __all__ = ["latex", "lines", "product"]
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from paperback.learn.links import Factor, Link
+from paperback.learn.studies.links import Factor, Link
 from paperback.notation.expr import Statement
 from paperback.notation.latex import Latex, latex_statement
 from paperback.notation.show import show_statement

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from paperback import engines
 from paperback.errors import ModelError
-from paperback.learn.links import layers_of
 from paperback.learn.predictor import Predictor
 from paperback.learn.steps import draw_masks, one_number
+from paperback.learn.studies.links import layers_of
 from paperback.nn.losses import LABEL, LOSS, Loss, attach
 from paperback.nn.network import INPUT
 from paperback.program.backward import prune
