@@ -118,3 +118,16 @@ def test_what_is_not_differentiated_in_jax_is_held() -> None:
     clipped.defvjp(lambda x, most: (x * x, x), lambda most, x, g: (2 * x * jax.numpy.clip(g, -most, most),))
     report = doctor(clipped, args=(X, 0.5))
     assert report.pattern == "not-linear" and list(report.arguments) == ["x"]
+
+
+def test_results_of_pytorch_may_be_nested_and_arguments_named() -> None:
+    torch.manual_seed(0)
+    report = doctor.torch(torch.nn.LSTM(3, 4), torch.randn(5, 2, 3), budget="quick")
+    assert report.ok and "parameter bias_hh_l0" in report.arguments, str(report)
+
+    class Scaled(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, a: Any, *, scale: Any) -> Any:
+            return {"logits": a * scale, "more": (a.sum(),)}
+
+    report = doctor.torch(Scaled(), {"a": torch.randn(3, 2), "scale": torch.randn(2)})
+    assert report.ok and list(report.arguments) == ["a", "scale"], str(report)

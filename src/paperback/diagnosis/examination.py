@@ -68,6 +68,7 @@ class Examination:
             self.main, self.epsilon = self.subject.arrays, self._native_epsilon()
             self._take(judge_tangents(self))
             return
+        self._drop_settings()
         self._choose_precision()
         g = self.cotangents(1)[0]
         if not self._contract_is_kept(g):
@@ -134,6 +135,20 @@ class Examination:
         return False
 
     # --- the backward ------------------------------------------------------------------------------------------------
+
+    def _drop_settings(self) -> None:
+        """Numbers like an eps, for which a backward returns nothing."""
+        subject = self.subject
+        while True:
+            try:
+                subject.pull(self.cotangents(1)[0], subject.arrays)
+                return
+            except Complaint as complaint:
+                if complaint.slug != "setting":
+                    return
+                subject.wrt = tuple(i for i in subject.wrt if subject.arguments[i].name != complaint.argument)
+                told = f"no gradient is returned for the number {complaint.argument}: it is taken for a setting"
+                self._find("setting", complaint.argument, told)
 
     def _choose_precision(self) -> None:
         """The backward is judged in 64 bits where it computes in them."""

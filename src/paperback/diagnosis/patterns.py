@@ -207,6 +207,7 @@ PATTERNS = _table(
     ("square-shapes", NOTE, "shapes that are equal hide swapped axes", "use different prime sizes"),
     ("degenerate-arguments", NOTE, "arguments of equal numbers hide mistakes", "use random numbers of both signs"),
     ("integer-argument", NOTE, "an integer argument has no gradient", "nothing"),
+    ("setting", NOTE, "a number for which no gradient is returned is taken for a setting", "nothing"),
     ("empty", NOTE, "an empty array has nothing to judge", "use sizes above 0"),
     ("forward-mutates", NOTE, "the forward writes into its arguments", "copy them first: the caller's arrays change"),
     (

@@ -88,6 +88,12 @@ class Subject:
         """The relative rounding of the least precise argument."""
         return max((epsilon(self.arguments[i].value) for i in self.reals), default=np.finfo(float).eps)
 
+    def is_number(self, place: int) -> bool:
+        """A plain number, which may be a setting: an eps, a rate."""
+        return isinstance(self.arguments[place].value, float) and not isinstance(
+            self.arguments[place].value, np.generic
+        )
+
     # --- calls -------------------------------------------------------------------------------------------------------
 
     def outputs(self, arrays: Sequence[Array | None]) -> list[Array]:
@@ -213,9 +219,10 @@ class Subject:
     def _sorted(self, result: Any) -> list[tuple[int, Any]]:
         """(place, gradient) for the arguments `wrt`, of whatever form a backward returns."""
         if isinstance(result, Mapping):
-            missing = [self.arguments[i].name for i in self.wrt if self.arguments[i].name not in result]
-            if missing:
-                raise Complaint("wrong-count", missing[0], f"no gradient is returned for {missing[0]}")
+            for i in self.wrt:
+                if (name := self.arguments[i].name) not in result:
+                    slug = "setting" if self.is_number(i) and len(self.wrt) > 1 else "wrong-count"
+                    raise Complaint(slug, name, f"no gradient is returned for {name}")
             return [(i, result[self.arguments[i].name]) for i in self.wrt]
         many = isinstance(result, tuple | list) and not _is_table(result)
         parts = list(result) if many else [result]
@@ -223,6 +230,9 @@ class Subject:
             if len(parts) == len(places):
                 by_place = dict(zip(places, parts, strict=True))
                 return [(i, by_place[i]) for i in self.wrt]
+        settings = [i for i in self.wrt if self.is_number(i)]
+        if len(parts) < len(self.wrt) and settings and len(settings) < len(self.wrt):
+            raise Complaint("setting", self.arguments[settings[0]].name, "no gradient is returned for it")
         if result is None:
             raise Complaint("none", self.arguments[self.wrt[0]].name, "backward returns None")
         needed = ", ".join(self.arguments[i].name for i in self.reals)
@@ -231,6 +241,8 @@ class Subject:
 
     def _checked(self, place: int, value: Any) -> Array:
         argument = self.arguments[place]
+        if value is None and self.is_number(place) and len(self.wrt) > 1:
+            raise Complaint("setting", argument.name, "no gradient is returned for it")
         if value is None:
             raise Complaint("none", argument.name, f"None is returned for {argument.name}")
         try:
@@ -314,11 +326,14 @@ def _is_table(value: Any) -> bool:
 
 def _as_array(value: list[Any]) -> Any:
     """Nested lists of numbers as an array; another list as it is."""
+
+    def numbers(part: Any) -> bool:
+        return all(map(numbers, part)) if isinstance(part, list) else isinstance(part, int | float)
+
     try:
-        array = np.asarray(value)
+        return np.asarray(value) if value and numbers(value) else value
     except ValueError:  # parts of unequal length
         return value
-    return array if array.dtype.kind in "fiub" and array.size else value
 
 
 def _kept(value: Any) -> Any:

@@ -41,9 +41,10 @@ def torch_pair(function: Any, args: Any) -> Pair:
         call = None
 
     def forward(**tensors: Any) -> Any:
-        values = [tensors[name] for name in inputs]
+        values = {name: tensors[name] for name in inputs}
+        placed, keywords = ((), values) if isinstance(args, Mapping) else (tuple(values.values()), {})
         if call is not None:
-            return call(*values)
+            return call(*placed, **keywords)
         wide = next((t.dtype for t in tensors.values() if hasattr(t, "dtype") and t.is_floating_point()), None)
         state = {  # a module's own, which lie in memory as PyTorch lays them
             name.removeprefix("parameter "): tensor.contiguous()
@@ -53,14 +54,14 @@ def torch_pair(function: Any, args: Any) -> Pair:
         buffers = {
             n: b.detach().clone().to(wide if b.is_floating_point() else b.dtype) for n, b in function.named_buffers()
         }
-        return torch.func.functional_call(function, {**state, **buffers}, tuple(values))
+        return torch.func.functional_call(function, {**state, **buffers}, placed, keywords)
 
     def backward(g: Any, /, **tensors: Any) -> dict[str, Any]:
         leaves = {n: _leaf(t) for n, t in tensors.items()}
         real = {n: t for n, t in leaves.items() if getattr(t, "requires_grad", False)}
         with torch.enable_grad():
-            out = forward(**leaves)
-        outs, gs = (out, g) if isinstance(out, tuple | list) else ((out,), (g,))
+            outs = _tensors(forward(**leaves))
+        gs = g if isinstance(g, tuple) else (g,)
         pairs = [(o, h) for o, h in zip(outs, gs, strict=True) if getattr(o, "requires_grad", False)]
         found: tuple[Any, ...] = (None,) * len(real)
         if pairs:
@@ -89,12 +90,22 @@ def _leaf(value: Any) -> Any:
     return value
 
 
+def _tensors(value: Any) -> list[Any]:
+    """The tensors in a result, in order: an LSTM gives (out, (h, c)), other models dicts."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return [tensor for part in value for tensor in _tensors(part)]
+    return [value] if hasattr(value, "requires_grad") else []
+
+
 def _detached(forward: Callable[..., Any]) -> Callable[..., Any]:
     def call(**tensors: Any) -> Any:
         import torch
 
         with torch.no_grad():
-            return forward(**tensors)
+            outs = _tensors(forward(**tensors))
+        return outs[0] if len(outs) == 1 else tuple(outs)
 
     return call
 

@@ -200,9 +200,9 @@ def _ways(evidence: Evidence) -> Iterator[tuple[str, Array]]:
     elif g.ndim == 1:
         yield "g", g.reshape(len(g), *(1,) * rank)
     elif g.ndim - 1 == rank - 1:
-        for axis in range(rank):
-            if tuple(np.delete(shape, axis)) == g.shape[1:]:
-                yield "g", np.expand_dims(g, axis + 1)
+        fits = [axis for axis in range(rank) if tuple(np.delete(shape, axis)) == g.shape[1:]]
+        for axis in fits:
+            yield "g" if len(fits) == 1 else f"g spread over axis {axis}", np.expand_dims(g, axis + 1)
 
 
 def _first_output(evidence: Evidence) -> Array:
