@@ -86,12 +86,13 @@ class Access(Values):
         """Extents of letters that will be bound, for range checks."""
         self.extents.update(extents)
 
-    def affine(self, affine: Affine) -> Value:
+    def affine(self, affine: Affine, first: bool = False) -> Value:
+        """The value of a form; in all lanes, or in the first one alone."""
         start: Whole = affine.const.value
         step = 0
         for letter, coefficient in affine.terms:
             start = self.f.add(start, self.f.mul(self.env[letter], coefficient.value))
-            if letter == self.vector:
+            if letter == self.vector and not first:
                 step = coefficient.value
         return self.steps(start, step, self.lanes) if step else self.whole(start)
 
@@ -119,13 +120,17 @@ class Access(Values):
         if step == 0:
             return self._load_one(buffer, start, inside, pad)
         if step == 1:
-            pointer = self.pointer(buffer, start)
             if inside is None:
-                kind = vector_type(buffer.element, self.lanes)
-                text = self.f.op(f"load {kind}, ptr {pointer}, align {buffer.bytes_per_entry}")
-                return self._widened(text, buffer, self.lanes)
+                return self.load_neighbours(buffer, start)
+            pointer = self.pointer(buffer, start)
             return self._masked(buffer, "load", f"ptr {pointer}", self.spread(inside, self.lanes), pad)
         return self.load_scattered(buffer, self.steps(start, step, self.lanes), inside, pad)
+
+    def load_neighbours(self, buffer: Buffer, index: Whole) -> Value:
+        """The entry at a flat index in the first lane, the next one in the second."""
+        kind = vector_type(buffer.element, self.lanes)
+        text = self.f.op(f"load {kind}, ptr {self.pointer(buffer, index)}, align {buffer.bytes_per_entry}")
+        return self._widened(text, buffer, self.lanes)
 
     def load_lanes(self, buffer: Buffer, pointer: str, lanes: int) -> str:
         """Neighbours that were not stored just now.

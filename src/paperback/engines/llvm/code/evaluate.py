@@ -19,7 +19,7 @@ from paperback.engines.llvm.code.access import Access
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.lowering.arrange import guards_of
 from paperback.engines.llvm.lowering.buffers import EXAMPLES, Buffer, Linear, is_inside
-from paperback.notation.affine import Affine
+from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     Add,
     AffineGuard,
@@ -226,14 +226,17 @@ class Evaluator(Access):
         return self.load(buffer, Linear.of(affine, buffer.strides), inside, node.pad or Fraction(0))
 
     def _gather(self, node: Read, buffer: Buffer) -> Value:
+        row = self._row(node, buffer)
         flat, inside, checked = self.whole(0), None, None
         for index, length, stride in zip(node.indices, buffer.shape, buffer.strides, strict=True):
-            place = self._place(index)
+            place = self.affine(index, row) if isinstance(index, Affine) else self._place(index)
             if not (isinstance(index, Affine) and is_inside(index, length, self.extents)):
                 fits = self.in_range(place, length)
                 inside = self.both(inside, fits)
                 if isinstance(index, Read) and node.pad is None:
                     checked = self.both(checked, fits)
+                if row:
+                    place = self.select(fits, place, self.whole(0))  # read something that is there
             flat = self.binary("add", flat, self.binary("mul", place, self.whole(stride)))
         if checked is not None:
             wrong = self.both(self.opposite(checked), self.mask)
@@ -241,8 +244,24 @@ class Evaluator(Access):
             with self.f.when(self.any(wrong).text):
                 status = self.f.op("load ptr, ptr %table, align 8")
                 self.f.do(f"store i64 1, ptr {status}")
+        if row:
+            return self.select(inside, self.load_neighbours(buffer, flat.text), self.number(node.pad or 0))
         lanes = max(flat.lanes, inside.lanes if inside is not None else 1)
         return self.load_scattered(buffer, self.spread(flat, lanes), inside, node.pad or Fraction(0))
+
+    def _row(self, node: Read, buffer: Buffer) -> bool:
+        """Do the lanes read neighbours, of one row that is looked up?"""
+        if self.vector is None or buffer.element not in ("float", "double"):
+            return False
+        step = 0
+        for index, length, stride in zip(node.indices, buffer.shape, buffer.strides, strict=True):
+            if self.vector in _letters(index):
+                if not isinstance(index, Affine) or not is_inside(index, length, self.extents):
+                    return False
+                step += stride * sum(k.value for letter, k in index.terms if letter == self.vector)
+            elif isinstance(index, Affine) and not is_inside(index, length, self.extents):
+                return False
+        return step == 1
 
     def _place(self, index: IndexExpr) -> Value:
         if isinstance(index, Affine):
@@ -252,6 +271,12 @@ class Evaluator(Access):
             divisor = self.spread(self.whole(index.divisor.value), value.lanes)
             return Value(self.f.op(f"sdiv {self.typed(value)}, {divisor.text}"), "int", value.lanes)
         return self.value(index)
+
+
+def _letters(index: IndexExpr) -> tuple[Letter, ...]:
+    if isinstance(index, Affine):
+        return index.letters
+    return index.affine.letters if isinstance(index, Quotient) else free_letters(index)
 
 
 def _is_costly(node: Node) -> bool:
