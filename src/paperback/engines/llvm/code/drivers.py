@@ -16,7 +16,7 @@ from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer
 from paperback.engines.llvm.lowering.lower import RUNTIME
 from paperback.engines.llvm.lowering.tasks import Task
-from paperback.notation.expr import Reduce
+from paperback.notation.expr import Read, Reduce, Statement
 from paperback.notation.walk import nodes
 
 CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi")
@@ -145,7 +145,13 @@ def work_of(task: Task) -> int:
         shard = {b.letter for b in nest.statement.binders if RUNTIME.get(b.extent.value) == SHARDS}
         outer = prod(_size(b.extent.value) for b in nest.statement.binders if b.letter not in shard)
         total += 2 * outer * max(inner, default=1)
+        if not inner:  # what is computed once takes less time than moving it
+            total += _READING * outer * sum(1 + _reads(statement) for statement in nest.statements)
     return total
+
+
+def _reads(statement: Statement) -> int:
+    return sum(isinstance(n, Read) for n in nodes(statement.expr))
 
 
 def work_per_example(task: Task) -> float:
