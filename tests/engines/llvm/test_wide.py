@@ -12,7 +12,7 @@ from tests.engines.llvm.test_programs import choose_target
 import paperback as pb
 from paperback import nn
 from paperback.engines import compile_program
-from paperback.engines.llvm.code import drivers, tile
+from paperback.engines.llvm.code import drivers, order, tile
 from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.lowering import arrange, layout
 from paperback.engines.llvm.machine.arena import ALIGNMENT
@@ -40,11 +40,11 @@ def results(model: pb.Model, given: dict[str, Array], run: Runner | None = None)
 
 def everything_is_large(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("PAPERBACK_CACHE", "off")
-    for module in (arrange, tile, drivers):
+    for module in (arrange, order, drivers):
         patch.setattr(module, "NO_CACHE", 64)
     patch.setattr(layout, "_WIDE", 64)
-    patch.setattr(tile, "_SECOND_CACHE", 64)
-    for module in (tile, drivers):
+    patch.setattr(order, "_SECOND_CACHE", 64)
+    for module in (order, drivers):
         patch.setattr(module, "_PAGE", 256)
 
 
@@ -71,11 +71,11 @@ def test_results_are_those_of_numpy(name: str, memory: str, monkeypatch: pytest.
 def test_the_order_of_memory_changes_no_bit(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows first or columns first, asked for ahead or not: every entry is the same sum."""
     everything_is_large(monkeypatch)
-    monkeypatch.setattr(tile, "_FEW_ROWS", 0)
+    monkeypatch.setattr(tile, "FEW_ROWS", 0)
     model, given = step(count)
     ordered, notes = results(model, given)
     assert "rows first" in notes and "asked for" in notes
-    monkeypatch.setattr(tile, "_PAGE", 1 << 40)
+    monkeypatch.setattr(order, "_PAGE", 1 << 40)
     plain, notes = results(model, given)
     assert notes == ""
     assert all(array.tobytes() == ordered[name].tobytes() for name, array in plain.items()) and len(plain) >= 7

@@ -7,16 +7,16 @@ __all__ = ["contraction_loops", "emit_contraction"]
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from math import prod
+from math import lcm, prod
 
 from paperback.engines.llvm.code.contract import Contraction, Tile, bounded, choose_tile, combinations, depends, flat
 from paperback.engines.llvm.code.cut import Loops
 from paperback.engines.llvm.code.evaluate import Evaluator
 from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.code.nest import finish, in_tiles, is_cut, range_of, turns
+from paperback.engines.llvm.code.order import FEW_ROWS, FEW_TURNS, FEW_VECTORS, choose_order
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
-from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import Linear
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Letter
@@ -26,11 +26,6 @@ from paperback.notation.walk import children
 _UNROLL = 4
 _UNROLL_WHOLE = 8
 _UNDER_WAY = 8  # multiply-adds that must be under way to keep the machine busy
-_FEW_ROWS = 4
-_FEW_TURNS = 8  # of the sum, for few rows
-_PAGE = 4096  # bytes that are read or written in their order
-_AHEAD = 1024  # bytes: what arrives in the time in which it is worked off
-_SECOND_CACHE = 1 << 20  # bytes; tensors that are larger come from further away
 
 Row = Mapping[Letter, int]
 """How far the row letters of a row are from those of its tile."""
@@ -52,7 +47,7 @@ def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | N
 def contraction_loops(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> Loops:
     """The loops around its tiles; none where the numbers of rows or vectors left over are another's business."""
     tiles = _Tiles(e, nest, _unclipped(nest, c), split, registers)
-    return Loops(tiles.c.outer, None if tiles.c.joined else tiles.c.lane, tiles.tile.vectors * e.width)
+    return Loops(tiles.c.outer, None if tiles.c.joined else tiles.c.lane, tiles.grain)
 
 
 def _unclipped(nest: Nest, c: Contraction) -> Contraction:
@@ -81,66 +76,36 @@ class _Tiles:
         self.wide = prod(self.extents[letter] for letter in c.lanes)
         self.rows, self.vectors = self._row_count(), -(-self.wide // e.width)
         self.tile = choose_tile(self.rows, self.vectors, registers)
-        self.panel, self.ahead = self._panel(), self._ahead()
+        self.order = choose_order(nest, c, e.buffers, self.sizes, self.rows, self.tile, self.wide, e.width)
         self.part: Whole | None = None  # where the turns of the sum begin, where a few are done at a time
-
-    def _panel(self) -> int:
-        """Lanes that go together through all rows, where what is written does not fit into the caches; else 0.
-
-        Rows of a page or more, in tiles of a few vectors, would touch a page for each row of each tile.
-        """
-        target, rows = self.e.buffers[self.nest.statement.target], self.c.rows
-        stride = Linear.of(self.nest.statement.left, target.strides).step(rows[0]) if len(rows) == 1 else 0
-        size = target.bytes_per_entry
-        large = not target.per_example and target.size * size > _SECOND_CACHE
-        lanes = _PAGE // size // (self.tile.vectors * self.e.width) * self.tile.vectors * self.e.width
-        return lanes if large and stride * size >= _PAGE and self.wide > lanes else 0
-
-    def _ahead(self) -> int:
-        """How many entries ahead of a vector what comes next must be asked for; 0 where it comes by itself.
-
-        Weights that come from memory a piece of each row at a time follow no order that the processor foresees.
-        """
-        b = self.e.buffers[self.c.b.tensor]
-        size = b.bytes_per_entry
-        far = not b.per_example and b.size >= NO_CACHE and self.b.step(self.c.inner[-1]) * size >= _PAGE
-        return _AHEAD // size if far and self.vectors > self.tile.vectors else 0
 
     def range_of(self, letter: Letter) -> tuple[Whole, Whole]:
         return range_of(self.e, self.nest, letter, self.split)
 
     def emit(self) -> Tiled:
         self._outer(list(self.c.outer))
-        notes = [f"rows first, {self.panel} entries of each: the result is written page by page"] if self.panel else []
-        notes += [f"vectors are asked for {self.ahead} entries ahead: they come from memory"] if self.ahead else []
-        few = f"fewer than {_FEW_ROWS} rows go through {_FEW_TURNS} turns of the sum at a time, in the order of memory"
-        notes += [few] if self._may_be_few() else []
-        return Tiled(self.c, self.tile, self.rows, self.vectors, tuple(notes))
+        return Tiled(self.c, self.tile, self.rows, self.vectors, tuple(self.order.notes))
 
     def _outer(self, letters: Sequence[Letter]) -> None:
         if not letters:
-            self._few_rows() if self._may_be_few() else self._columns(self.tile)
+            self._few_rows() if self.order.few else self._columns(self.tile)
             return
         start, stop = self.range_of(letters[0])
         turns(self.e, letters[0], start, stop, self.extents[letters[0]], lambda: self._outer(letters[1:]))
 
-    def _may_be_few(self) -> bool:
-        """Can there be so few rows that nothing but reading the weights takes time?"""
-        c, nest = self.c, self.nest
-        bare = nest.add and nest.statement.expr is c.node and len(c.inner) == 1 and not c.node.guards
-        return bool(self.ahead) and bare and self.rows is None and self.sizes[c.inner[0]] % _FEW_TURNS == 0
+    @property
+    def grain(self) -> int:
+        """Lanes that are whole tiles, whichever tiles there are."""
+        return lcm(self.tile.vectors, FEW_VECTORS if self.order.few else 1) * self.e.width
 
     def _few_rows(self) -> None:
-        """For few rows a few turns of the sum at a time: as many rows of weights are read side by side, in their order.
-
-        The processor foresees what comes next in a few streams, and not in many.
-        """
+        """For few rows a few turns of the sum at a time (see `order`), for more all of them."""
         f, extent = self.e.f, self.sizes[self.c.inner[0]]
         start, stop = self.range_of(self.c.rows[0])
-        few = f.op(f"icmp slt i64 {f.sub(stop, start)}, {_FEW_ROWS}")
-        with f.when(few), f.loop(0, extent, _FEW_TURNS) as loop:
+        few = f.op(f"icmp slt i64 {f.sub(stop, start)}, {FEW_ROWS}")
+        with f.when(few), f.loop(0, extent, FEW_TURNS) as loop:
             self.part = loop.index
-            self._columns(Tile(1, self.tile.vectors))
+            self._columns(Tile(1, FEW_VECTORS))
             self.part = None
         with f.when(f.op(f"xor i1 {few}, true")):
             self._columns(self.tile)
@@ -161,9 +126,9 @@ class _Tiles:
                 with e.f.when(e.f.op(f"icmp eq i64 %to, {extent}")):
                     self._rows(full, self._rest(full), tile.rows)
             return
-        if self.panel:
-            with e.f.loop(0, full, self.panel) as loop:
-                end = e.f.least(e.f.add(loop.index, self.panel), full)
+        if self.order.panel:
+            with e.f.loop(0, full, self.order.panel) as loop:
+                end = e.f.least(e.f.add(loop.index, self.order.panel), full)
                 self._rows(loop.index, whole, tile.rows, end)
         elif full == across:
             self._rows(0, whole, tile.rows)
@@ -248,7 +213,7 @@ class _Tiles:
             return self._step(a, a_at, b, b_at, columns, a_steps, totals)
 
         if self.part is not None:
-            start, stop = 0, _FEW_TURNS
+            start, stop = 0, FEW_TURNS
         if isinstance(start, int) and isinstance(stop, int) and not rest and stop - start <= _UNROLL_WHOLE:
             for k in range(start, stop):
                 totals = once(k, totals)
@@ -324,8 +289,8 @@ class _Tiles:
         for column in columns:
             text = e.load_lanes(buffers[self.c.b.tensor], self._after(b, e.f.add(b_at, column.offset)), column.lanes)
             vectors.append(Value(text, "float", column.lanes))
-            if self.ahead:
-                e.prefetch(self._after(b, e.f.add(b_at, column.offset + self.ahead)))
+            if self.order.ahead:
+                e.prefetch(self._after(b, e.f.add(b_at, column.offset + self.order.ahead)))
         result = []
         for r, step in enumerate(a_steps):
             text = e.load_lanes(buffers[self.c.a.tensor], self._after(a, e.f.add(a_at, step)), 1)
