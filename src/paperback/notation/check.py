@@ -132,7 +132,8 @@ class _Checker:
                 if letter in statement.letters and letter not in inside:
                     hint = f"nothing is broadcast implicitly: write `where {letter.name} < n` to repeat values"
                     message = f"the left index {letter.name} does not occur on the right"
-                    self.complain(message, self.span(letter), self.bound_above(letter) or hint)
+                    hint = self.bound_above(letter) or _turned(statement, letter) or hint
+                    self.complain(message, self.span(letter), hint)
                 elif letter in statement.letters or letter in ops:
                     name = letter.name
                     bound = f"where {name} < n" if letter in statement.letters else f"{ops[letter]}({name}<n)"
@@ -287,6 +288,7 @@ class _Checker:
             if whole is None:
                 over = ",".join(letter.name for letter in affine.letters)
                 hint = f"write it as a sum: {name}[m] = sum({over}) [m == {text}] * (...) where m < ..."
+                hint = _turned(statement, affine.letters[0]) or hint
                 self.complain(f"{text} on the left is not one place for each value of its indices", first, hint)
             elif statement.pad is None and (whole != size or affine.const):
                 hint = f"fill the others by writing `where {name} pads 0`"
@@ -298,6 +300,19 @@ class _Checker:
                 fits = self.require(size - 1 - top, f"{text} stays inside axis {k} of {name}")
                 if not fits or not self.require(least, f"{text} stays inside axis {k} of {name}"):
                     self.complain(f"{text} does not stay inside axis {k} of {name}, which has {size}", first)
+
+
+def _turned(statement: Statement, letter: Letter) -> str:
+    """What to write where a left index counts down, as N-1-i does; "" where this letter is in none that does."""
+    read = set(free_letters(statement.expr))
+    for affine in statement.left:
+        own = [l for l in affine.letters if l in read]
+        if letter not in affine.letters or len(own) != 1 or affine.coefficient(own[0]) != Size.of(-1):
+            continue
+        if affine != -Affine.of(own[0]):
+            name, text = own[0].name, affine_text(affine)
+            return f"left indices count up: write {name} on the left, and {text} for {name} on the right"
+    return ""
 
 
 def _mentions(use: Use, letter: Letter) -> bool:
