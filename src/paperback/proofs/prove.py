@@ -3,6 +3,7 @@
     read both sides together         an error makes the claim ill-formed
     exact evaluation, small sizes    a difference refutes it
     the algebra                      `proved for all sizes`, or `proved at sizes` where all of them are given
+    by cases, at a few sizes         `proved at sizes`: those
     random numbers, few sizes        `verified`, where both sides are quotients of polynomials
     values agree, no proof           `tested`; none could be computed: `not decided`
 
@@ -16,11 +17,13 @@ __all__ = ["UnsoundProofError", "judge", "prove", "prove_derivative"]
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from random import Random
 
 from paperback.calculus.adjoint import differentiated_name
 from paperback.calculus.conventions import DEFAULT, Conventions
 from paperback.calculus.interval import ExactError
+from paperback.calculus.proof.cells import equal_at
 from paperback.calculus.proof.decide import decide
 from paperback.errors import EngineError, FormulaError, PaperbackError, Problem
 from paperback.formulas import Axes, Formula, sorted_out
@@ -28,7 +31,16 @@ from paperback.notation.read import read
 from paperback.proofs.degree import SAMPLES, degree_of
 from paperback.proofs.minimise import minimised
 from paperback.proofs.pair import Pair, Side, pair, rank_of, target_of
-from paperback.proofs.search import Difference, Point, differs, evaluate_both, points, small_points
+from paperback.proofs.search import (
+    Difference,
+    Point,
+    differs,
+    evaluate_both,
+    points,
+    sizes_in_order,
+    small_points,
+    work,
+)
 from paperback.proofs.verdict import Counterexample, Verdict
 
 
@@ -64,6 +76,8 @@ def prove(
 
 
 _PLACES = 6  # sizes at which random numbers are tried
+_PROVED = 4  # sizes at which a proof is tried where there is none for all
+_WRITTEN = 200  # elements, about, that are written out there
 WHAT = ("jacobian", "vjp", "jvp")
 _NAME = re.compile(r"[^\W\d][\w.']*")
 
@@ -127,10 +141,16 @@ def judge(both: Pair, conventions: Conventions, seed: int, sizes: Mapping[str, i
     found = tested.search(random, 2)
     if found is not None:
         return _refuted(both, found, random, formulas)
-    if decide(both.left, both.right, both.facts, both.lower):
+    proved = decide(both.left, both.right, both.facts, both.lower)
+    places = [] if proved else _places_proved(both)
+    if proved or places:
         contradiction = tested.search(Random(seed + 1), 1)
         if contradiction is not None:
             raise UnsoundProofError(f"proved, and false at {contradiction}: {formulas[0]} = {formulas[1]}")
+        if both.size_names and not proved:
+            listed = "; ".join(map(_listed, sorted(places, key=lambda sizes: sum(sizes.values()))))
+            why = f"no proof for all sizes was found; equal wherever both sides are defined at {listed}"
+            return Verdict("proved at sizes", why, *formulas)
         if sizes and not both.size_names:
             return Verdict("proved at sizes", f"at {_listed(sizes)}, wherever both sides are defined", *formulas)
         return Verdict("proved for all sizes", _stated(both), *formulas)
@@ -160,6 +180,20 @@ class _Tested:
             except (EngineError, ExactError, ZeroDivisionError) as error:
                 self.reason = f"exact evaluation stopped: {error}"
         return None
+
+
+def _places_proved(both: Pair) -> list[dict[str, int]]:
+    """Small sizes, those first at which indices run, where both sides are equal in every case: two or more."""
+
+    def is_small(sizes: Mapping[str, int]) -> bool:
+        return sum(work(block, sizes) for block in both.sides) <= _WRITTEN
+
+    def least(sizes: Mapping[str, int]) -> int:
+        return sum(value == both.lower.get(name, 1) for name, value in sizes.items())
+
+    places = sorted(filter(is_small, sizes_in_order(both, 60, 4000)), key=least)[:_PROVED]
+    found = list(takewhile(lambda sizes: equal_at(both.left.at(sizes), both.right.at(sizes)), places))
+    return found if len(found) > 1 or not both.size_names else []
 
 
 def _verified(both: Pair, random: Random) -> str:

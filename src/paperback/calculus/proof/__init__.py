@@ -9,6 +9,7 @@
     simplify    a summand in fewer letters
     match       are two summands the same up to a bijection of their letters?
     decide      does a sum of summands cancel?
+    cells       are two blocks equal at given sizes? Written out, by cases of what comparisons say
 
 Everything here is sufficient and never wrong: "not proved" says nothing.
 """

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Decision", "decide"]
+__all__ = ["Decision", "as_linear", "decide"]
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -187,15 +187,15 @@ class Decision:
 
 def contradictory(assumed: Sequence[tuple[Polynomial, bool]]) -> bool:
     """Can these not be > 0, or == 0, together? a > b, b > c and c >= a cannot, as linear forms of their products."""
-    zero = [_as_linear(p) for p, strict in assumed if not strict]
-    above = [_as_linear(p) for p, strict in assumed if strict]
+    zero = [as_linear(p) for p, strict in assumed if not strict]
+    above = [as_linear(p) for p, strict in assumed if strict]
     return any(
         combination({m: -c for m, c in form.items()}, [other for other in above if other is not form], zero)
         for form in above
     )
 
 
-def _as_linear(polynomial: Polynomial) -> Monomials:
+def as_linear(polynomial: Polynomial) -> Monomials:
     """Products count as independent unknowns."""
     return {(s.factors, s.domain) if s.factors or s.domain != EVERYWHERE else (): s.coefficient for s in polynomial}
 
