@@ -165,6 +165,11 @@ CASES = [
     Case("huber loss", "y = sum(i) min(x[i]^2/2, abs(x[i]) - 1/2)", {}, {"I": 4}),
     Case("gelu", "y[i] = x[i]*(1 + erf(x[i]*2^(-1/2)))/2", {}, {"I": 3}, rational=False),
     Case("rms norm", "y[i] = x[i]*(sum(j) x[j]^2/D + 1/8)^(-1/2)*g[i] where x: D, g: D", {}, {"D": 3}, rational=False),
+    Case("rms norm by its root", "r = sqrt(sum(j) x[j]^2/D + 1/8) where x: D; y[i] = x[i]/r*g[i]", {}, {"D": 3},
+         rational=False),
+    Case("layer norm by its root",
+         "m = sum(i) x[i]/D where x: D; v = sum(i) (x[i] - m)^2/D; y[i] = (x[i] - m)/sqrt(v + 1/8)",
+         {}, {"D": 3}, rational=False),
     # corners
     Case("extent-1 axes", "y[i,j,k] = sum(p,q,r) x[i+p,j+q,r]*w[p,q,r,k]", {"x": "H V R"},
          {"H": 1, "V": 4, "P": 1, "Q": 4, "R": 1, "K": 1}),

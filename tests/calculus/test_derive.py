@@ -113,3 +113,14 @@ def test_a_wrong_derivative_is_seen() -> None:
     wrong = pb.formula("d[i,t] = [0 <= t-2*i < P]*w[P-1-t+2*i] where w: P, i < 3, t < 7")
     assert not agrees(run(wrong.block, arrays, {}), jacobian)
     assert agrees(Fraction(1, 2), Fraction(1, 2))
+
+
+def test_roots_are_known_by_their_names() -> None:
+    """1/sqrt(x) is a power of x, and of the root of x where that has a name."""
+    layer = pb.formula("r = sqrt(sum(i) x[i]^2 + 1) where x: N; y[i] = x[i]/r")
+    assert str(layer.vjp("x")).splitlines()[-2:] == [
+        "dr = -1/r^2*sum(i) x[i]*dy[i] where dy: N", "dx[i] = 1/r*dy[i] + dr*y[i] where i < N",
+    ]  # fmt: skip
+    assert str(pb.formula("y[i] = 1/sqrt(x[i])").vjp("x")).startswith("dx[i] = -1/2*x[i]^(-3/2)*dy[i]")
+    square = pb.formula("r[i] = sqrt(x[i]); y[i] = r[i] + x[i]^2*z[i]")  # x^2 is where r is not
+    assert "x[i]^2*dy[i]" in str(square.vjp("z"))

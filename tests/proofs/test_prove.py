@@ -69,6 +69,14 @@ def test_degrees(left: str, right: str, degree: int) -> None:
     assert degree_of(both.left, both.right, {}) == degree
 
 
+def test_a_claim_may_read_what_reads_a_scalar() -> None:
+    """By the names of the formula: they are evaluated with all that they need."""
+    norm = "r = sqrt(sum(i) x[i]^2/N + eps) where x: N, eps scalar; y[i] = x[i]/r"
+    claim = "dx[t] = dy[t]/r - x[t]*(sum(i) dy[i]*x[i])/(N*r^{})"
+    assert pb.prove_derivative(norm, "x", claim.format(3)).status == "proved for all sizes"
+    assert pb.prove_derivative(norm, "x", claim.format(2)).status == "refuted"
+
+
 def test_a_degenerate_range_is_no_proof() -> None:
     verdict = pb.prove("y[i] = sum(p) x[i+p]*w[p]", "y[i] = sum(p) x[i-p]*w[p] where i < H-P+1", x="H", w="P")
     assert verdict.status in ("ill-formed", "refuted"), str(verdict)

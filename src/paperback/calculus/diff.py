@@ -110,8 +110,9 @@ class Differential:
             case Mul():
                 return self._product(node, scope)
             case Pow():
-                factor = scale(node.exponent, power(node.base, node.exponent - 1))
-                return [d.times(factor) for d in self._of(node.base, scope)]
+                base, exponent = _rooted(node)
+                factor = scale(exponent, power(base, exponent - 1))
+                return [d.times(factor) for d in self._of(base, scope)]
             case Call():
                 partials = partial_derivatives(node, self.conventions)
                 pairs = zip(node.arguments, partials, strict=True)
@@ -203,3 +204,10 @@ def _code(binders: tuple[Binder, ...]) -> Affine:
         code = code * binder.extent + binder.letter
     return code
 
+
+def _rooted(node: Pow) -> tuple[Node, Fraction]:
+    """Base and exponent: 1/sqrt(x) is x^(-1/2), which has the shorter derivative."""
+    inner = node.base
+    if isinstance(inner, Pow) and (inner.exponent * node.exponent).denominator > 1:
+        return inner.base, inner.exponent * node.exponent
+    return inner, node.exponent

@@ -33,6 +33,7 @@ from paperback.notation.expr import (
     Scalar,
     Statement,
     mul,
+    power,
 )  # fmt: skip
 from paperback.notation.walk import free_letters, map_children
 
@@ -56,8 +57,21 @@ def known_values(statements: Sequence[Statement]) -> Callable[[Node, Box], Node]
 def _name(node: Node, pattern: Statement, box: Box) -> Node | None:
     if isinstance(node, Mul) and isinstance(pattern.expr, Mul):
         return _name_within_product(node, pattern, box)
+    if isinstance(node, Pow) and isinstance(pattern.expr, Pow):
+        return _name_of_power(node, pattern, box)
     match = _Match(pattern.letters)
     return match.read(pattern, box) if match.node(pattern.expr, node) else None
+
+
+def _name_of_power(node: Pow, pattern: Statement, box: Box) -> Node | None:
+    """A power of the name: x^(-1/2) is 1/r where r is sqrt(x). A whole power of x may be where sqrt(x) is not."""
+    assert isinstance(pattern.expr, Pow)
+    times = node.exponent / pattern.expr.exponent
+    if times.denominator > 1 or (node.exponent.denominator == 1 and pattern.expr.exponent.denominator > 1):
+        return None
+    match = _Match(pattern.letters)
+    read = match.read(pattern, box) if match.node(pattern.expr.base, node.base) else None
+    return None if read is None else power(read, times)
 
 
 def _name_within_product(node: Mul, pattern: Statement, box: Box) -> Node | None:

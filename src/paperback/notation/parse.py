@@ -165,6 +165,8 @@ class Parser(ExpressionParser):
                 found.append(self.primary())
         if not found:
             raise self.wrong(f"the axes of {start.text} are missing, {self.found}", f"write `{start.text}: H W`")
+        if self.at("+", "-", "*"):
+            raise self.wrong(f"the axes of {start.text} are sizes side by side, {self.found}", "write (2*H), (H+1)")
         return found
 
     def pad_value(self) -> Fraction | float:

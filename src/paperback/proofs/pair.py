@@ -302,9 +302,11 @@ def _shared(block: Block, statements: Sequence[Statement], known: Mapping[str, T
     before = tuple(s for s in live(statements, wanted) if s.target not in own)
     computed = {s.target for s in before}
     inputs = {**known, **block.inputs}
+    scalars = (n.name for s in before for n in nodes(s.expr) if isinstance(n, Scalar) and n.name != "pi")
     return replace(
         block,
         statements=(*before, *block.statements),
+        scalars=tuple(dict.fromkeys((*block.scalars, *scalars))),
         inputs={name: tensor for name, tensor in inputs.items() if name not in computed},
     )
 

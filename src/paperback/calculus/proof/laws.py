@@ -58,6 +58,10 @@ def opened(polynomial: Polynomial) -> Polynomial:
 
 def _opening(one: Summand) -> Polynomial | None:
     for inner, exponent in one.factors:
+        number = _number_of(inner)
+        if number is not None and not 0 < exponent < 1:  # sqrt(2)^3 = 2 sqrt(2), 1/sqrt(2) = sqrt(2)/2
+            rest = _with_power(one, inner, exponent % 1)
+            return (replace(rest, coefficient=rest.coefficient * number ** (exponent // 1)),)
         if inner.head == "sum" and exponent >= 1:
             rest = _with_power(one, inner, exponent - 1)
             return times((rest,), part(inner))
@@ -74,6 +78,12 @@ def _opening(one: Summand) -> Polynomial | None:
             if lead is not None and _contains(one, lead):  # where p is 0, its lead is what is left of it
                 return scaled(times((_without(one, lead),), rest_of(inner, lead)), -1)
     return None
+
+
+def _number_of(inner: Atom) -> Fraction | None:
+    """The positive number whose root this atom is a power of."""
+    one = single(inner.parts[0]) if inner.head == "sum" else None
+    return one.coefficient if one is not None and not one.factors and one.coefficient > 0 else None
 
 
 def _with_power(one: Summand, inner: Atom, exponent: Fraction) -> Summand:
@@ -148,21 +158,21 @@ def _scaled_power(content: Summand, exponent: Fraction) -> Polynomial:
     value = content.coefficient
     if exponent.denominator == 1:
         return (summand(value ** int(exponent), factors),)
-    if value == 1:
-        return (summand(Fraction(1), factors),)
-    root = _rational_root(value, exponent.denominator)
-    if root is not None:
-        return (summand(root**exponent.numerator, factors),)
-    return (summand(Fraction(1), (*factors, (Atom("sum", parts=(constant(value),)), exponent))),)
+    roots = tuple((Atom("sum", parts=(constant(prime),)), n * exponent) for prime, n in _primes(value).items())
+    return opened((summand(Fraction(1), (*factors, *roots)),))
 
 
-def _rational_root(value: Fraction, degree: int) -> Fraction | None:
-    def whole(n: int) -> int | None:
-        root = round(n ** (1 / degree)) if n < 1 << 52 else 0
-        return root if root**degree == n else None
-
-    top, bottom = whole(value.numerator), whole(value.denominator)
-    return None if top is None or bottom is None else Fraction(top, bottom)
+def _primes(value: Fraction) -> dict[int, int]:
+    """The primes of a positive number and their powers, 3/4 = 3 * 2^-2; what has no small ones counts as one."""
+    found: dict[int, int] = {}
+    for number, sign in ((value.numerator, 1), (value.denominator, -1)):
+        prime = 2
+        while number > 1:
+            while number % prime == 0:
+                found[prime] = found.get(prime, 0) + sign
+                number //= prime
+            prime = prime + 1 if prime * prime <= number and prime < 1000 else number
+    return found
 
 
 def numbered(polynomial: Polynomial) -> Polynomial:
@@ -239,19 +249,12 @@ def _log(argument: Polynomial) -> Polynomial:
 
 def _log_of_number(value: Fraction) -> Polynomial:
     """Through the primes: log(3/4) = log 3 - 2 log 2."""
-    found: list[Polynomial] = []
-    for number, sign in ((value.numerator, 1), (value.denominator, -1)):
-        prime = 2
-        while number > 1:
-            while number % prime == 0:
-                found.append(scaled(_log(constant(prime)), sign))
-                number //= prime
-            prime = prime + 1 if prime * prime <= number and prime < 1000 else number
-    return plus(*found)
+    return plus(*(scaled(_log(constant(prime)), n) for prime, n in _primes(value).items()))
 
 
 def _is_positive(inner: Atom) -> bool:
-    return inner.head == "exp" or inner.name == POSITIVE or (inner.head == "sum" and surely_positive(inner.parts[0]))
+    named = inner.name == POSITIVE or (inner.head == "scalar" and inner.name == "pi")
+    return inner.head == "exp" or named or (inner.head == "sum" and surely_positive(inner.parts[0]))
 
 
 def surely_positive(polynomial: Polynomial) -> bool:
