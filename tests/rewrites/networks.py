@@ -111,8 +111,11 @@ CASES: dict[str, list[tuple[nn.Layer, Shape]]] = {
 
 
 def model_of(net: nn.Layer, shape: Shape, seed: int = 3, dtype: str = "float32") -> pb.Model:
-    """A model with random numbers everywhere; variances are positive, blocks that must be 0 are."""
-    model, random = pb.Model(net, shape, seed=seed, dtype=dtype), np.random.default_rng(seed)
+    """A model with random numbers everywhere; variances are positive, blocks that must be 0 are.
+
+    On NumPy, which compiles nothing: rules know no engines (`test_trained` has the compiled one).
+    """
+    model, random = pb.Model(net, shape, seed=seed, dtype=dtype, engine="numpy"), np.random.default_rng(seed)
     values = {name: random.normal(size=array.shape) / 2 for name, array in model.parameters.items()}
     for name, array in model.state.items():
         if name.endswith(".mean"):

@@ -39,7 +39,7 @@ def test_digits() -> None:
     net = S(*image, nn.AvgPool2d(2), nn.Flatten(), *dense)
     model = pb.Model(net, (8, 8, 1), seed=0)
     scores = pb.Model(S(*net.layers[:-1]), (8, 8, 1), seed=0)  # the softmax is in the loss while it trains
-    scores.fit(train.x, train.y, epochs=6, optimizer=pb.optim.SGD(0.2, momentum=0.9))
+    scores.fit(train.x, train.y, epochs=10, optimizer=pb.optim.SGD(0.2, momentum=0.9))
     model.set_parameters({**scores.parameters, **scores.state})
     assert np.mean(model.predict(test.x).argmax(1) == test.y) > 0.8
     check(model, test.x, 12)

@@ -352,7 +352,12 @@ def test_only_other_functions_of_ours_are_called(element: str) -> None:
     assert all(symbol.partition(".")[0] in {*FUNCTIONS, "power", "powerminus"} for symbol in called), called
 
 
-@pytest.mark.parametrize("key", sorted(PROBLEMS))
+SOME = [
+    pytest.param(key, marks=[pytest.mark.long] if place % 4 else []) for place, key in enumerate(sorted(PROBLEMS))
+]
+
+
+@pytest.mark.parametrize("key", SOME)
 def test_the_polynomials_are_those_derived(key: tuple[str, str]) -> None:
     found, error = coefficients(PROBLEMS[key])
     assert tuple(found) == COEFFICIENTS[key] and error <= PROBLEMS[key].bound
