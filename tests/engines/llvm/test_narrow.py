@@ -18,9 +18,10 @@ from tests.engines.llvm.test_programs import choose_target
 from tests.nn.cases import Case
 from tests.nn.sample import SEED, Sample
 
+import paperback as pb
 from paperback import nn
 from paperback.engines.llvm.code.kernels import Followed, Kernel, Tiled
-from paperback.engines.llvm.machine.target import NAMES
+from paperback.engines.llvm.machine.target import NAMES, chosen
 from paperback.engines.llvm.runner import Runner
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-15}  # of the largest entry
@@ -105,3 +106,12 @@ def test_lanes_are_filled(dtype: str) -> None:
         lanes = way.contraction.lanes if isinstance(way, Tiled) else nest.route.lanes if nest.route else ()
         found.append([sizes[letter] for letter in lanes])
     assert found.count([5, 6]) == 2, found
+
+
+def test_the_plan_says_why() -> None:
+    layers = nn.Sequential(nn.Conv2d(6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 5), nn.Flatten(), nn.Dense(3))
+    plan = pb.Model(layers, (28, 28, 1), engine="llvm").explain_plan(4)
+    lanes = chosen().lanes("float32")
+    together, apart = -(-30 // lanes), 5 * -(-6 // lanes)
+    why = f"q,c side by side in the lanes: {together} vectors in place of the {apart} that c alone would take"
+    assert [row.targets for row in plan.rows if any(why in step.how for step in row.steps)] == [("maxpool2d_1.dy",)]

@@ -234,6 +234,13 @@ class _Kernel:
                     f"sum over {spelled(c.inner)}, bound by {slowest}; {turn_cycles(tile, way.rows, way.vectors):g} "
                     f"for all, the least of the tiles that {self.known.target.registers} registers hold"
                 )
+                if c.joined:
+                    sizes = {b.letter: self.number(b.extent) for b in statement.binders}
+                    apart = -(-sizes[c.lane] // lanes) * prod(sizes[letter] for letter in c.joined)
+                    words.append(
+                        f"{spelled(c.lanes)} side by side in the lanes: {way.vectors} vectors in place of the {apart} "
+                        f"that {spelled([c.lane])} alone would take"
+                    )
                 words += way.notes
             case Dotted():
                 d = way.dots
