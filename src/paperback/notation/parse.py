@@ -147,6 +147,9 @@ class Parser(ExpressionParser):
     def unknown_clause(self, token: Token) -> UnreadableError:
         near = get_close_matches(token.text, [*KINDS, "pads"], 1) if token.kind == "name" else []
         hint = f"did you mean {near[0]}?" if near else _CLAUSES
+        kind = next((t.text for t in self.tokens[self.place :] if t.text in KINDS), "")
+        if token.text == "," and kind:
+            hint = f"each name has a clause of its own: {self.tokens[self.place - 1].text} {kind}, ..."
         found = "the text ends" if token.kind == "end" else f"found {token.text.strip() or 'a new statement'}"
         return self.wrong(f"this where clause is not complete: {found}", hint, token)
 
