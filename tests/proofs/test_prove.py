@@ -69,6 +69,15 @@ def test_degrees(left: str, right: str, degree: int) -> None:
     assert degree_of(both.left, both.right, {}) == degree
 
 
+def test_what_was_never_evaluated_says_so() -> None:
+    """A proof stands by itself, but nobody has seen it at work."""
+    verdict = pb.prove("sum(i<N) x[i]", "sum(i<N) x[N-1-i]", x="N")
+    assert verdict.status == "proved for all sizes" and "not compared" not in verdict.why
+    verdict = pb.prove("(sum(i<N) x[i])^2", "(sum(i<N) x[N-1-i])^2", N=200_000, x="N")
+    assert verdict.status == "proved at sizes"
+    assert verdict.why.splitlines()[1:] == ["not compared at any point: no small sizes meet the constraints"]
+
+
 def test_a_claim_may_read_what_reads_a_scalar() -> None:
     """By the names of the formula: they are evaluated with all that they need."""
     norm = "r = sqrt(sum(i) x[i]^2/N + eps) where x: N, eps scalar; y[i] = x[i]/r"

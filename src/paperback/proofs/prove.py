@@ -16,7 +16,7 @@ from __future__ import annotations
 __all__ = ["UnsoundProofError", "judge", "prove", "prove_derivative"]
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from random import Random
 
@@ -75,6 +75,7 @@ def prove(
     return judge(both, conventions, seed, sizes)
 
 
+_NO_SIZES = "no small sizes meet the constraints"
 _PLACES = 6  # sizes at which random numbers are tried
 _PROVED = 4  # sizes at which a proof is tried where there is none for all
 _WRITTEN = 200  # elements, about, that are written out there
@@ -147,21 +148,27 @@ def judge(both: Pair, conventions: Conventions, seed: int, sizes: Mapping[str, i
         contradiction = tested.search(Random(seed + 1), 1)
         if contradiction is not None:
             raise UnsoundProofError(f"proved, and false at {contradiction}: {formulas[0]} = {formulas[1]}")
-        if both.size_names and not proved:
-            listed = "; ".join(map(_listed, sorted(places, key=lambda sizes: sum(sizes.values()))))
-            why = f"no proof for all sizes was found; equal wherever both sides are defined at {listed}"
-            return Verdict("proved at sizes", why, *formulas)
-        if sizes and not both.size_names:
-            return Verdict("proved at sizes", f"at {_listed(sizes)}, wherever both sides are defined", *formulas)
-        return Verdict("proved for all sizes", _stated(both), *formulas)
+        status, why = _proved(both, sizes, places)
+        unchecked = "" if tested.agreed else f"\nnot compared at any point: {tested.reason or _NO_SIZES}"
+        return Verdict(status, why + unchecked, *formulas)
     verified = _verified(both, random)
     if verified:
         return Verdict("verified", f"no proof was found; {verified}", *formulas)
     if tested.agreed:
         why = f"no proof was found; both sides agree exactly at {tested.agreed} points of small sizes"
         return Verdict("tested", why, *formulas)
-    why = f"no proof was found, and {tested.reason or 'no small sizes meet the constraints'}"
+    why = f"no proof was found, and {tested.reason or _NO_SIZES}"
     return Verdict("not decided", why, *formulas)
+
+
+def _proved(both: Pair, sizes: Mapping[str, int], places: Sequence[Mapping[str, int]]) -> tuple[str, str]:
+    """The status and what it holds for: all sizes, or, where there are any, these places or the sizes given."""
+    if places and both.size_names:
+        listed = "; ".join(map(_listed, sorted(places, key=lambda place: sum(place.values()))))
+        return "proved at sizes", f"no proof for all sizes was found; equal wherever both sides are defined at {listed}"
+    if sizes and not both.size_names:
+        return "proved at sizes", f"at {_listed(sizes)}, wherever both sides are defined"
+    return "proved for all sizes", _stated(both)
 
 
 class _Tested:
