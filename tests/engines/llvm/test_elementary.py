@@ -199,7 +199,13 @@ def units(y: Array, right: list[Any]) -> Array:
 # --- laws ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "element"), CASES)
+def turned(case: tuple[str, str]) -> list[pytest.MarkDecorator]:
+    """Each function in one precision; in the long suite in both."""
+    name, element = case
+    return [pytest.mark.long] if (sorted(FUNCTIONS).index(name) + list(TYPES).index(element)) % 2 else []
+
+
+@pytest.mark.parametrize(("name", "element"), [pytest.param(*case, marks=turned(case)) for case in CASES])
 def test_accuracy(name: str, element: str) -> None:
     x, right = inside(name, element), exact(name, element)
     assert len(x) > 800
