@@ -173,7 +173,23 @@ class Reducer(Evaluator):
         inner: tuple[Binder, int, int, int] | None = None,
     ) -> State:
         """The nest over the binders, and innermost over the vectors of `inner`; what `step` makes of the state."""
-        short = inner is None and 0 < prod(max(0, self.extent_of(b.extent)) for b in binders) <= _UNROLLED
+        if inner is None and 0 < prod(max(0, self.extent_of(b.extent)) for b in binders) <= _UNROLLED:
+            self.prepare(body)
+            return self._written_out(binders, state, step)
+        return self._nest(binders, state, step, body, inner)
+
+    def _written_out(self, binders: Sequence[Binder], state: State, step: Step) -> State:
+        if not binders:
+            return step(state)
+        extent = self.extent_of(binders[0].extent)
+        for k in range(extent):
+            with self.bind(binders[0].letter, k, extent):
+                state = self._written_out(binders[1:], state, step)
+        return state
+
+    def _nest(
+        self, binders: list[Binder], state: State, step: Step, body: Node, inner: tuple[Binder, int, int, int] | None
+    ) -> State:
         if binders:
             binder, rest = binders[0], binders[1:]
             extent = self.extent_of(binder.extent)
@@ -181,12 +197,8 @@ class Reducer(Evaluator):
             self.prepare(body)
 
             def once(state: State) -> State:
-                return self.loops(rest, state, step, body, inner)
+                return self._nest(rest, state, step, body, inner)
 
-            if short and isinstance(start, int) and isinstance(stop, int):
-                for k in range(start, stop):
-                    state = self._loop(binder.letter, k, k + 1, 1, extent, 0, state, once)
-                return state
             return self._loop(binder.letter, start, stop, 1, extent, 0, state, once)
         if inner is not None:
             binder, first, end, lanes = inner
