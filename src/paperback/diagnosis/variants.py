@@ -17,6 +17,7 @@ from paperback.diagnosis.shrink import cut, sizes_of
 if TYPE_CHECKING:
     from paperback.diagnosis.examination import Examination
 
+_NOTHING = 1e-9
 _GROSS = 1e-2  # what is wrong in such a case is wrong by more than rounding may be
 
 
@@ -36,8 +37,10 @@ def sizes_of_one(examination: Examination) -> list[Finding]:
         outcome = Entries(other).judge()
         for finding in outcome.findings:
             name = finding.argument
-            gross = finding.before is None or finding.before > _GROSS
-            if finding.judgement == WRONG and gross and name is not None and name not in found:
+            if finding.judgement != WRONG or name is None:
+                continue
+            gross = (finding.before is None or finding.before > _GROSS) and not _is_nothing(examination, finding)
+            if gross and name not in found:
                 words = f"right as given, but with {told}: {finding.sentence}"
                 found[name] = Finding(
                     "branch", name, words, finding.before, finding.after, finding.worst, (finding.pattern,)
@@ -45,6 +48,14 @@ def sizes_of_one(examination: Examination) -> list[Finding]:
         examination.subject.forward_calls += other.subject.forward_calls
         examination.subject.backward_calls += other.subject.backward_calls
     return list(found.values())
+
+
+def _is_nothing(examination: Examination, finding: Finding) -> bool:
+    """Is the error nothing beside the slopes at the arguments as given? Cut off from them, rounding is all there is."""
+    worst = finding.worst
+    place = next(i for i in examination.subject.wrt if examination.subject.arguments[i].name == finding.argument)
+    slopes = float(examination.truth.slopes.natural(place).max(initial=0.0))
+    return worst is not None and abs(worst.returned - worst.true) <= _NOTHING * slopes
 
 
 def _cuts(examination: Examination) -> list[tuple[str, list[Array | None]]]:
