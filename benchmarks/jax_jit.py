@@ -61,7 +61,7 @@ def train(network: n.Network, batch: int, lr: float, scan: bool = False) -> Call
 
     step, many = jax.jit(update, donate_argnums=0), jax.jit(updates, donate_argnums=0)
     parameters = jax.tree.map(jnp.array, n.weights(network))
-    batches = [(jnp.array(x), jnp.array(y)) for x, y in n.examples(network, batch)] * n.EPOCH
+    batches = [(jnp.array(x), jnp.array(y)) for x, y in n.epoch(network, batch)]
     stacked = tuple(map(jnp.stack, zip(*batches, strict=True))) if scan else ()
     taken = 0
 

@@ -8,8 +8,8 @@ flatten in the order rows, columns, channels.
 from __future__ import annotations
 
 __all__ = [
-    "BATCHES", "EPOCH", "EVERY", "NETWORKS", "SCALED", "Conv", "Dense", "Flatten", "MaxPool", "MeanOverPlaces",
-    "Network", "ReLU", "Residual", "chain", "convolutional", "examples", "find", "multiply_adds", "output_shape",
+    "BATCHES", "EVERY", "NETWORKS", "SCALED", "Conv", "Dense", "Flatten", "MaxPool", "MeanOverPlaces", "Network",
+    "ReLU", "Residual", "chain", "convolutional", "epoch", "examples", "find", "multiply_adds", "output_shape",
     "weights",
 ]  # fmt: skip
 
@@ -173,9 +173,6 @@ def weights(network: Network, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
     return drawn
 
 
-EPOCH = 8  # times that the batches of `examples` are taken in one go, where a framework can do so
-
-
 def examples(network: Network, batch: int, count: int = 4, seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
     """Batches (x, y) of random examples, which training takes in turns."""
     rng = np.random.default_rng(seed)
@@ -183,6 +180,13 @@ def examples(network: Network, batch: int, count: int = 4, seed: int = 1) -> lis
         (rng.random((batch, *network.shape), dtype=np.float32), rng.integers(0, network.classes, batch))
         for _ in range(count)
     ]
+
+
+def epoch(network: Network, batch: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The batches of `examples`, up to eight times, for steps that are taken in one go: as many as fill a megabyte."""
+    batches = examples(network, batch)
+    size = sum(x.nbytes for x, _ in batches)
+    return batches * max(1, min(8, (1 << 20) // size))
 
 
 def multiply_adds(network: Network, sparse: bool = False) -> int:

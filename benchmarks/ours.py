@@ -54,7 +54,7 @@ def train(
     step.
     """
     made, rule = model(network, engine, threads), pb.optim.SGD(lr)
-    batches = n.examples(network, batch) * n.EPOCH
+    batches = n.epoch(network, batch)
     if bare:
         return _bare(made, rule, batches, engine, threads)
     step = made.train_step(optimizer=rule)
