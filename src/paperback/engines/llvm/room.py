@@ -67,7 +67,7 @@ class Results:
     ) -> None:
         self.blocks: list[Array] = []  # of which every view is one, whatever was viewed
         self.arrays = {name: self._empty(_shape(b, count), _dtype(b, dtype)) for name, b in buffers.items()}
-        addresses = {name: array.ctypes.data for name, array in self.arrays.items()}
+        self.addresses = addresses = {name: array.ctypes.data for name, array in self.arrays.items()}
         direct = [name for name in self.arrays if not debug or not self.arrays[name].shape]
         self.places = [(buffers[name].place, addresses[name]) for name in direct]
         self.again = [(place, addresses[name]) for name, place in given.items()]

@@ -75,6 +75,7 @@ class Runner:
         self.threads = pool(threads).threads
         self.target = chosen()
         self._last: tuple[_Compiled | None, Room | None] = None, None
+        self._last_series: tuple[_Compiled | None, Room | None] = None, None
         self._compiled: OrderedDict[int | None, _Compiled] = OrderedDict()
         self._lock = threading.Lock()
         try:
@@ -111,9 +112,14 @@ class Runner:
         Returns every step's outputs with the last new values, and how many steps there were: it ends before one that
         makes NaN or infinity, or finds an index out of range. None where the arrays must be looked at step by step.
         """
-        first = {**arrays, **{name: array[0] for name, array in each.items()}}
-        _, compiled, room = self._checked(first)
-        return compiled.repeat(room, arrays, each, count)
+        compiled, room = self._last_series
+        found = compiled.repeat(room, arrays, each, count) if compiled and room else None
+        if found is None:  # not like the last ones
+            first = {**arrays, **{name: array[0] for name, array in each.items()}}
+            _, compiled, room = self._checked(first)
+            self._last_series = compiled, room
+            found = compiled.repeat(room, arrays, each, count)
+        return found
 
     def bind(self, arrays: Mapping[str, Any], name: str, output: str) -> Callable[[Array], Array] | None:
         """An output as a function of one of these arrays alone; the others stay as they are.

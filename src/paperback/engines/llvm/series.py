@@ -47,17 +47,19 @@ def run_series(
         name: np.empty((count, *array.shape), array.dtype) for name, array in even.items() if name not in room.updated
     }
     numbers = [name for name, array in stacked.items() if array.ndim == 1]
-    columns = [
-        (room.places[name], _addresses(stacked[name])) for name in sorted(stacked, key=lambda n: n not in numbers)
-    ]
-    columns += ((one.place, _addresses(each[one.name])) for one in varying)
-    for name in room.updated:
-        new = np.resize(np.array([_address(even[name]), _address(odd[name])], np.uint64), count)
-        columns.append((room.places[name], new))
-        if name in room.back:
-            columns.append((room.back[name], np.append(np.uint64(room.table[room.back[name]]), new[:-1])))
-    table = np.array([place for place, _ in columns], np.int64)
-    rows = np.stack([column for _, column in columns], 1)
+    outputs = sorted(stacked, key=lambda name: name not in numbers)
+    moving = [*(stacked[name] for name in outputs), *(each[one.name] for one in varying)]
+    places = [room.places[name] for name in (*outputs, *room.updated)]
+    places[len(outputs) : len(outputs)] = [one.place for one in varying]
+    table = np.array([*places, *room.back.values()], np.int64)
+    rows = np.empty((count, len(table)), np.uint64)
+    turn = np.arange(count, dtype=np.uint64)
+    for k, array in enumerate(moving):
+        rows[:, k] = _address(array) + array.strides[0] * turn
+    new, old = slice(len(moving), len(places)), slice(len(places), None)
+    rows[::2, new], rows[1::2, new] = ([block.addresses[name] for name in room.updated] for block in (first, second))
+    rows[0, old] = [room.table[place] for place in room.back.values()]
+    rows[1:, old] = rows[:-1, new][:, [room.updated.index(name) for name in room.back]]
     room.status[0] = room.status[1] = 0
     done = steps(room.context, count, _address(table), len(table), len(numbers), _address(rows))
     for one in varying:
@@ -73,10 +75,6 @@ def _fits(one: Given, array: Array, count: int) -> bool:
     return array.shape == (count, *one.shape) and array.dtype == one.dtype and array.flags.c_contiguous
 
 
-def _addresses(array: Array) -> Array:
-    """Of what every step has of it."""
-    return _address(array) + array.strides[0] * np.arange(len(array), dtype=np.uint64)
-
-
 def _address(array: Array) -> int:
-    return int(array.ctypes.data)
+    address: int = array.__array_interface__["data"][0]
+    return address
