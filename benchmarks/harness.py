@@ -215,8 +215,8 @@ class Team:
         check(values, f"{task}, {network}, batch {batch}")
         for run in runs:
             run.choose_steps(self.block)
-        for _ in range(self.turns):
-            for run in runs:
+        for turn in range(self.turns):
+            for run in runs if turn % 2 == 0 else reversed(runs):  # nobody always follows the same one
                 run.take_turn()
         for worker in self.workers.values():
             worker.forget()
