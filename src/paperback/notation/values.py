@@ -230,6 +230,8 @@ class ValueReader:
             return f"did you mean {near[0]}?"
         if re.fullmatch(r"[^\W_]_[^\W_]", name):  # as in LaTeX, where nothing else shows that it is
             return f"LaTeX stands between dollars, $...$; here an index stands in brackets: {name.replace('_', '[')}]"
+        if re.fullmatch(r"[A-Z]", name):
+            return f"a size is named by an axis that has it: `where x: {name}`; a scalar input by `where {name} scalar`"
         return f"a scalar input is declared by `where {name} scalar`, a tensor is read with its indices: {name}[i]"
 
     def call(self, syntax: CallSyntax) -> Node:
