@@ -10,12 +10,12 @@ from __future__ import annotations
 __all__ = ["run_series"]
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from paperback.engines.llvm.room import Given, Room
+from paperback.engines.llvm.room import Given, Results, Room
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome
 
@@ -48,20 +48,11 @@ def run_series(
     }
     numbers = [name for name, array in stacked.items() if array.ndim == 1]
     outputs = sorted(stacked, key=lambda name: name not in numbers)
-    moving = [*(stacked[name] for name in outputs), *(each[one.name] for one in varying)]
-    places = [room.places[name] for name in (*outputs, *room.updated)]
-    places[len(outputs) : len(outputs)] = [one.place for one in varying]
-    table = np.array([*places, *room.back.values()], np.int64)
-    rows = np.empty((count, len(table)), np.uint64)
-    turn = np.arange(count, dtype=np.uint64)
-    for k, array in enumerate(moving):
-        rows[:, k] = _address(array) + array.strides[0] * turn
-    new, old = slice(len(moving), len(places)), slice(len(places), None)
-    rows[::2, new], rows[1::2, new] = ([block.addresses[name] for name in room.updated] for block in (first, second))
-    rows[0, old] = [room.table[place] for place in room.back.values()]
-    rows[1:, old] = rows[:-1, new][:, [room.updated.index(name) for name in room.back]]
+    moving = [(room.places[name], stacked[name]) for name in outputs]
+    moving += ((one.place, each[one.name]) for one in varying)
+    places, addresses = _layout(room, moving, (first, second), count)
     room.status[0] = room.status[1] = 0
-    done = steps(room.context, count, _address(table), len(table), len(numbers), _address(rows))
+    done = steps(room.context, count, _address(places), len(places), len(numbers), _address(addresses))
     for one in varying:
         if not one.shape:
             room.table[one.place] = ctypes.addressof(one.cell)
@@ -69,6 +60,25 @@ def run_series(
     kept = {name: views[name] for name in room.updated} if done else {}
     room.last = (block, [kept[name] for name in room.back]) if done else None
     return Outcome({name: array[:done] for name, array in stacked.items()} | kept, finite=True), done
+
+
+def _layout(
+    room: Room, moving: Sequence[tuple[int, Array]], blocks: tuple[Results, Results], count: int
+) -> tuple[Array, Array]:
+    """(places of the table, the addresses in them at every step): of what moves on from step to step, of the new values
+    in the blocks in turn, and of the old ones, which are those of the step before.
+    """
+    places = [place for place, _ in moving] + [room.places[name] for name in room.updated]
+    table = np.array([*places, *room.back.values()], np.int64)
+    rows = np.empty((count, len(table)), np.uint64)
+    turn = np.arange(count, dtype=np.uint64)
+    for k, (_, array) in enumerate(moving):
+        rows[:, k] = _address(array) + array.strides[0] * turn
+    new, old = slice(len(moving), len(places)), slice(len(places), None)
+    rows[::2, new], rows[1::2, new] = ([block.addresses[name] for name in room.updated] for block in blocks)
+    rows[0, old] = [room.table[place] for place in room.back.values()]
+    rows[1:, old] = rows[:-1, new][:, [room.updated.index(name) for name in room.back]]
+    return table, rows
 
 
 def _fits(one: Given, array: Array, count: int) -> bool:
