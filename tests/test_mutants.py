@@ -229,6 +229,7 @@ def find(place: str) -> tuple[Any, str]:
     *outer, name = path.split(".")
     for part in outer:
         owner = getattr(owner, part)
+    assert hasattr(owner, name), f"{place} is not there: the mistake would be planted nowhere"
     return owner, name
 
 
