@@ -15,9 +15,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +37,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
 from layer_examples import EXAMPLES, GROUPS, VARIANTS, Example  # noqa: E402  # beside this file, wherever it is run from
+from pieces import fenced, pycon  # noqa: E402
 
 MADE = "<!-- Made by docs/generate.py from the source and docs/layer_examples.py: change those, and run it again. -->"
 STAR = r"\*"
@@ -334,10 +333,6 @@ OPTIMIZERS: dict[type[Optimizer], tuple[str, ...]] = {
 # --- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def fenced(text: str, language: str = "text") -> str:
-    return f"```{language}\n{text}\n```"
-
-
 def prose(text: str, upper: bool = True) -> str:
     """Words of a docstring as Markdown: stars and angles are no markup, and names of layers are links."""
     parts = re.split(r"(`[^`]*`)", text)
@@ -349,18 +344,6 @@ def prose(text: str, upper: bool = True) -> str:
             parts[place] = f"[{part}]({name.lower()}.md)"
     whole = "".join(parts)
     return whole[0].upper() + whole[1:] if upper and re.match(r"[a-z-]+[ ,:]", whole) else whole
-
-
-def pycon(lines: Iterable[str]) -> str:
-    """An interactive session: the lines, and what they print."""
-    names: dict[str, Any] = {}
-    out = []
-    for line in lines:
-        printed = StringIO()
-        with redirect_stdout(printed):
-            exec(compile(line, "example", "single"), names)
-        out += [f">>> {line}", *printed.getvalue().splitlines()]
-    return fenced("\n".join(out), "pycon")
 
 
 # --- identities ------------------------------------------------------------------------------------------------------

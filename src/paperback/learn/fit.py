@@ -107,7 +107,7 @@ def fit(
         for name, asked in (("patience", patience is not None), ("keep_best", keep_best), ("metrics", bool(judges))):
             if asked:
                 raise ModelError(f"fit: {name} needs examples that are held out, found none; pass validation=(xv, yv)")
-    summands = count if loss.reduction == "mean" else 1  # that the sum over all examples is divided by
+    parts = count if loss.reduction == "mean" else 1  # that the sum over all examples is divided by
     shape = model.network.output_shape
     judged, places = has_accuracy(kind, shape), math.prod(shape[:-1])
     step = TrainStep(model, loss, optimizer)
@@ -144,7 +144,7 @@ def fit(
             seconds = time.monotonic() - start
             held_out = model.evaluate(*validation, loss=loss, metrics=judges) if validation is not None else {}
             record = Epoch(
-                number, total / summands, hits / (count * places) if judged else None, held_out.get("loss"),
+                number, total / parts, hits / (count * places) if judged else None, held_out.get("loss"),
                 held_out.get("accuracy"), seconds, count / max(seconds, 1e-9),
                 {judge.name: plain(held_out[judge.name]) for judge in judges},
             )  # fmt: skip

@@ -13,7 +13,7 @@ pytest.importorskip("llvmlite")
 from tests.calculus.formulas import CASES, Case, rationals
 from tests.calculus.random_formulas import Generator
 from tests.calculus.test_derive import sizes_of
-from tests.engines.llvm.test_programs import choose_target
+from tests.engines.llvm.targets import choose_target
 from tests.golden.exactly import as_float, near
 
 import paperback as pb

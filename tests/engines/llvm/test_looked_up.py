@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("llvmlite")
 
-from tests.engines.llvm.test_programs import choose_target
+from tests.engines.llvm.targets import choose_target
 
 import paperback as pb
 from paperback import engines

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("llvmlite")
 
-from tests.engines.llvm.test_programs import choose_target
+from tests.engines.llvm.targets import choose_target
 from tests.nn.cases import Case
 from tests.nn.sample import SEED, Sample
 

@@ -16,28 +16,19 @@ pytest.importorskip("torch")
 pytest.importorskip("llvmlite")
 
 from tests.engines.llvm.random_steps import check_step, draw_step
+from tests.engines.llvm.targets import choose_target
 from tests.nn.cases import CASES, Case
 from tests.nn.sample import Sample
 
 from paperback import nn
 from paperback.engines.llvm import runner
-from paperback.engines.llvm.machine.target import NAMES, limited
-from paperback.errors import EngineError
+from paperback.engines.llvm.machine.target import NAMES
 from paperback.learn import optim
 from paperback.nn.losses import LOSSES
 
 FEW_TINY, FEW = 12, 6
 ONCE_WRONG = ((1005, False), (1025, True), (1096, False), (1149, False))
 MANY_TINY, MANY = 200, 200
-
-
-def choose_target(patch: pytest.MonkeyPatch, name: str) -> None:
-    """Generate code for this target; skip where the machine cannot run it."""
-    try:
-        limited(name)
-    except EngineError as error:
-        pytest.skip(str(error))
-    patch.setenv("PAPERBACK_TARGET", name)
 
 
 def check_seeds(seeds: Iterable[int], tiny: bool) -> int:
