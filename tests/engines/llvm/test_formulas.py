@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
 pytest.importorskip("llvmlite")
 
 from tests.calculus.formulas import CASES, Case, rationals

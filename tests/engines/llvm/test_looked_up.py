@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
 pytest.importorskip("llvmlite")
 
 from tests.engines.llvm.targets import choose_target
