@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +80,10 @@ def test_a_block_of_commands(
 
 def test_the_blocks_are_there() -> None:
     assert len(BLOCKS) == 3 and sum(map(len, BLOCKS)) == 7
+
+
+def test_the_tests_are_collected_without_pytorch() -> None:
+    """As the test command finds them on a machine that has only Python and pip."""
+    block = "import sys; sys.modules['torch'] = None; import pytest; sys.exit(pytest.main(['--collect-only', '-q']))"
+    found = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-2000:]
