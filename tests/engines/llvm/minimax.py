@@ -11,6 +11,7 @@ from __future__ import annotations
 
 __all__ = ["ERF_MEETS", "PROBLEMS", "TANH_MEETS", "Problem", "coefficients", "module"]
 
+import functools
 import json
 import math
 import struct
@@ -47,6 +48,11 @@ def _extrema(errors: list[Real]) -> list[int]:
     return places
 
 
+def _value(falling: Any, t: Any) -> Any:
+    """The polynomial with these coefficients, the highest power first (the order of mpmath's `polyval` changes)."""
+    return functools.reduce(lambda value, c: value * t + c, falling)
+
+
 def _fit(problem: Problem, degree: int, grid: list[Real], g: list[Real], w: list[Real]) -> tuple[list[Real], Real]:
     """The polynomial of this degree, and its greatest error."""
     n = degree + 2
@@ -56,7 +62,7 @@ def _fit(problem: Problem, degree: int, grid: list[Real], g: list[Real], w: list
     for _ in range(30):
         rows = [[w[p] * grid[p] ** j for j in range(degree + 1)] + [(-1) ** i] for i, p in enumerate(points)]
         solution = list(mp.lu_solve(mp.matrix(rows), mp.matrix([w[p] * g[p] for p in points])))
-        errors = [v * (mp.polyval(solution[-2::-1], t) - y) for t, y, v in zip(grid, g, w, strict=True)]
+        errors = [v * (_value(solution[-2::-1], t) - y) for t, y, v in zip(grid, g, w, strict=True)]
         worst = max(abs(e) for e in errors)
         if worst <= abs(solution[-1]) * mp.mpf("1.001"):
             break
