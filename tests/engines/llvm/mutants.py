@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from tests.engines.llvm import test_determinism, test_formulas, test_memory, test_narrow, test_not_finite
+from tests.engines.llvm import test_determinism, test_formulas, test_memory, test_narrow, test_not_finite, test_sorted
 from tests.engines.llvm.test_programs import (
     ONCE_WRONG,
     WIDE,
@@ -197,6 +197,18 @@ def narrow(*channels: int) -> Law:
     return lambda: test_narrow.check_narrow(channels, ("float64",))
 
 
+def sorts(number: int) -> Law:
+    return lambda: test_sorted.check_all("float64", list(test_sorted.scatters())[number : number + 1])
+
+
+def one_block(emit: Any) -> Any:
+    def mutant(self: Any, block: Any) -> None:
+        with self.e.bind(block, 0, self.extents[block]):
+            self._add()
+
+    return mutant
+
+
 MUTANTS = [
     Mutant("no zeros", ("lowering.lower:filled", "lowering.parts:filled"), first_entry_only,
            layers("conv2d-stride", "maxpool2d-gap")),
@@ -237,8 +249,14 @@ MUTANTS = [
     Mutant("no bounds of sums", ("code.tile:_Tiles._sum_range",),
            lambda f: lambda self, letter: self.e.range_of(self.sizes[letter]), narrow(6)),
     Mutant("one of the lanes' letters", ("code.contract:Contraction.lanes",), one_lane_letter, narrow(6)),
-    Mutant("neighbours that are none", ("lowering.route:_neighbours",),
+    Mutant("neighbours that are none", ("lowering.route:neighbours", "lowering.sort:neighbours"),
            lambda f: lambda places, flat: f(places, flat)[::-1], narrow(6)),
+    Mutant("channels go to the first place", ("lowering.sort:Sorter._shift",),
+           lambda f: lambda self, spread, code: (0,) * len(f(self, spread, code)), sorts(0)),
+    Mutant("no border", ("lowering.sort:Sorter._bordered",),
+           lambda f: lambda self, left, shape, box, shifts: ((0,) * len(shape), shape), sorts(1)),
+    Mutant("the first block alone", ("code.sorted:_Sorted._blocks",), one_block, sorts(2)),
+    Mutant("a window's list goes on in the next", ("code.sorted:_Sorted._segment",), lambda f: lambda self: 0, sorts(0)),
     Mutant("rows that are clipped", ("code.tile:_unclipped",), lambda f: lambda nest, c: c,
            wide("conv2d-stride", "conv3d-same", "net")),
 ]  # fmt: skip

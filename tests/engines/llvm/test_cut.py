@@ -16,7 +16,7 @@ from paperback import nn
 from paperback.engines import compile_program
 from paperback.engines.llvm import room, runner
 from paperback.engines.llvm.code import cut, drivers, module
-from paperback.engines.llvm.code.kernels import Followed, Looped, Tiled, Turned
+from paperback.engines.llvm.code.kernels import Followed, Looped, Sorted, Tiled, Turned
 from paperback.engines.llvm.lowering import arrange, layout
 from paperback.engines.llvm.runner import Runner
 from paperback.program.program import Program
@@ -81,16 +81,14 @@ def inputs(model: pb.Model, count: int) -> dict[str, Array]:
 @pytest.mark.parametrize("channels", [20, 32])
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_every_way_to_compute(count: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tiles cut by rows and by whole tiles of lanes, scatters, sums that follow maxima, loops."""
+    """Tiles cut by rows and by whole tiles of lanes, scatters by blocks, sums that follow maxima, loops."""
     model = net(channels)
     run, _ = both(model.program(optimizer=pb.optim.SGD()), inputs(model, count), "float32", monkeypatch)
     found = [k for k in run._for(count).kernels if k.cut is not None]
     assert {type(k.ways[-1]) for k in found} >= {Tiled, Followed, Looped}
     assert any(k.cut and k.cut.grain > 1 for k in found), "dense layers are cut along their lanes"
-    forms = [k.task.nests[-1].statement.left[k.cut.axis] for k in found if k.cut]
-    assert any(form.bare is None for form in forms) == (channels == 32), "and scatters by where they go"
-    joined = [way for k in found for way in k.ways if isinstance(way, Tiled) and way.contraction.joined]
-    assert bool(joined) == (channels == 20), "or by rows, where columns and channels are in the lanes"
+    grains = [k.cut.grain for k in found if k.cut and isinstance(k.ways[-1], Sorted)]
+    assert grains == ([16] if channels == 32 else []), "and scatters by blocks of lanes"
     assert Turned not in {type(k.ways[-1]) for k in found if k.part == "join"}
 
 

@@ -20,7 +20,7 @@ from tests.nn.sample import SEED, Sample
 
 import paperback as pb
 from paperback import nn
-from paperback.engines.llvm.code.kernels import Followed, Kernel, Tiled
+from paperback.engines.llvm.code.kernels import Kernel, Tiled
 from paperback.engines.llvm.machine.target import NAMES, chosen
 from paperback.engines.llvm.runner import Runner
 
@@ -30,8 +30,9 @@ MOST = 20
 
 def narrow(channels: int) -> Iterable[Case]:
     other = MOST + 1 - channels
+    last = [nn.MaxPool2d(2)] if channels % 4 > 1 else []  # what follows maxima, and what is in tiles
     image = nn.Sequential(
-        nn.Conv2d(channels, (4, 5)), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(other, (2, 3)), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(channels, (4, 5)), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(other, (2, 3)), nn.ReLU(), *last,
         nn.Flatten(), nn.Dense(channels),
     )  # fmt: skip
     signal = nn.Sequential(nn.Conv1d(channels, 4), nn.MaxPool1d(3), nn.Conv1d(other, 3), nn.ReLU())
@@ -70,14 +71,15 @@ def check_narrow(channels: Iterable[int], dtypes: tuple[str, ...]) -> tuple[int,
                 for kernel in kernels:
                     ways = list(zip(kernel.ways, kernel.task.nests, strict=True))
                     joined += sum(isinstance(way, Tiled) and bool(way.contraction.joined) for way, _ in ways)
-                    followed += sum(isinstance(way, Followed) and len(nest.route.lanes) > 1 for way, nest in ways)  # type: ignore[union-attr]
+                    own = [nest.route or nest.sort for _, nest in ways]
+                    followed += sum(one is not None and len(one.lanes) > 1 for one in own)
     return numbers, joined, followed
 
 
 @pytest.mark.parametrize(("dtype", "first"), [("float32", 1), ("float64", 2)])
 def test_every_number_of_channels(dtype: str, first: int) -> None:
     numbers, joined, followed = check_narrow(range(first, MOST + 1, 2), (dtype,))
-    assert numbers > 20_000 and joined >= 10 and followed >= 5, (numbers, joined, followed)
+    assert numbers > 20_000 and joined >= 8 and followed >= 5, (numbers, joined, followed)
 
 
 def test_between_guards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +105,8 @@ def test_lanes_are_filled(dtype: str) -> None:
     found = []
     for way, nest in (pair for k in kernels for pair in zip(k.ways, k.task.nests, strict=True)):
         sizes = {b.letter: b.extent.value for b in nest.statement.binders}
-        lanes = way.contraction.lanes if isinstance(way, Tiled) else nest.route.lanes if nest.route else ()
+        follows = nest.route or nest.sort
+        lanes = way.contraction.lanes if isinstance(way, Tiled) else follows.lanes if follows else ()
         found.append([sizes[letter] for letter in lanes])
     assert found.count([5, 6]) == 2, found
 

@@ -18,7 +18,7 @@ from statistics import median
 
 from paperback.engines.llvm.code.contract import limits, rows_or_usual, turn_cycles
 from paperback.engines.llvm.code.drivers import CONTEXT
-from paperback.engines.llvm.code.kernels import Dotted, Followed, Kernel, Looped, Tiled, Turned, Way
+from paperback.engines.llvm.code.kernels import Dotted, Followed, Kernel, Looped, Sorted, Tiled, Turned, Way
 from paperback.engines.llvm.lowering.addressed import Address, find_address
 from paperback.engines.llvm.lowering.arrange import product_of_reads
 from paperback.engines.llvm.lowering.buffers import BATCH, SHARDS, Buffer
@@ -160,14 +160,13 @@ class _Kernel:
         lanes = known.lanes
         if nest.fill is not None:
             return self._points(nest.statement) / lanes
-        if isinstance(way, Followed):
-            assert nest.route is not None and isinstance(nest.statement.expr, Reduce)
+        follows = nest.route or nest.sort
+        if follows is not None:
             extents = {b.letter: self.number(b.extent) for b in nest.statement.binders}
-            wide = prod(extents[l] for l in nest.route.lanes)
-            vectors = prod(extents[l] for l in nest.route.places) * -(-wide // lanes)
+            wide = prod(extents[l] for l in follows.lanes)
+            places = prod(extents[l] for l in (*follows.places, *(nest.sort.block if nest.sort else ())))
             adds = float(self._flops(nest, nest.statement)) / 2
-            positions = adds / prod(extents[l] for l in (*nest.route.places, *nest.route.lanes))
-            return positions * (POSITION + vectors / 2)
+            return adds / (places * wide) * (POSITION + places * -(-wide // lanes) / 2)
         rest = list(nest.statements)
         cycles = 0.0
         if isinstance(way, Tiled):
@@ -257,6 +256,16 @@ class _Kernel:
                     f"follows the maxima: for each, {nest.route.dense.tensor} is read at its place in the window, in "
                     f"vectors of {wide} along {spelled(nest.route.lanes)}; the zeros are skipped"
                 )
+            case Sorted():
+                assert nest.sort is not None
+                extents = {b.letter: self.number(b.extent) for b in statement.binders}
+                wide = min(lanes, prod(extents[l] for l in nest.sort.lanes))
+                channels = [b.letter for b in statement.expr.binders] if isinstance(statement.expr, Reduce) else []
+                words.append(
+                    f"follows the maxima: for each {spelled(nest.sort.windows)}, the {spelled(channels)} of a place "
+                    f"are added there together, in vectors of {wide} along {spelled(nest.sort.lanes)}; the zeros are "
+                    "skipped"
+                )
             case Turned():
                 words.append(f"squares of {lanes} x {lanes} are turned in registers")
             case _ if self._address(nest) is not None:
@@ -303,9 +312,10 @@ def _sums(statement: Statement) -> list[Reduce]:
 
 def _without_codes(nest: Nest, statement: Statement) -> Statement:
     """A sum that follows positions as a sum of products: the positions are where the other factor is read."""
-    if nest.route is None or not isinstance(statement.expr, Reduce):
+    way = nest.route or nest.sort
+    if way is None or not isinstance(statement.expr, Reduce):
         return statement
-    body: Node = mul(nest.route.dense, nest.route.value)
+    body: Node = mul(way.dense, way.value)
     node = statement.expr
     return replace(statement, expr=Reduce(node.op, node.binders, node.guards, body))
 

@@ -42,7 +42,7 @@ from paperback.notation.expr import Read, Scalar
 from paperback.notation.walk import nodes
 from paperback.program.program import Program, ProgramTensor
 
-VERSION = "8"
+VERSION = "9"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch

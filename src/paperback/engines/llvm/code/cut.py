@@ -7,13 +7,14 @@ whole kernel would, and so the bits of a result do not depend on where, or wheth
     an outer loop      any range of its letter
     a scatter          y[i+p] += ..: for every p those i that lie in the range
     lanes of a tile    whole tiles of vectors
+    blocks of lanes    whole blocks
 """
 
 from __future__ import annotations
 
 __all__ = ["Cut", "find_cut"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from paperback.engines.llvm.lowering.nests import Nest
@@ -59,7 +60,16 @@ def _grain(nest: Nest, loops: Loops | None, axis: int, extent: int) -> int:
     spans = {b.letter: b.extent.value for b in nest.statement.binders}
     if form.bare is not None and form.bare == loops.lane:
         return loops.step if spans[form.bare] == extent else 0
+    if loops.lane in form.letters:
+        return _block(form, loops, spans, extent)
     return 1 if _has_loops(form, loops) and (form.bare is not None or not nest.more) else 0
+
+
+def _block(form: Affine, loops: Loops, spans: Mapping[Letter, int], extent: int) -> int:
+    """How wide the lanes of a block are, where blocks with a loop of their own make up the axis; else 0."""
+    (block, wide), *rest = ((l, k.value) for l, k in form.terms if l != loops.lane)
+    whole = block in loops.outer and not rest and wide * spans[block] == extent
+    return wide if whole and loops.lane is not None and spans[loops.lane] == wide else 0
 
 
 def _has_loops(form: Affine, loops: Loops) -> bool:

@@ -148,7 +148,8 @@ class Evaluator(Access):
                 total = self.negative(self.as_float(value if total.text == "-1" else total))
             else:
                 total = self.binary("mul", total, value)
-        return self.select(holds, self.as_float(total), self.number(0)) if holds is not None else total
+        nothing = self.whole(0) if total.kind == "int" else self.number(0)
+        return self.select(holds, self.as_float(total) if total.kind == "bool" else total, nothing)
 
     def _power(self, base: Value, exponent: Fraction) -> Value:
         if exponent < 0:

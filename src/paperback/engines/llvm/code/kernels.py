@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Code", "Dotted", "Followed", "Kernel", "Looped", "Tiled", "Turned", "Way"]
+__all__ = ["Code", "Dotted", "Followed", "Kernel", "Looped", "Sorted", "Tiled", "Turned", "Way"]
 
 from dataclasses import dataclass
 
@@ -42,6 +42,11 @@ class Followed:
 
 
 @dataclass(frozen=True)
+class Sorted:
+    """A scatter whose channels are sorted by the places of maxima."""
+
+
+@dataclass(frozen=True)
 class Turned:
     """A matrix turned round in squares: the letter of neighbours in what is written, and that in what is read."""
 
@@ -56,7 +61,7 @@ class Looped:
     lane: Letter | None
 
 
-Way = Tiled | Dotted | Followed | Turned | Looped
+Way = Tiled | Dotted | Followed | Sorted | Turned | Looped
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,11 @@ from paperback.engines.llvm.code.contract import Contraction, find_contraction
 from paperback.engines.llvm.code.cut import Loops, find_cut
 from paperback.engines.llvm.code.dots import dot_loops, emit_dots, find_dots
 from paperback.engines.llvm.code.drivers import apart, call, either, loads, work_of
-from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, Turned, Way
+from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, Sorted, Turned, Way
 from paperback.engines.llvm.code.nest import emit_nest, own_lane
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.routed import emit_routed
+from paperback.engines.llvm.code.sorted import emit_sorted, sorted_loops
 from paperback.engines.llvm.code.steps import write_steps
 from paperback.engines.llvm.code.tile import contraction_loops, emit_contraction
 from paperback.engines.llvm.code.turn import emit_turned, turned_letters
@@ -114,6 +115,9 @@ class _Writer:
         if nest.route is not None:
             emit_routed(e, nest, split, self.registers)
             return Followed()
+        if nest.sort is not None:
+            emit_sorted(e, nest, split, self.registers)
+            return Sorted()
         turned = turned_letters(e, nest, split)
         if turned is not None:
             emit_turned(e, nest, turned, split)
@@ -145,6 +149,8 @@ class _Writer:
         dots = find_dots(nest, self.buffers, self._extents(e, nest), self.width)
         if nest.route is not None:
             inside: tuple[Letter | None, ...] = (*nest.route.places, *nest.route.lanes)
+        elif nest.sort is not None:
+            return sorted_loops(nest, nest.sort)
         elif turned is not None:
             inside = turned
         elif found is not None:

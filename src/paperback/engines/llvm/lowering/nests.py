@@ -5,7 +5,7 @@ This is data: `parts` makes it, `fuse`, `route` and `factor` rewrite it, and the
 
 from __future__ import annotations
 
-__all__ = ["Clip", "Nest", "Route"]
+__all__ = ["Clip", "Nest", "Route", "Sort"]
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -41,12 +41,37 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Sort:
+    """A scatter whose channels are sorted by the places of their maxima (see `sort`).
+
+    dense     the weights, which are read in vectors: an axis for each of their letters, in this order: those that F
+              and the target have too, the block, the channels, the places, the lanes
+    value     the number at the maximum of a window and channel, `codes` its place, from 1, and 0 for none
+    offsets   for each place, what it adds to the target's flat index
+    windows   the letters of a window
+    block     the letter of whole vectors; none where there is one, or where several letters are in the lanes
+    places    the other letters of a vector's place: they are written out
+    lanes     the letters in the lanes: all their values together are neighbours, those of the last side by side
+    """
+
+    dense: Read
+    value: Read
+    codes: Read
+    offsets: tuple[int, ...]
+    windows: tuple[Letter, ...]
+    block: tuple[Letter, ...]
+    places: tuple[Letter, ...]
+    lanes: tuple[Letter, ...]
+
+
+@dataclass(frozen=True)
 class Nest:
     """A part of a statement: store, or add to what is there.
 
     split     the letter of the first axis, where it stands there alone: rows can be computed apart
     fill      the number to store, in place of the statement's expression
     route     how the statement is computed, where it follows positions
+    sort      how it is, where it is a scatter that is sorted by them
     more      statements over the same letters, computed at the same points; they may read the ones before them there
     unread    targets that are not stored, as nobody else reads them
     clips     where the letters of a scatter stay in range; they are tested by its loops
@@ -58,6 +83,7 @@ class Nest:
     fill: Fraction | float | None = None
     clips: tuple[Clip, ...] = ()
     route: Route | None = None
+    sort: Sort | None = None
     more: tuple[Statement, ...] = ()
     unread: frozenset[str] = frozenset()
 

@@ -10,22 +10,22 @@ F are sums over G, and there is a quarter of it:
 
 The second gathers: its vectors run along r, and along (q, r) where these are neighbours together, at a place that
 depends on k, so its shares have k first and are turned round when they are added. It pays where looking the positions
-up costs less than multiplying by the zeros. The input gradient stays dense: a scatter by positions was measured, and
-was slower.
+up costs less than multiplying by the zeros. Input gradients are scatters of F (see `sort`).
 """
 
 from __future__ import annotations
 
 __all__ = ["POSITION", "route"]
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from paperback.engines.llvm.lowering.arrange import affine_indices, flat, product_of_reads
+from paperback.engines.llvm.lowering.arrange import affine_indices, flat, guards_of, product_of_reads
 from paperback.engines.llvm.lowering.buffers import Linear
 from paperback.engines.llvm.lowering.nests import Nest, Route
 from paperback.engines.llvm.lowering.parts import filled, split
+from paperback.engines.llvm.lowering.sort import LANES, Sorter, neighbours
 from paperback.engines.llvm.lowering.tasks import Lowered, Section, Task
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
@@ -39,12 +39,13 @@ from paperback.notation.expr import (
     Reduce,
     Statement,
     add,
+    bracket,
+    const,
     mul,
 )
 from paperback.notation.walk import map_children, substitute
 
-_LEAST_CODES = 3
-_LANES = 16  # of a vector
+_LEAST_CODES = 2
 _MOST_VECTORS = 256  # for a position: they are written out
 POSITION = 4.0  # cycles to look a position up; a vector is multiplied and added in half of one
 
@@ -54,23 +55,34 @@ class _Phases:
     """A task whose phases are chosen by a position.
 
     first     the statement of the first phase; its letters are those of the codes
-    value     the number at the chosen place
+    terms     for every code, the number at its place; the others are 0
     shifts    for every code, how far its place is from the first one's, along each axis
     """
 
     first: Statement
     codes: Read
-    value: Node
+    terms: tuple[Node, ...]
     shifts: tuple[tuple[int, ...], ...]
+
+    def value(self, target: str) -> Statement:
+        """The number at the chosen place."""
+        return Statement.plain(target, self.first.binders, add(*self.terms))
+
+    def chosen(self, target: str) -> Statement:
+        """The code, from 1; 0 where no number is left, whatever it is."""
+        code = add(self.codes, const(1))
+        each = [mul(bracket(*guards_of(term)[0]), code) for term in self.terms]
+        return Statement.plain(target, self.first.binders, add(*each))
 
 
 def route(lowered: Lowered, outputs: Collection[str]) -> None:
     """Rewrite, in place, what reads a gradient that went through a maximum."""
-    for section in lowered.sections:
+    for level, section in enumerate(lowered.sections):
         for task in list(section.shard):
             phases = _phases(task)
             if phases is not None and task.target not in outputs:
-                _route(lowered, section, task, phases)
+                _route(lowered, level, task, phases)
+    _drop_copies(lowered, outputs)
 
 
 def _phases(task: Task) -> _Phases | None:
@@ -79,7 +91,7 @@ def _phases(task: Task) -> _Phases | None:
         return None
     first = parts[0].statement
     own = tuple(Affine.of(b.letter) for b in first.binders)
-    terms: list[Node] = []
+    terms: dict[int, Node] = {}
     shifts: dict[int, tuple[int, ...]] = {}
     codes: Read | None = None
     for nest in parts:
@@ -96,10 +108,11 @@ def _phases(task: Task) -> _Phases | None:
             return None
         codes = found[0]
         shifts[found[1]] = tuple(gap.const.value for gap in gaps)
-        terms.append(expr)
+        terms[found[1]] = expr
     if codes is None or sorted(shifts) != list(range(len(parts))):
         return None
-    return _Phases(first, codes, add(*terms), tuple(shifts[k] for k in sorted(shifts)))
+    order = range(len(parts))
+    return _Phases(first, codes, tuple(terms[k] for k in order), tuple(shifts[k] for k in order))
 
 
 def _chosen_by(expr: Node) -> tuple[Read, int] | None:
@@ -113,27 +126,37 @@ def _chosen_by(expr: Node) -> tuple[Read, int] | None:
     return None
 
 
-def _route(lowered: Lowered, section: Section, task: Task, phases: _Phases) -> None:
-    compact = f"{task.target} (at the maxima)"
+def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> None:
+    shapes, section = lowered.shapes, lowered.sections[level]
+    compact, chosen = f"{task.target} (at the maxima)", f"{task.target} (places of the maxima)"
     own = tuple(Affine.of(b.letter) for b in phases.first.binders)
-    value = Read(compact, own, None)
-    assert isinstance(value, Read)
-    rewriter = _Rewriter(lowered.shapes, task.target, phases, value)
-    gathered = [t for t in section.shard if task.target in t.reads and rewriter.gather(t) is not None]
-    if not gathered:
+    value, code = Read(compact, own, None), Read(chosen, own, None)
+    assert isinstance(value, Read) and isinstance(code, Read)
+    rewriter = _Rewriter(shapes, task.target, phases, value)
+    sorter = Sorter(shapes, phases.first, phases.shifts, value, code)
+    copies = {s.target: s for s in _copies(lowered)}
+    readers = [t for t in section.shard if task.target in t.reads]
+    gathered = [t for t in readers if rewriter.gather(t) is not None]
+    scatters = [(t, scatter) for t in readers for scatter in [sorter.scatter(t, copies)] if scatter is not None]
+    if not gathered and not scatters:
         return
-    lowered.shapes[compact] = lowered.shapes[phases.codes.tensor]
-    statement = Statement.plain(compact, phases.first.binders, phases.value)
-    section.shard.insert(
-        section.shard.index(task) + 1, Task(compact, (Nest(statement, split=split(statement)),), "example")
-    )
+    shapes[compact] = shapes[chosen] = shapes[phases.codes.tensor]
+    statement, more = phases.value(compact), (phases.chosen(chosen),) if scatters else ()
+    if scatters:
+        lowered.integers |= {chosen}
+    at = section.shard.index(task) + 1
+    section.shard.insert(at, Task(compact, (Nest(statement, split=split(statement), more=more),), "example"))
+    for reader, scatter in scatters:
+        at = section.shard.index(reader)
+        section.shard[at : at + 1] = scatter.tasks
+        lowered.sections[level - 1].join.append(Task(scatter.copy.target, (Nest(scatter.copy),), "once"))
     for reader in [t for t in section.shard if task.target in t.reads]:
         new = rewriter.gather(reader) or rewriter.plain_sum(reader)
         if new is not None:
             section.shard[section.shard.index(reader)] = new
         if new is not None and new.target != reader.target:
             order = rewriter.orders[new.target]
-            lowered.shapes[new.target] = tuple(lowered.shapes[reader.target][k] for k in order)
+            shapes[new.target] = tuple(shapes[reader.target][k] for k in order)
             _turn(lowered, section, reader.target, new, order)
     if not any(task.target in t.reads for s in lowered.sections for t in (*s.shard, *s.join)):
         section.shard.remove(task)
@@ -141,15 +164,22 @@ def _route(lowered: Lowered, section: Section, task: Task, phases: _Phases) -> N
         section.shard[at] = replace(section.shard[at], inside=(*task.inside, task.target))
 
 
-def _neighbours(places: Sequence[Binder], flat: Linear) -> list[Binder]:
-    """The letters whose values together are neighbours, the fastest last."""
-    found: list[Binder] = []
-    while True:
-        wide = prod(b.extent.value for b in found)
-        more = next((b for b in reversed(places) if b not in found and flat.step(b.letter) == wide), None)
-        if more is None:
-            return found
-        found.insert(0, more)
+def _copies(lowered: Lowered) -> Iterator[Statement]:
+    """What is made once, and lies in another order than its source."""
+    for task in (t for section in lowered.sections for t in section.join):
+        nest = task.nests[0]
+        read = nest.statement.expr
+        plain = len(task.nests) == 1 and nest.fill is None and not (nest.add or nest.more) and nest.statement.is_plain
+        if plain and isinstance(read, Read) and read.pad is None and all(isinstance(i, Affine) for i in read.indices):
+            yield nest.statement
+
+
+def _drop_copies(lowered: Lowered, outputs: Collection[str]) -> None:
+    """Leave away the copies that nobody reads any more."""
+    read = {name for task in lowered.tasks for name in task.reads}
+    unread = {s.target for s in _copies(lowered)} - read - set(outputs)
+    for section in lowered.sections:
+        section.join[:] = [task for task in section.join if task.target not in unread]
 
 
 def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> None:
@@ -245,7 +275,7 @@ class _Rewriter:
             return None
         free = [l for l in letters if l not in bound]
         places = [b for b in statement.binders[1:] if b.letter not in free]
-        lanes = _neighbours(places, flat(other, self.shapes))
+        lanes = neighbours(places, flat(other, self.shapes))
         shared = [b for b in statement.binders[1:] if b.letter in free]
         if not lanes or any(letters[l].bare is None for l in free) or not self._pays(places, lanes, shared):
             return None
@@ -273,8 +303,8 @@ class _Rewriter:
     def _pays(self, places: Sequence[Binder], lanes: Sequence[Binder], shared: Sequence[Binder]) -> bool:
         """Is it less work, for all positions of a window, than multiplying every place of the window?"""
         count, wide, across = (prod(b.extent.value for b in some) for some in (places, lanes, shared))
-        vectors = count // wide * -(-wide // _LANES)
-        dense = len(self.phases.shifts) * count * -(-across // _LANES)
+        vectors = count // wide * -(-wide // LANES)
+        dense = len(self.phases.shifts) * count * -(-across // LANES)
         return vectors <= _MOST_VECTORS and across * (2 * POSITION + vectors) < dense
 
     def _offsets(self, linear: Linear, letters: Mapping[Letter, Affine]) -> tuple[int, ...]:
