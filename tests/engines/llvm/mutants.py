@@ -256,7 +256,7 @@ MUTANTS = [
     Mutant("no border", ("lowering.sort:Sorter._bordered",),
            lambda f: lambda self, left, shape, box, shifts: ((0,) * len(shape), shape), sorts(1)),
     Mutant("the first block alone", ("code.sorted:_Sorted._blocks",), one_block, sorts(2)),
-    Mutant("a window's list goes on in the next", ("code.sorted:_Sorted._segment",), lambda f: lambda self: 0, sorts(0)),
+    Mutant("windows share a list", ("code.sorted:_Sorted._segment",), lambda f: lambda self: 0, sorts(0)),
     Mutant("rows that are clipped", ("code.tile:_unclipped",), lambda f: lambda nest, c: c,
            wide("conv2d-stride", "conv3d-same", "net")),
 ]  # fmt: skip
