@@ -99,7 +99,7 @@ def fit(
             raise ModelError(
                 f"fit: validation is a pair of examples and labels, found {_kind(validation)}; pass validation=(xv, yv)"
             )
-        model.check_batch("fit, validation", *validation, loss)
+        _, _, kind_held_out = model.check_batch("fit, validation", *validation, loss)
     judges = find_metrics(metrics, kind, model.network.output_shape)
     if patience is not None:
         check_count("fit", "patience", patience)
@@ -111,6 +111,8 @@ def fit(
     shape = model.network.output_shape
     judged, places = has_accuracy(kind, shape), math.prod(shape[:-1])
     step = TrainStep(model, loss, optimizer)
+    if validation is not None:
+        model._evaluation(loss, kind_held_out, False)  # compiled while the step is derived, and compiled
     watcher = progress_for(progress)
     steps_in_all = epochs * -(-count // batch_size)
     records: list[Epoch] = []

@@ -233,12 +233,9 @@ class Predictor(metaclass=Strict):
         examples, labels, kind = self.check_batch("evaluate", x, y, loss)
         own = self._weights("evaluate", weights, len(examples))
         shape = self.network.output_shape
-        usual = ["accuracy"] if has_accuracy(kind, shape) else []
-        judges = find_metrics(usual, kind, shape) + find_metrics(metrics, kind, shape)
-        key = ("evaluate", loss, kind, bool(own))
-        program = partial(programs.evaluation_program, self.network, loss, kind, bool(own))
-        named = partial(programs.name_of, "evaluate", self.network.predict, loss, None, kind, bool(own))
-        run, _ = self._compiled(key, lambda: (program(), {}), named)
+        judges = find_metrics(["accuracy"] if has_accuracy(kind, shape) else [], kind, shape)
+        judges += find_metrics(metrics, kind, shape)
+        run = self._evaluation(loss, kind, bool(own))
         losses: list[Array] = []
         measured: dict[Metric, Array] = {}
         for i in range(0, len(examples), size):
@@ -335,15 +332,17 @@ class Predictor(metaclass=Strict):
             {name: sealed(saved.tensors[name]) for name in own},
             saved.rule,
             {name: sealed(array) for name, array in saved.tensors.items() if name not in own},
-            saved.taken,
-            saved.steps,
-            saved.epochs,
-            saved.loss,
-        )
+            saved.taken, saved.steps, saved.epochs, saved.loss,
+        )  # fmt: skip
         model._frozen = frozenset(saved.frozen)
         return model
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _evaluation(self, loss: Loss, kind: str, weighted: bool) -> engines.Runner:
+        key = "evaluate", loss, kind, weighted
+        named = partial(programs.name_of, key[0], self.network.predict, loss, None, kind, weighted)
+        return self._compiled(key, lambda: (programs.evaluation_program(self.network, *key[1:]), {}), named)[0]
 
     def _asked(self, loss: str | Loss | None) -> Loss:
         return find(loss) if loss is not None else self.loss

@@ -182,11 +182,12 @@ class Runner:
         key = self._key(batch)
         library = objects.find(key, self.target, VERSION, ["step", "steps"]) if key else None
         if library is not None:
-            return _Compiled(Frame.read(library.notes), library, self, lambda: self._written(batch)[1].kernels)
+            found = library
+            return _Compiled(Frame.read(found.notes), lambda: found, self, lambda: self._written(batch)[1].kernels)
         frame, code = self._written(batch)
-        library = objects.load(code.modules, self.target, VERSION, key=key, notes=frame.text if key else "")
+        made = objects.start(code.modules, self.target, VERSION, key=key, notes=frame.text if key else "")
         kernels = code.kernels
-        return _Compiled(frame, library, self, lambda: kernels)
+        return _Compiled(frame, made, self, lambda: kernels)
 
     def _key(self, batch: int | None) -> str | None:
         """All that the code and the frame depend on; None for a program without a name."""
@@ -225,18 +226,29 @@ def _needed(program: Program) -> tuple[ProgramTensor, ...]:
 
 
 class _Compiled:
-    """Code, and where every tensor lives."""
+    """Code, and where every tensor lives. The code may be in the making: what needs it first waits for it."""
 
     def __init__(
-        self, frame: Frame, library: objects.Library, runner: Runner, kernels: Callable[[], tuple[Kernel, ...]]
-    ) -> None:
-        self.frame, self.library, self.dtype, self.target = frame, library, runner.dtype, runner.target
+        self, frame: Frame, library: Callable[[], objects.Library], runner: Runner,
+        kernels: Callable[[], tuple[Kernel, ...]],
+    ) -> None:  # fmt: skip
+        self.frame, self.dtype, self.target = frame, runner.dtype, runner.target
         self.threads, self.pool = runner.threads, pool(runner.threads)
         self.lock = threading.Lock()
-        self.step = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.address("step"))
-        self.steps = ctypes.CFUNCTYPE(ctypes.c_int64, *_STEPS)(library.address("steps"))
         self.rooms: OrderedDict[int, Room] = OrderedDict()
-        self._kernels = kernels
+        self._library, self._kernels = library, kernels
+
+    @functools.cached_property
+    def library(self) -> objects.Library:
+        return self._library()
+
+    @functools.cached_property
+    def step(self) -> Callable[[int], None]:
+        return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address("step"))
+
+    @functools.cached_property
+    def steps(self) -> Callable[[int, int, int, int, int, int], int]:
+        return ctypes.CFUNCTYPE(ctypes.c_int64, *_STEPS)(self.library.address("steps"))
 
     @functools.cached_property
     def kernels(self) -> tuple[Kernel, ...]:

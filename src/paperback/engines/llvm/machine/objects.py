@@ -3,17 +3,21 @@
     modules of IR  ->  verified  ->  object code (level 2, no IR optimiser)  ->  linked into one `Library`
 
 The generator emits code that is scheduled already, so LLVM's IR optimiser would cost time and gain nothing. Modules are
-compiled in parallel threads. Functions may call those of other modules of the same library, and the C library's.
+compiled in parallel threads, while the caller does what it has to do: `start` gives the library as something to wait
+for, `load` waits at once. Functions may call those of other modules of the same library, and the C library's.
 
 Object code is cached (see `cache`). By default each module has an entry of its own under its text; a caller that can
 name its program by a `key` gets one entry for the whole library, and `find` links it without building the IR:
 
     library = find(key, target, version) or load(build_modules(), target, version, key=key)
+
+A process that forks waits for its compilers first: the child has none of these threads, and llvmlite's lock would stay
+with one of them.
 """
 
 from __future__ import annotations
 
-__all__ = ["Library", "find", "load"]
+__all__ = ["Library", "find", "load", "start"]
 
 import ctypes
 import functools
@@ -22,7 +26,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +37,7 @@ from paperback.errors import EngineError
 
 _counter = itertools.count()
 _lock = threading.Lock()
+_running: set[Future[_Bundle]] = set()
 
 
 class Library:
@@ -99,23 +104,46 @@ def load(
     Raises EngineError for IR that LLVM refuses, with LLVM's words and the module's place; for names defined twice; and
     for calls of functions that nobody defines.
     """
+    return start(modules, target, generator_version, key=key, notes=notes, threads=threads)()
+
+
+def start(
+    modules: Sequence[str],
+    target: Target,
+    generator_version: str,
+    *,
+    key: str | None = None,
+    notes: str = "",
+    threads: int | None = None,
+) -> Callable[[], Library]:
+    """Begin what `load` does, in other threads. What is returned waits for them, and returns or raises as `load`."""
     compile_one: Callable[[tuple[int, str]], _Bundle]
     if key is None:
         compile_one = functools.partial(_cached, target=target, version=generator_version)
     else:
         compile_one = functools.partial(_compiled, target=target)
-    workers = min(len(modules), threads or os.cpu_count() or 1)
-    if workers > 1:
-        with ThreadPoolExecutor(workers, "paperback-compile") as executor:
-            parts = list(executor.map(compile_one, enumerate(modules)))
-    else:
-        parts = [compile_one(item) for item in enumerate(modules)]
-    objects = tuple(code for part in parts for code in part.objects)
-    names = tuple(name for part in parts for name in part.names)
-    bundle = _Bundle(objects, names, notes)
-    library = _link(bundle)
-    if key is not None:
-        cache.write(_key(target, generator_version, "library", key), bundle.pack())
+    executor = ThreadPoolExecutor(min(len(modules), threads or os.cpu_count() or 1), "paperback-compile")
+    waiting: list[Callable[[], _Bundle]]
+    try:
+        futures = [executor.submit(compile_one, item) for item in enumerate(modules)]
+        waiting = [future.result for future in futures]
+    except RuntimeError:  # the system gives no more threads: who waits does it
+        futures, waiting = [], [functools.partial(compile_one, item) for item in enumerate(modules)]
+    executor.shutdown(wait=False)  # its threads end with their last module
+    for future in futures:
+        _running.add(future)
+        future.add_done_callback(_running.discard)
+
+    def library() -> Library:
+        parts = [wait_for() for wait_for in waiting]
+        objects = tuple(code for part in parts for code in part.objects)
+        names = tuple(name for part in parts for name in part.names)
+        bundle = _Bundle(objects, names, notes)
+        linked = _link(bundle)
+        if key is not None:
+            cache.write(_key(target, generator_version, "library", key), bundle.pack())
+        return linked
+
     return library
 
 
@@ -210,3 +238,7 @@ def _link(bundle: _Bundle) -> Library:
     except RuntimeError as error:
         raise EngineError(f"the generated code cannot be linked: {error}") from error
     return Library(tracker, {name: tracker[name] for name in bundle.names}, bundle.notes, sum(map(len, bundle.objects)))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=lambda: wait(list(_running)))
