@@ -9,8 +9,8 @@ chance: a task's result must depend on its number alone, and `worker` serves to 
 task, or one called while the pool is busy with another thread's, runs in order on its caller as worker 0. All tasks run
 in the floating-point mode of IEEE 754, whatever the caller has set for its own thread.
 
-The threads are started once, spin for a while after a region, and then sleep. How they work together: `parallel`.
-They end at the exit of the interpreter; a forked child gets threads of its own.
+The threads are started when the address is asked for first, spin for a while after a region, and then sleep. How they
+work together: `parallel`. They end at the exit of the interpreter; a forked child gets threads of its own.
 """
 
 from __future__ import annotations
@@ -59,18 +59,24 @@ class Pool:
         self.threads = 1 if alone else threads
         machine = native()
         module = (sequential if alone else parallel)(machine.architecture)
-        self._library = objects.load([module], machine, "pool 2")
-        self.address = self._library.address("pb_sequential" if alone else "pb_parallel")
-        self._region = _Region(self.address)
+        self._code = objects.start([module], machine, "pool 2")
+        self._library: objects.Library | None = None
         self._workers: list[threading.Thread] = []
-        if not alone:
-            with _lock:
-                _open.append(self)
-            self._start()
+
+    @property
+    def address(self) -> int:
+        """Of the function that runs all tasks; the threads are there from then on."""
+        with _lock:
+            if self._library is None:
+                self._library = self._code()
+                if self.threads > 1:
+                    _open.append(self)
+                    self._start(self._library)
+            return self._library.address("pb_sequential" if self.threads == 1 else "pb_parallel")
 
     def run(self, function: int, context: int, tasks: int) -> None:
         """Call the function at an address for all tasks; returns when they are done."""
-        self._region(function, context, tasks)
+        _Region(self.address)(function, context, tasks)
 
     def close(self) -> None:
         """End the threads. Regions still run, on their caller alone."""
@@ -78,15 +84,16 @@ class Pool:
             if self not in _open:
                 return
             _open.remove(self)
+        assert self._library is not None, "it was opened"
         _Plain(self._library.address("pb_stop"))()
         for worker in self._workers:
             worker.join()
         self._workers = []
 
-    def _start(self) -> None:
+    def _start(self, library: objects.Library) -> None:
         patience = _PATIENCE if self.threads <= available_cores() else _IMPATIENCE
-        _Number(self._library.address("pb_setup"))(patience)
-        work = _Number(self._library.address("pb_work"))
+        _Number(library.address("pb_setup"))(patience)
+        work = _Number(library.address("pb_work"))
         self._workers = []
         with contextlib.suppress(RuntimeError):  # the system gives no more threads: those there are do it all
             for number in range(1, self.threads):
@@ -146,7 +153,8 @@ def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
     for each in _open:
-        each._start()
+        if each._library is not None:
+            each._start(each._library)
 
 
 atexit.register(_close_all)
