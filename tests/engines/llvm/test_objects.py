@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,6 +195,31 @@ def test_bad_code_is_refused(modules: list[str], message: str) -> None:
     with pytest.raises(EngineError, match=message):
         objects.load(modules, NATIVE, "1")
     assert objects.load([SQUARE], NATIVE, "1").names == ("square",)
+
+
+def test_code_is_made_while_its_caller_goes_on(compilations: Compilations, monkeypatch: pytest.MonkeyPatch) -> None:
+    emit, may_end = objects._emit, threading.Event()
+    monkeypatch.setattr(objects, "_emit", lambda *both: emit(*both) if may_end.wait(60) else b"")
+    waiting = objects.start([SQUARE, POLYNOMIAL], NATIVE, "1", key="mine")
+    refused = objects.start(["define i32 @f() { ret i33 0 }"], NATIVE, "1")
+    assert compilations.count == 0 and len(objects._running) >= 2
+    may_end.set()
+    assert call(waiting(), 0, 0.0) == pytest.approx(math.exp(2)) and objects.find("mine", NATIVE, "1") is not None
+    with pytest.raises(EngineError, match="LLVM refuses module 0"):
+        refused()
+    assert compilations.count == 2 and not objects._running
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_fork_waits_for_what_is_in_the_making(compilations: Compilations, monkeypatch: pytest.MonkeyPatch) -> None:
+    emit, forking = objects._emit, threading.Event()
+    monkeypatch.setattr(objects, "_emit", lambda *both: emit(*both) if forking.wait(60) else b"")
+    waiting = objects.start([SQUARE], NATIVE, "1", key="mine")
+    threading.Timer(0.1, forking.set).start()
+    child = os.fork()
+    if not child:  # it has no thread that could make the code
+        os._exit(waiting().names != ("square",))
+    assert os.waitpid(child, 0)[1] == 0 and compilations.count == 1
 
 
 def test_a_name_that_is_not_there() -> None:
