@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import paperback as pb
 from paperback import nn
-from paperback.markup.png import diverging, grey, png
+from paperback.markup.pixels import diverging, grey, png
 from paperback.rewrites.rules.convolution import toeplitz
 
 Array = NDArray[Any]

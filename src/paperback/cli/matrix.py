@@ -11,7 +11,7 @@ import numpy as np
 
 from paperback.formulas import Formula
 from paperback.jacobians.draw import matrix_picture
-from paperback.markup.png import png
+from paperback.markup.pixels import png
 
 
 def show_matrix(given: Formula, wrt: str, picture: str | None = None) -> str:

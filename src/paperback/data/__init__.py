@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from paperback.arguments import absent
+from paperback.later import offer
 
 if TYPE_CHECKING:
     from paperback.data.dataset import Dataset, load, load_splits, stratified_split
@@ -32,9 +31,4 @@ _HOMES = {
     "write_idx": "idx",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise absent(__name__, name, __all__)
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
+__getattr__, __dir__ = offer(__name__, _HOMES)

@@ -3,15 +3,14 @@
 An entry is an `Identity`: two formulas, what must hold for it, and wrong versions that must be refuted.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
+
+from paperback.later import offer
+
+if TYPE_CHECKING:
+    from paperback.identities.book import IDENTITIES
+    from paperback.identities.identity import Identity
 
 __all__ = ["IDENTITIES", "Identity"]
 
-from paperback.identities import activations, convolution, linear, logic, operators, pooling, softmax
-from paperback.identities.identity import Identity
-
-IDENTITIES = {
-    entry.name: entry
-    for family in (activations, softmax, linear, convolution, pooling, operators, logic)
-    for entry in family.IDENTITIES
-}
+__getattr__, __dir__ = offer(__name__, {"IDENTITIES": "book", "Identity": "identity"})

@@ -28,7 +28,7 @@ from paperback.calculus.support import support
 from paperback.calculus.term import Term
 from paperback.errors import FormulaError, Problem
 from paperback.jacobians.linear import LinearMap
-from paperback.markup.png import diverging
+from paperback.markup.pixels import diverging
 from paperback.notation.affine import Affine
 from paperback.notation.block import Block
 from paperback.notation.expr import ZERO, Binder, Node, Statement, add

@@ -23,7 +23,7 @@ from paperback.calculus.structure import Structure
 from paperback.errors import EngineError
 from paperback.jacobians import spectrum
 from paperback.jacobians.entries import Entries
-from paperback.markup.png import diverging, picture
+from paperback.markup.pixels import diverging, picture
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

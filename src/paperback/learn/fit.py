@@ -19,14 +19,13 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from paperback import learn
 from paperback.errors import ModelError
-from paperback.learn.augment import Augment
-from paperback.learn.checkpoint import check_target
 from paperback.learn.curve import Curve
 from paperback.learn.history import Epoch, History
 from paperback.learn.inputs import check_batch_size, check_count, check_values, check_weights
@@ -39,6 +38,9 @@ from paperback.learn.state import State
 from paperback.learn.train_step import TrainStep
 from paperback.nn.init import stream
 from paperback.nn.losses import Loss
+
+if TYPE_CHECKING:
+    from paperback.learn.augment import Augment
 
 Array = NDArray[Any]
 Callback = Callable[[Any, Epoch], object]  # the model itself, and the record
@@ -81,7 +83,7 @@ def fit(
     """See `Model.fit`."""
     batch_size, epochs = check_count("fit", "batch_size", batch_size), check_count("fit", "epochs", epochs)
     if checkpoint is not None:
-        check_target("fit, checkpoint", checkpoint)
+        learn.checkpoint.check_target("fit, checkpoint", checkpoint)
     factor = find_schedule(schedule)
     if augment is not None and (not callable(augment) or isinstance(augment, type)):
         raise ModelError(

@@ -14,12 +14,16 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
+from paperback import markup
 from paperback.errors import ModelError
 from paperback.learn.curve import Point
 from paperback.learn.metrics import plain
-from paperback.markup import Html, Series, chart, fragment, join, percent, short, table, tag
+from paperback.markup.ticks import percent, short
+
+if TYPE_CHECKING:
+    from paperback.markup import Html, Series
 
 _STEEP = 20.0  # the ratio of largest to least loss from which their axis is logarithmic
 _ROWS = 12  # epochs in a notebook's table, the last ones
@@ -107,23 +111,23 @@ class History(Sequence[Epoch]):
         """The curves there are, by title: loss and accuracy by epoch, if of two or more; loss and rate by step."""
         numbers = [epoch.number for epoch in self.epochs]
         losses = [
-            Series("training loss", numbers, [epoch.loss for epoch in self.epochs]),
-            Series("held-out loss", numbers, [_number(epoch.val_loss) for epoch in self.epochs]),
+            markup.Series("training loss", numbers, [epoch.loss for epoch in self.epochs]),
+            markup.Series("held-out loss", numbers, [_number(epoch.val_loss) for epoch in self.epochs]),
         ]
         accuracies = [
-            Series("training accuracy", numbers, [_number(epoch.accuracy) for epoch in self.epochs]),
-            Series("held-out accuracy", numbers, [_number(epoch.val_accuracy) for epoch in self.epochs]),
+            markup.Series("training accuracy", numbers, [_number(epoch.accuracy) for epoch in self.epochs]),
+            markup.Series("held-out accuracy", numbers, [_number(epoch.val_accuracy) for epoch in self.epochs]),
         ]
         steps = [point.step for point in self.curve]
-        step_losses = Series("loss of a step", steps, [point.loss for point in self.curve], "thin")
-        rates = Series("learning rate", steps, [point.rate for point in self.curve], "thin")
+        step_losses = markup.Series("loss of a step", steps, [point.loss for point in self.curve], "thin")
+        rates = markup.Series("learning rate", steps, [point.rate for point in self.curve], "thin")
         made = {} if len(self) < 2 else {
-            "Loss by epoch": chart(losses, "Loss by epoch", "epoch", log=_is_steep(losses)),
-            "Accuracy by epoch": chart(accuracies, "Accuracy by epoch", "epoch", written=percent),
+            "Loss by epoch": markup.chart(losses, "Loss by epoch", "epoch", log=_is_steep(losses)),
+            "Accuracy by epoch": markup.chart(accuracies, "Accuracy by epoch", "epoch", written=percent),
         }  # fmt: skip
         made |= {
-            "Loss by step": chart([step_losses], "Loss by step", "step", log=_is_steep([step_losses])),
-            "Learning rate by step": chart([rates], "Learning rate by step", "step"),
+            "Loss by step": markup.chart([step_losses], "Loss by step", "step", log=_is_steep([step_losses])),
+            "Learning rate by step": markup.chart([rates], "Learning rate by step", "step"),
         }
         return {title: drawn for title, drawn in made.items() if drawn is not None}
 
@@ -140,7 +144,7 @@ class History(Sequence[Epoch]):
             "examples/s": [short(epoch.images_per_second) for epoch in shown],
         }
         told = {name: cells for name, cells in columns.items() if any(cell != _NONE for cell in cells)}
-        return table(list(told), zip(*told.values(), strict=True), numbers=told)
+        return markup.table(list(told), zip(*told.values(), strict=True), numbers=told)
 
     def __repr__(self) -> str:
         return f"History({self._length()})"
@@ -151,8 +155,9 @@ class History(Sequence[Epoch]):
 
     def _repr_html_(self) -> str:
         best = f"; least held-out loss after epoch {self.best.number}" if self.best else ""
-        head = tag("p", tag("b", "Training"), f": {self._length()}{best}")
-        return fragment(head, tag("div", join(self.charts().values()), class_="row"), self.table(_ROWS))
+        head = markup.tag("p", markup.tag("b", "Training"), f": {self._length()}{best}")
+        charts = markup.tag("div", markup.join(self.charts().values()), class_="row")
+        return markup.fragment(head, charts, self.table(_ROWS))
 
 
 _NONE = short(math.nan)

@@ -17,32 +17,30 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
+from paperback import learn, markup, nn
 from paperback.arguments import strict
-from paperback.engines.llvm import Plan
 from paperback.learn import fit as loop
-from paperback.learn import plan as plans
-from paperback.learn import rates, studies
 from paperback.learn import steps as programs
-from paperback.learn.augment import Augment
+from paperback.learn import studies
 from paperback.learn.history import History
 from paperback.learn.inputs import check_count
-from paperback.learn.measure import measure
 from paperback.learn.metrics import Metric
 from paperback.learn.optim import Optimizer, find_optimizer
 from paperback.learn.predictor import SOFTMAX, Predictor
-from paperback.learn.rates import LearningRates
 from paperback.learn.schedules import Schedule
 from paperback.learn.train_step import TrainStep
-from paperback.markup import fragment
 from paperback.nn.losses import Loss, find
 from paperback.nn.network import INPUT
-from paperback.nn.summary import Summary, summarize
 from paperback.program.program import Program
 
 if TYPE_CHECKING:
+    from paperback.engines.llvm import Plan
     from paperback.jacobians import LinearMap
+    from paperback.learn.augment import Augment
+    from paperback.learn.rates import LearningRates
     from paperback.learn.studies.chain import Chain
     from paperback.learn.studies.norms import GradientNorms
+    from paperback.nn.summary import Summary
 
 
 class Model(Predictor):
@@ -126,7 +124,7 @@ class Model(Predictor):
         Returns the curve and a suggestion; the optimizer's own rate does not count. The model is left as it was.
         """
         rule = find_optimizer("find_learning_rate", optimizer)
-        return rates.find_learning_rate(self, x, y, find(loss), rule, batch_size, lowest, highest, steps)
+        return learn.rates.find_learning_rate(self, x, y, find(loss), rule, batch_size, lowest, highest, steps)
 
     @strict
     def check_gradients(
@@ -208,7 +206,7 @@ class Model(Predictor):
         Printed, it is text; `rows` and `plain()` are data. See docs/engines.md. ModelError for another engine.
         """
         rule = find_optimizer("explain_plan", optimizer)
-        return plans.explain_plan(self, check_count("explain_plan", "batch", batch), time, find(loss), rule, what)
+        return learn.plan.explain_plan(self, check_count("explain_plan", "batch", batch), time, find(loss), rule, what)
 
     def summary(self, time: bool = False, batch: int = 64) -> str:
         """A table: layer, output shape, parameters, FLOPs, memory, receptive field, formula; see `nn.summary`.
@@ -219,14 +217,14 @@ class Model(Predictor):
         return str(self.summarize(time, batch))
 
     def _repr_html_(self) -> str:
-        return fragment(self.summarize().table())
+        return markup.fragment(self.summarize().table())
 
     @strict
     def summarize(self, time: bool = False, batch: int = 64) -> Summary:
         """The same as data: `summarize().layers` has a line per layer, `plain()` of it is for JSON."""
         count = check_count("summary", "batch", batch)
-        times = measure(self, max(count, self.network.least_batch)) if time else None
-        return summarize(self.network, count, self.dtype.itemsize, times)
+        times = learn.measure.measure(self, max(count, self.network.least_batch)) if time else None
+        return nn.summary.summarize(self.network, count, self.dtype.itemsize, times)
 
 
 def load(

@@ -19,15 +19,14 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from paperback import engines
+from paperback import engines, learn
 from paperback.arguments import Strict, closest, strict
 from paperback.errors import ModelError, ModelWarning, warn
-from paperback.learn import checkpoint as checkpoints
 from paperback.learn import steps as programs
 from paperback.learn.inputs import (
     LAYOUTS,
@@ -46,13 +45,15 @@ from paperback.learn.inputs import (
 )
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.optim import Optimizer
-from paperback.learn.record import Record
 from paperback.learn.state import State, sealed
 from paperback.learn.usual import UsualBatch, UsualExamples
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss, find
 from paperback.nn.network import INPUT, build
 from paperback.program.program import Program
+
+if TYPE_CHECKING:
+    from paperback.learn.record import Record
 
 Array = NDArray[Any]
 Names = dict[str, str]  # tensor -> the tensor of its gradient
@@ -303,9 +304,9 @@ class Predictor(metaclass=Strict):
         record    how the model was trained, to lie beside it in the file; a report is made of it
         """
         state = self._state
-        checkpoints.write(
+        learn.checkpoint.write(
             path,
-            checkpoints.Checkpoint(
+            learn.checkpoint.Checkpoint(
                 self.net, self.input_shape, self.seed, self.dtype.name, self.layout, tuple(sorted(self._frozen)),
                 state.rule, state.taken, state.steps, state.epochs, {**state.tensors, **state.optimizer}, state.loss,
             ),
@@ -324,7 +325,7 @@ class Predictor(metaclass=Strict):
 
         kinds    the classes of your own (layers, initialisers, optimizers): a file has only their names
         """
-        saved = checkpoints.read(path, kinds)
+        saved = learn.checkpoint.read(path, kinds)
         model = cls.__new__(cls)
         model._describe(saved.net, saved.input_shape, saved.seed, saved.dtype, engine, threads, saved.layout)
         own = [*model.network.parameters, *model.network.state]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paperback.markup.html import Html, join, raw, tag
-from paperback.markup.png import picture
+from paperback.markup.pixels import picture
 
 _CELLS = 32  # classes, up to which each pair is a cell that tells its number
 _CELL, _SMALL = 36, 22  # pixels, for up to twelve classes and for more

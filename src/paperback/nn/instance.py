@@ -17,8 +17,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 from paperback.errors import FormulaError, ModelError
+from paperback.nn import layers
 from paperback.nn.init import Array, Initializer, fans, stream
-from paperback.nn.layers.layer import BATCH, Layer, Shape, Text, kinds
+from paperback.nn.layers.layer import BATCH, Layer, Shape, Text
 from paperback.notation.block import Block
 from paperback.notation.declare import AxesLike
 from paperback.notation.expr import Const, Node, Scalar
@@ -110,7 +111,7 @@ def _axes_fix(layer: Layer, axes: Sequence[str], shape: Shape) -> str:
         return "add Flatten() before it"
     name = type(layer).__name__
     sibling = f"{name[:-2]}{len(shape) - 1}d"
-    fixes = [f"use {sibling}"] if sibling != name and sibling in {kind.__name__ for kind in kinds()} else []
+    fixes = [f"use {sibling}"] if sibling != name and sibling in layers.__all__ else []
     if len(shape) == len(axes) - 1:
         fixes.append(f"give x an axis of channels, as {(*shape, 1)}, with Unflatten({(shape[-1], 1)}) before it")
     elif len(shape) < len(axes):

@@ -14,16 +14,22 @@ what runs (`explain` makes it).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from paperback.engines.llvm.blocks import run
 from paperback.engines.llvm.machine.pool import MOST_THREADS
 from paperback.engines.llvm.machine.target import chosen
-from paperback.engines.llvm.plan import Plan
 from paperback.engines.llvm.runner import Runner
+from paperback.later import offer
 from paperback.program.program import Program
 
-__all__ = ["MOST_THREADS", "Plan", "Runner", "check", "compile", "run"]
+if TYPE_CHECKING:
+    from paperback.engines.llvm import explain
+    from paperback.engines.llvm.blocks import run
+    from paperback.engines.llvm.plan import Plan
+
+__all__ = ["MOST_THREADS", "Plan", "Runner", "check", "compile", "explain", "run"]
+
+__getattr__, __dir__ = offer(__name__, {"Plan": "plan", "run": "blocks"}, modules=("explain",))
 
 
 def check() -> None:

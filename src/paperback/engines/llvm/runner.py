@@ -17,20 +17,19 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from paperback.engines import llvm
 from paperback.engines import numpy as reference
 from paperback.engines.llvm.code.drivers import CONTEXT, work_per_example
 from paperback.engines.llvm.code.kernels import Code, Kernel
 from paperback.engines.llvm.code.module import write
-from paperback.engines.llvm.explain import Explained, Times, explain, measure
 from paperback.engines.llvm.lowering.layout import is_wide, layout, scratch_places
 from paperback.engines.llvm.lowering.lower import NotPerExampleError, lower, updated
 from paperback.engines.llvm.machine import cache, objects
 from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.llvm.machine.pool import pool
 from paperback.engines.llvm.machine.target import chosen, llvm_version
-from paperback.engines.llvm.plan import Plan
 from paperback.engines.llvm.room import Room
 from paperback.engines.llvm.series import run_series
 from paperback.engines.llvm.stored import Frame, sources
@@ -41,6 +40,9 @@ from paperback.errors import EngineError
 from paperback.notation.expr import Read, Scalar
 from paperback.notation.walk import nodes
 from paperback.program.program import Program, ProgramTensor
+
+if TYPE_CHECKING:
+    from paperback.engines.llvm.plan import Plan
 
 VERSION = "9"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
@@ -328,13 +330,14 @@ class _Compiled:
         """The page of what runs in a room; with arrays, measured."""
         shards = int(room.fields[CONTEXT.index("S")])
         lanes = self.target.lanes(self.dtype.name)
-        known = Explained(self.kernels, self.frame.buffers, self.target, lanes, batch, shards)
-        times: Times | None = None
+        known = llvm.explain.Explained(self.kernels, self.frame.buffers, self.target, lanes, batch, shards)
+        times: llvm.explain.Times | None = None
         if arrays is not None:
             with self.lock:
                 out = room.open(arrays)
                 assert out is not None, "checked arrays can be read where they are"
-                times = measure(self.kernels, self.library, room, self.frame.micro, lambda: self.step(room.context))
+                step = functools.partial(self.step, room.context)
+                times = llvm.explain.measure(self.kernels, self.library, room, self.frame.micro, step)
                 room.close(out)
         threads = self.threads if room.fields[CONTEXT.index("parallel")] else 1
         machine = {
@@ -343,4 +346,4 @@ class _Compiled:
         }
         scratch, micro = self.frame.scratch, self.frame.micro
         memory = {"scratch per example": scratch, "scratch of a thread": scratch * micro, "code": self.library.size}
-        return explain(known, program, micro, memory, machine, times)
+        return llvm.explain.explain(known, program, micro, memory, machine, times)

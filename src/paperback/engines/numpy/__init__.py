@@ -5,6 +5,13 @@ Reads are strided views (`views`), sums of products are matrix products (`contra
 expression, `statements` from a statement, `engine` runs programs and blocks.
 """
 
-from paperback.engines.numpy.engine import MEMORY_LIMIT, Runner, compile, run
+from typing import TYPE_CHECKING
+
+from paperback.later import offer
+
+if TYPE_CHECKING:
+    from paperback.engines.numpy.engine import MEMORY_LIMIT, Runner, compile, run
 
 __all__ = ["MEMORY_LIMIT", "Runner", "compile", "run"]
+
+__getattr__, __dir__ = offer(__name__, dict.fromkeys(__all__, "engine"))

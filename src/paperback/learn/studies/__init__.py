@@ -3,18 +3,13 @@
 Each module is loaded when it is first asked for: training starts without them.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from paperback.arguments import absent
+from paperback.later import offer
 
 if TYPE_CHECKING:
     from paperback.learn.studies import chain, check, forward, jacobian, norms
 
 __all__ = ["chain", "check", "forward", "jacobian", "norms"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise absent(__name__, name, __all__)
-    return import_module(f"{__name__}.{name}")
+__getattr__, __dir__ = offer(__name__, {}, modules=__all__)

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 
 from paperback.arguments import closest
 from paperback.errors import ModelError
-from paperback.nn.layers.layer import Layer, Shape, kinds
+from paperback.nn import layers as library
+from paperback.nn.layers.layer import Layer, Shape
 
 
 class Composite(Layer):
@@ -168,8 +169,8 @@ def layer_hint(value: object) -> str:
     if isinstance(value, type) and issubclass(value, Layer):
         return f"write {value.__name__}(...)"
     name = value if isinstance(value, str) else getattr(value, "__name__", "")
-    known = sorted(kind.__name__ for kind in kinds())
-    hint = closest(name, known) if name else ""
+    known = [name for name in library.__all__ if name != "Layer"]
+    hint = closest(name, sorted(known)) if name else ""
     if not hint or hint.startswith("there is"):
         return "give a layer, as Dense(10)"
     return hint.replace(" or ", "() or ").replace("?", "()?")

@@ -26,10 +26,10 @@ program that runs are all made from what stands here.
 
 from __future__ import annotations
 
-__all__ = ["BATCH", "Layer", "Shape", "Text", "kinds", "natural", "real", "small", "word"]
+__all__ = ["BATCH", "Layer", "Shape", "Text", "natural", "real", "small", "word"]
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from math import inf, isfinite
 from numbers import Real
@@ -202,11 +202,3 @@ def word(layer: Layer, name: str, value: object, known: tuple[str, ...]) -> None
         hint = closest(value, known)
         fix = hint if hint.startswith("did") else f"write {name}={words[0]}"
         raise ModelError(f"{type(layer).__name__}: {name} must be {needed}, not {value!r}: {fix}")
-
-
-def kinds(base: type[Layer] = Layer) -> Iterator[type[Layer]]:
-    """All classes of layers that the library has; not what they have in common, which has subclasses here."""
-    for kind in base.__subclasses__():
-        if kind.__module__.startswith("paperback."):
-            inner = list(kinds(kind))
-            yield from inner or [kind]

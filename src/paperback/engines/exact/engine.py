@@ -1,4 +1,4 @@
-"""The exact engine: programs and blocks in Fractions and enclosing intervals, by naive loops. Slow, and right.
+"""Programs and blocks in Fractions and enclosing intervals.
 
 It has the call shape of the other engines. There is no dtype: a float given is the binary fraction that it stores, and
 arrays of dtype object come back (see `calculus.exact`). Outputs, then the new values of what is updated.
