@@ -52,6 +52,7 @@ def test_an_epoch_has_the_bits_of_its_steps(rule: Optimizer, engine: str, monkey
         calls.append(given[-1])
         return run_series(*given)
 
+    monkeypatch.setenv("PAPERBACK_DEBUG", "")  # between guard pages steps run one by one
     monkeypatch.setattr("paperback.engines.llvm.runner.run_series", counted)
     monkeypatch.setattr(train_step, "_AT_ONCE_SECONDS", 1e6)
     x, y = problem()

@@ -20,6 +20,7 @@ from paperback import nn
 from paperback.calculus.conventions import Conventions
 from paperback.engines.llvm import runner, stored
 from paperback.engines.llvm.machine import objects
+from paperback.engines.llvm.machine.arena import Arena
 from paperback.learn import steps
 from paperback.learn.model import Model
 from paperback.learn.optim import SGD, Adam, AdamW, Optimizer, RMSProp
@@ -246,7 +247,7 @@ def test_code_of_another_world_is_not_used(counted: Counted, change: str, monkey
     if change == "sources":
         monkeypatch.setattr(runner, "sources", lambda: "other sources")
     elif change == "debug":
-        monkeypatch.setenv("PAPERBACK_DEBUG", "memory")
+        monkeypatch.setenv("PAPERBACK_DEBUG", "" if Arena({}).debug else "memory")
     elif change == "target":
         monkeypatch.setenv("PAPERBACK_TARGET", "generic")
     else:

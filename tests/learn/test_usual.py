@@ -170,6 +170,7 @@ def test_predictions_by_several_threads() -> None:
 def test_a_prediction_of_other_parameters_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mutants: what is held is not looked at, and memory of results that somebody has is used again."""
     pytest.importorskip("llvmlite")
+    monkeypatch.setenv("PAPERBACK_DEBUG", "")  # between guard pages nothing is held
     mutants = [
         (UsualExamples, "predict", lambda self, x, size, *about: self._predict(x) if x.shape == self.shape else None),
         (room.Results, "holders", lambda self: 0),

@@ -25,6 +25,12 @@ SEEDS = range(14)
 RULES = [optim.SGD(0.125), optim.SGD(0.125, momentum=0.5), optim.Adam(0.0625, clip=0.5), optim.RMSProp(0.0625)]
 
 
+@pytest.fixture(autouse=True)
+def _memory_is_not_debugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between guard pages steps run one by one, whatever the suite is run with."""
+    monkeypatch.setenv("PAPERBACK_DEBUG", "")
+
+
 def several(program: Program, given: Arrays, count: int) -> Arrays:
     """What differs from step to step: the batches, each in another order, and the scalars."""
     each = {}
@@ -149,6 +155,16 @@ def test_what_is_not_read_where_it_is() -> None:
     assert all(np.array_equal(before[n], array) for n, array in (rest | each).items())
     with pytest.raises(engines.EngineError, match=r"no array for dense_1\.w"):
         engines.repeat(run, {}, each, 3)
+
+
+def test_where_memory_is_debugged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERBACK_DEBUG", "memory")
+    program, given = dense_step(optim.SGD(0.125))
+    each = several(program, given, 3)
+    rest = {n: array for n, array in given.items() if n not in each}
+    run = compile_program(program, engine="llvm")
+    assert engines.repeat(run, rest, each, 3) is None
+    assert one_by_one(run, rest, each, 3)[1] == 3
 
 
 MUTANTS = {
