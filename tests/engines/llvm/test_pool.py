@@ -388,7 +388,7 @@ def test_a_process_ends_as_it_should(name: str) -> None:
     script, words, code = SCRIPTS[name]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONWARNINGS": "ignore::DeprecationWarning"}
     command = [sys.executable, "-X", "faulthandler", "-c", PRELUDE + script]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert words in ran.stdout + ran.stderr
     assert ran.returncode in ({130, -2} if code == 130 else {code}), ran.stderr
     assert ran.stdout.count("left: 0\n") == ran.stdout.count("left:") == (2 if name == "fork and end" else 1)
