@@ -119,10 +119,11 @@ def repeat(
 
 def bind(
     run: Runner, arrays: Mapping[str, Any], name: str, output: str
-) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]] | None:
+) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any] | None] | None:
     """An output as a function of one of the arrays, the others as they are: a call of it is the quickest there is.
 
-    It takes arrays of the same shape, type and order in memory only, and does not look. None where the engine has none.
+    It takes arrays of the same shape and type only, and does not look. It returns None for those that hold NaN or
+    infinity, and where the run would fail. None in its place where the engine has none.
     """
     return run.bind(arrays, name, output) if isinstance(run, llvm.Runner) else None
 

@@ -196,17 +196,17 @@ class Predictor(metaclass=Strict):
     @strict
     def predict(self, x: ArrayLike, batch_size: int = 256) -> Array:
         """The output `[N, *output_shape]` for every example, after training's rules (running statistics, no masks)."""
-        about, output = (self._state, engines.choose(self.engine)), self.network.output
-        if self._like and (found := self._like.predict(x, batch_size, *about)) is not None:
+        like, state, engine = self._like, self._state, engines.choose(self.engine)
+        if like and (found := like.predict(x, batch_size, state, engine)) is not None:
             return found
         size = check_count("predict", "batch_size", batch_size)
         examples = self._examples("predict", x)
         named = partial(programs.name_of, "predict", self.network.predict)
         run, _ = self._compiled("predict", partial(programs.prediction_program, self.network), named)
-        given = self._state.tensors
+        given, output = state.tensors, self.network.output
         if len(examples) <= size and examples is x and x.dtype == self.dtype and self.layout == "NHWC":
             call = engines.bind(run, {**given, INPUT: self._input(x)}, INPUT, output)
-            self._like = call and UsualExamples(x, about, call)
+            self._like = call and UsualExamples(x, state, engine, call)
         parts = [
             run({**given, INPUT: self._input(examples[i : i + size])})[output] for i in range(0, len(examples), size)
         ]

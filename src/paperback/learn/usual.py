@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paperback.learn.inputs import all_finite
+from paperback.learn.state import State
 from paperback.nn.losses import Loss
 
 Array = NDArray[Any]
@@ -30,19 +31,18 @@ class UsualBatch:
 
 
 class UsualExamples:
-    """Examples that were good, and how to predict what lies in memory like them.
+    """Examples that were good, and how to predict what is like them, with the same parameters on the same engine.
 
-    about    what the prediction depends on beside them: it is of the very same parameters, on the very same engine
+    predict    what looks at the numbers, and returns None where one of them is none
     """
 
-    def __init__(self, x: Array, about: tuple[object, ...], predict: Callable[[Array], Array]) -> None:
-        self.shape, self.dtype, self.about, self._predict = x.shape, x.dtype, about, predict
+    def __init__(self, x: Array, state: State, engine: str, predict: Callable[[Array], Array | None]) -> None:
+        self.shape, self.dtype, self.state, self.engine, self._predict = x.shape, x.dtype, state, engine, predict
 
-    def predict(self, x: object, batch_size: object, *about: object) -> Array | None:
+    def predict(self, x: object, batch_size: object, state: State, engine: str) -> Array | None:
         """The output; None for examples that are not surely good, or not like those."""
-        if type(x) is not np.ndarray or x.shape != self.shape or x.dtype != self.dtype or not all_finite(x, x.dtype):
+        if state is not self.state or engine != self.engine or type(batch_size) is not int:
             return None
-        if type(batch_size) is not int or batch_size < len(x):
+        if type(x) is not np.ndarray or x.shape != self.shape or x.dtype != self.dtype or batch_size < len(x):
             return None
-        same = all(one is other for one, other in zip(self.about, about, strict=True))
-        return self._predict(x) if same else None
+        return self._predict(x)

@@ -9,8 +9,8 @@
                  them (`drivers`), and how they can be cut (`cut`)
 
 `runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps, for one
-step or a `series`; `stored` is what lies in the cache beside the code; `blocks` runs formulas; `plan` is the page of
-what runs (`explain` makes it).
+step, a `series`, or as a function of one array (`bound`); `stored` is what lies in the cache beside the code; `blocks`
+runs formulas; `plan` is the page of what runs (`explain` makes it).
 """
 
 from collections.abc import Callable

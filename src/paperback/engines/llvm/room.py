@@ -141,6 +141,7 @@ class Room:
         self.spare: list[Results] = []
         self.held: list[Array] = []
         self.last: tuple[Results, list[Array]] | None = None  # and the views of what may come back
+        self.owner: object = None  # of the pointers in the table, where they are all as it left them
         self.tensors = dict(results)
         fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block, 0, 0)
         self.fields = (ctypes.c_uint64 * len(fields))(*fields)
@@ -150,7 +151,7 @@ class Room:
         """Point the table at these arrays and at arrays for the results, which are returned; None where one of the
         arrays cannot be read where it is.
         """
-        table = self.table
+        table, self.owner = self.table, None
         rest = list(self.others)
         if self.last is not None and all(map(is_, map(arrays.get, self.back), self.last[1])):
             for place, address in self.last[0].again:
@@ -180,8 +181,11 @@ class Room:
         results = self.unheld()
         for at, address in results.places:
             self.table[at] = address
-        self.status[0] = self.status[1] = 0
         return results
+
+    def forget(self) -> None:
+        """What the table has is known no more."""
+        self.last, self.held, self.owner = None, [], None
 
     def point(self, one: Given, array: Any) -> bool:
         """Point the table at what is given; False, and nothing done, where it cannot be read where it is."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from paperback.engines import llvm
 from paperback.engines import numpy as reference
+from paperback.engines.llvm.bound import Bound, bound
 from paperback.engines.llvm.code.drivers import CONTEXT, work_per_example
 from paperback.engines.llvm.code.kernels import Code, Kernel
 from paperback.engines.llvm.code.module import write
@@ -44,7 +45,7 @@ from paperback.program.program import Program, ProgramTensor
 if TYPE_CHECKING:
     from paperback.engines.llvm.plan import Plan
 
-VERSION = "9"
+VERSION = "10"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
@@ -123,25 +124,12 @@ class Runner:
             found = compiled.repeat(room, arrays, each, count)
         return found
 
-    def bind(self, arrays: Mapping[str, Any], name: str, output: str) -> Callable[[Array], Array] | None:
-        """An output as a function of one of these arrays alone; the others stay as they are.
-
-        The function takes arrays of the same shape, type and order in memory only; whoever calls it sees to that. None
-        where more than one array would have to be looked at.
-        """
+    def bind(self, arrays: Mapping[str, Any], name: str, output: str) -> Bound | None:
+        """An output as a function of one of these arrays alone, as long as the others stay as they are: see `bound`."""
         values, compiled, room = self._checked(arrays)
-        call = compiled.bind(room, values, name, output)
-        if call is None:
+        if compiled.frame.copies:
             return None
-
-        def told(array: Array) -> Array:
-            try:
-                return call(array)
-            except _OutOfRangeError:
-                self({**values, name: array})  # which says where
-                raise
-
-        return told
+        return bound(room, compiled.library, compiled.lock, values, name, output)
 
     def plan(self, batch: int = 32, arrays: Mapping[str, Any] | None = None) -> Plan:
         """What runs for a batch of this size; with arrays for it, measured on them."""
@@ -182,7 +170,7 @@ class Runner:
     def _made(self, batch: int | None) -> _Compiled:
         """The code, from the cache or made now; for one batch size, where one is given."""
         key = self._key(batch)
-        library = objects.find(key, self.target, VERSION, ["step", "steps"]) if key else None
+        library = objects.find(key, self.target, VERSION, ["step", "steps", "answer"]) if key else None
         if library is not None:
             found = library
             return _Compiled(Frame.read(found.notes), lambda: found, self, lambda: self._written(batch)[1].kernels)
@@ -291,29 +279,6 @@ class _Compiled:
             out[name] = arrays[name].copy()
         out.finite = not infinite
         return out
-
-    def bind(
-        self, room: Room, arrays: dict[str, Array], name: str, output: str
-    ) -> Callable[[Array], Array] | None:
-        """See `Runner.bind`."""
-        places = [one.place for one in room.others if one.name == name]
-        if room.arena.debug or room.back or len(room.others) != len(places) or self.frame.copies:
-            return None
-        known: list[Array] = []  # what the table had when this function was called last
-
-        def call(array: Array) -> Array:
-            nonlocal known
-            with self.lock:
-                if room.held is not known:
-                    room.open({**arrays, name: array})
-                    known = room.held
-                results = room.again(places[0], array)
-                self.step(room.context)
-                if room.status[0]:
-                    raise _OutOfRangeError
-                return results.arrays[output][...]
-
-        return call
 
     def repeat(
         self, room: Room, arrays: Mapping[str, Any], each: Mapping[str, Array], count: int

@@ -32,7 +32,7 @@ def run_series(
     """
     varying = [one for one in room.given if one.name in each]
     staying = [one for one in room.given if one.name not in each]
-    room.last, room.held = None, []  # what the table has is known no more
+    room.forget()
     if room.arena.debug or not all(_fits(one, each[one.name], count) for one in varying):
         return None
     if not all(room.point(one, arrays.get(one.name)) for one in staying):

@@ -1,6 +1,7 @@
 """The code of a lowered program: a function per task, a driver per part, and `step`, which runs everything.
 
     step(context)                        every part, one after the other; no Python inside
+    steps(...), answer(context)          many, and one with a look at its inputs: see `steps` and `answer`
     part(context, task, worker)          what one worker does: a shard, or rows of the join part
     kernel(table, scratch, lo, hi, origin, slot, from, to, N, S)
 
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from paperback.engines.llvm.code.answer import write_answer
 from paperback.engines.llvm.code.contract import Contraction, find_contraction
 from paperback.engines.llvm.code.cut import Loops, find_cut
 from paperback.engines.llvm.code.dots import dot_loops, emit_dots, find_dots
@@ -258,6 +260,8 @@ class _Writer:
 
     def _main(self, drivers: Sequence[str], steps: Sequence[str]) -> str:
         declared = [f"declare void @{kernel.name}({_SIGNATURE})" for kernel in self.kernels]
+        given = [b for b in self.buffers.values() if b.kind == "given" and b.per_example]
+        inputs = [b for b in given if b.element == self.element]
         head = [
             "declare i64 @llvm.smin.i64(i64, i64)", *declared, *drivers,
             _SEQUENTIAL,
@@ -266,6 +270,7 @@ class _Writer:
             "  %run = select i1 %alone, ptr @sequential, ptr %given",
             "  %one = icmp eq i64 %S, 1", "  %others = xor i1 %alone, true", "  %apart = and i1 %one, %others",
             *steps, "  ret void", "}\n", write_steps(self.element, self.attributes),
+            write_answer(inputs, self.element, self.width, self.attributes),
         ]  # fmt: skip
         return "\n".join(head)
 

@@ -1,0 +1,73 @@
+"""A program as a function of one array, all else that is given as it was: the shortest way into native code and back.
+
+Small arrays are copied to where the code reads, and small results from where it writes, so that the table of pointers
+stays as it is: for the time in which NumPy says where an array lies, 32 KiB are copied. Large ones are read and
+written where they lie.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Bound", "bound"]
+
+import ctypes
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from paperback.engines.llvm.machine.objects import Library
+from paperback.engines.llvm.room import Room
+from paperback.engines.numpy.views import Array
+from paperback.engines.outcome import Outcome
+
+_SMALL = 32 << 10  # bytes
+
+Bound = Callable[[Array], "Array | None"]
+
+
+def bound(
+    room: Room, library: Library, lock: threading.Lock, arrays: Mapping[str, Any], name: str, output: str
+) -> Bound | None:
+    """An output as a function of the array of this name; None where more of what is given would have to be looked at.
+
+    The function takes arrays of the same shape and type only; whoever calls it sees to that. It returns None, and the
+    array must be looked at in full, where it holds NaN or infinity or the step finds an index out of range.
+
+    room      at whose table the function looks first: others use it too
+    library   has the code
+    lock      of the room
+    """
+    if room.arena.debug or room.back or [one.name for one in room.others] != [name]:
+        return None
+    place, context = room.others[0].place, room.context
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(library.address("answer"))
+    with lock:
+        outside = room.unheld().arrays[output]
+    inside = np.empty(room.others[0].shape, room.others[0].dtype)
+    mine = [library]  # the owner that the room knows; and the code must not go before the function does
+
+    def open_with(array: Array) -> Outcome:
+        opened = room.open({**arrays, name: array})
+        assert opened is not None, "checked arrays can be read where they are"
+        room.owner = mine
+        return opened
+
+    def small(array: Array) -> Array | None:
+        nonlocal outside
+        with lock:
+            if room.owner is not mine:
+                outside = open_with(inside)[output]
+            inside[...] = array
+            return None if run(context) else outside.copy()
+
+    def large(array: Array) -> Array | None:
+        if not array.flags.c_contiguous:
+            return None
+        with lock:
+            if room.owner is not mine:
+                open_with(array)
+            results = room.again(place, array)
+            return None if run(context) else results.arrays[output][...]
+
+    return small if inside.nbytes + outside.nbytes <= _SMALL else large
