@@ -16,6 +16,7 @@ from paperback.engines import use
 from paperback.errors import EngineError, ModelError
 from paperback.learn.model import Model, load
 from paperback.learn.optim import SGD, Adam
+from paperback.rewrites.apply import rewrite
 
 CONV = nn.Sequential(nn.Conv2d(3, (2, 3)), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dense(4))
 SHAPE = (5, 7, 2)
@@ -292,3 +293,22 @@ def test_the_parts_of_learning_import_one_way() -> None:
             assert not found, (name, later)
             seen += 1
     assert seen == 10
+
+
+def test_parameters_begin_on_a_cache_line(tmp_path: Path) -> None:
+    """Wherever they come from; and they are copies, in the model's type."""
+    net = nn.Sequential(nn.Dense(5), nn.BatchNorm(), nn.Sigmoid(), nn.Dense(3))
+    model = Model(net, (7,))
+    weights = np.arange(35.0).reshape(5, 7).T
+    looked_at = 0
+    for turn in range(4):
+        model.set_parameters({"dense_1.w": weights + turn})
+        model.save(tmp_path / "model.safetensors")
+        loaded = load(tmp_path / "model.safetensors")
+        twin, _ = rewrite(model, "tanh_from_sigmoid")
+        np.testing.assert_array_equal(model.parameters["dense_1.w"], (weights + turn).astype(np.float32))
+        np.testing.assert_array_equal(loaded.parameters["dense_1.w"], model.parameters["dense_1.w"])
+        for array in [a for m in (model, loaded, twin) for a in (*m.parameters.values(), *m.state.values())]:
+            assert array.ctypes.data % 64 == 0 and not array.flags.writeable and array.flags.c_contiguous
+            looked_at += 1
+    assert looked_at == 4 * 3 * 8

@@ -45,7 +45,7 @@ from paperback.learn.inputs import (
 )
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.optim import Optimizer
-from paperback.learn.state import State, sealed
+from paperback.learn.state import State, sealed, sealed_copy
 from paperback.learn.usual import UsualBatch, UsualExamples
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss, find
@@ -82,7 +82,7 @@ class Predictor(metaclass=Strict):
     ) -> None:
         self._describe(net, input_shape, seed, dtype, engine, threads, layout)
         specs = {**self.network.parameters, **self.network.state}
-        self._state = State({n: sealed(spec.sample(n, self.seed).astype(self.dtype)) for n, spec in specs.items()})
+        self._state = State({n: sealed_copy(spec.sample(n, self.seed), self.dtype) for n, spec in specs.items()})
 
     def _describe(
         self, net: Layer, input_shape: Iterable[int], seed: int, dtype: str, engine: str | None, threads: int | None,
@@ -170,7 +170,7 @@ class Predictor(metaclass=Strict):
                     f"{weight_hint(array.shape, new[name].shape)}"
                 )
             check_values("set_parameters", name, np.atleast_1d(array), self.dtype)
-            new[name] = sealed(np.array(array, dtype=self.dtype, order="C"))
+            new[name] = sealed_copy(array, self.dtype)
         self._state = replace(self._state, tensors=new)
 
     def freeze(self, *names: str) -> None:
@@ -330,7 +330,7 @@ class Predictor(metaclass=Strict):
         model._describe(saved.net, saved.input_shape, saved.seed, saved.dtype, engine, threads, saved.layout)
         own = [*model.network.parameters, *model.network.state]
         model._state = State(
-            {name: sealed(saved.tensors[name]) for name in own},
+            {name: sealed_copy(saved.tensors[name], model.dtype) for name in own},
             saved.rule,
             {name: sealed(array) for name, array in saved.tensors.items() if name not in own},
             saved.taken, saved.steps, saved.epochs, saved.loss,

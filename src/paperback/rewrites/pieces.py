@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paperback.learn.model import Model
-from paperback.learn.state import State, sealed
+from paperback.learn.state import State, sealed_copy
 from paperback.nn.instance import Instance, instantiate
 from paperback.nn.layers.combine import Composite, Residual, Sequential
 from paperback.nn.layers.layer import Layer, Shape
@@ -147,7 +147,7 @@ def join(chain: Chain, model: Model) -> Model:
     """
     net = wrap(chain)
     new = Model(net, model.input_shape, model.seed, model.dtype.name, model.engine, model.threads, model.layout)
-    given = {name: sealed(np.array(array, dtype=model.dtype)) for name, array in named(new.network, chain).items()}
+    given = {name: sealed_copy(np.asarray(array), model.dtype) for name, array in named(new.network, chain).items()}
     old = model._state
     new._state = State({**new._state.tensors, **given}, steps=old.steps, epochs=old.epochs, loss=old.loss)
     frozen = [f"{name}.{local}" for name, piece in numbered(new.network, chain) for local in piece.frozen]

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paperback.engines.llvm.machine.arena import ALIGNMENT, Arena
+from paperback.engines.aligned import LINE
+from paperback.engines.llvm.machine.arena import Arena
 from paperback.errors import EngineError
 
 SOURCE = Path(__file__).parents[3] / "src"
@@ -30,7 +31,7 @@ def test_tensors_keep_what_is_written_to_them(debug: bool) -> None:
     for value, (name, size) in enumerate(SIZES.items()):
         assert (arena.array(name, np.uint8, (size,)) == value).all()
         if not debug:
-            assert arena.address(name) % ALIGNMENT == 0 and arena.alignment == ALIGNMENT
+            assert arena.address(name) % LINE == 0 and arena.alignment == LINE
     arena.check()
 
 

@@ -12,10 +12,10 @@ from tests.engines.llvm.targets import choose_target
 import paperback as pb
 from paperback import nn
 from paperback.engines import compile_program
+from paperback.engines.aligned import LINE
 from paperback.engines.llvm.code import drivers, order, tile
 from paperback.engines.llvm.code.kernels import Tiled
 from paperback.engines.llvm.lowering import arrange, layout
-from paperback.engines.llvm.machine.arena import ALIGNMENT
 from paperback.engines.llvm.machine.target import NAMES
 from paperback.engines.llvm.runner import Runner
 
@@ -103,4 +103,4 @@ def test_results_begin_on_a_cache_line() -> None:
     held = [run(given) for _ in range(3)]
     addresses = [array.ctypes.data for out in held for array in out.values()]
     assert len(set(addresses)) == len(addresses) >= 21
-    assert all(address % ALIGNMENT == 0 for address in addresses)
+    assert all(address % LINE == 0 for address in addresses)

@@ -14,8 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
+from paperback.engines.aligned import aligned_empty
 from paperback.engines.llvm.machine.objects import Library
 from paperback.engines.llvm.room import Room
 from paperback.engines.numpy.views import Array
@@ -44,7 +43,7 @@ def bound(
     run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(library.address("answer"))
     with lock:
         outside = room.unheld().arrays[output]
-    inside = np.empty(room.others[0].shape, room.others[0].dtype)
+    inside = aligned_empty(room.others[0].shape, room.others[0].dtype)
     mine = [library]  # the owner that the room knows; and the code must not go before the function does
 
     def open_with(array: Array) -> Outcome:

@@ -9,7 +9,6 @@ from __future__ import annotations
 __all__ = ["Given", "Results", "Room"]
 
 import ctypes
-import math
 import sys
 from collections.abc import Callable, Mapping
 from operator import attrgetter, is_
@@ -17,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from paperback.engines.aligned import aligned_empty
 from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
 from paperback.engines.llvm.lowering.layout import is_wide
-from paperback.engines.llvm.machine.arena import ALIGNMENT, Arena
+from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome
 
@@ -65,8 +65,8 @@ class Results:
     def __init__(
         self, buffers: Mapping[str, Buffer], count: int, dtype: np.dtype[Any], given: Mapping[str, int], debug: bool
     ) -> None:
-        self.blocks: list[Array] = []  # of which every view is one, whatever was viewed
-        self.arrays = {name: self._empty(_shape(b, count), _dtype(b, dtype)) for name, b in buffers.items()}
+        self.arrays = {name: aligned_empty(_shape(b, count), _dtype(b, dtype)) for name, b in buffers.items()}
+        self.blocks = [array.base for array in self.arrays.values()]  # of which every view is one, whatever was viewed
         self.addresses = addresses = {name: array.ctypes.data for name, array in self.arrays.items()}
         direct = [name for name in self.arrays if not debug or not self.arrays[name].shape]
         self.places = [(buffers[name].place, addresses[name]) for name in direct]
@@ -76,15 +76,6 @@ class Results:
     def views(self) -> dict[str, Array]:
         """All results, by their public names."""
         return {name: array[...] for name, array in self.arrays.items()}
-
-    def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """An array that begins on a cache line, as rows of weights then do: no vector lies in two lines."""
-        size = math.prod(shape) * dtype.itemsize
-        block = np.empty(size + ALIGNMENT, np.uint8)
-        self.blocks.append(block)
-        start = -block.ctypes.data % ALIGNMENT
-        array: Array = block[start : start + size].view(dtype).reshape(shape)
-        return array
 
     def holders(self) -> int:
         """How many hold one of the arrays; `unheld` is how many that are where nobody has one."""

@@ -12,11 +12,11 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from paperback.engines.aligned import LINE
 from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
 from paperback.engines.llvm.lowering.tasks import Lowered
 from paperback.engines.llvm.machine.arena import Arena
 
-_ALIGNMENT = 64
 _WIDE = 4 << 20  # bytes
 
 
@@ -84,7 +84,7 @@ def scratch_places(lowered: Lowered, buffers: Mapping[str, Buffer]) -> tuple[dic
 
 
 def _bytes(buffer: Buffer) -> int:
-    return -(-buffer.size * buffer.bytes_per_entry // _ALIGNMENT) * _ALIGNMENT
+    return -(-buffer.size * buffer.bytes_per_entry // LINE) * LINE
 
 
 def is_wide(buffers: Mapping[str, Buffer]) -> bool:

@@ -14,7 +14,7 @@ is read there is NaN, in float32 and in float64. A tensor is then aligned to its
 
 from __future__ import annotations
 
-__all__ = ["ALIGNMENT", "Arena"]
+__all__ = ["Arena"]
 
 import ctypes
 import math
@@ -26,11 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from paperback.engines.aligned import LINE
 from paperback.engines.llvm.machine.crash import watch
 from paperback.errors import EngineError
-
-ALIGNMENT = 64
-"""Where a tensor begins, in bytes: a cache line, and the widest vector."""
 
 _POISON = np.array([0x7FFDA5A5], np.uint32)  # a NaN, and twice of it one of float64
 _HUGE = 4 * 2**20  # from here on large pages pay
@@ -69,7 +67,7 @@ class Arena:
             if size < 0:
                 raise EngineError(f"arena: the size of {name!r} must not be negative, found {size}")
         self.debug = "memory" in os.environ.get("PAPERBACK_DEBUG", "").split(",") if debug is None else debug
-        self.alignment = 1 if self.debug else ALIGNMENT
+        self.alignment = 1 if self.debug else LINE
         self._places = _guarded(sizes) if self.debug else _packed(sizes)
         if self.debug:
             watch(self, [place.surroundings(name) for name, place in self._places.items()])
@@ -117,7 +115,7 @@ def _packed(sizes: Mapping[str, int]) -> dict[str, _Place]:
     end = 0
     for name, size in sizes.items():
         starts[name] = end
-        end += -(-size // ALIGNMENT) * ALIGNMENT + ALIGNMENT
+        end += -(-size // LINE) * LINE + LINE
     block = _block(max(end, 1))
     return {name: _Place(block, start, sizes[name]) for name, start in starts.items()}
 
