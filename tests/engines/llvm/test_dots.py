@@ -31,7 +31,7 @@ FORMULAS = (
     "y[r] = sum(k) a[r,k]*e[k]",
     "y[r,c] = sum(m,k) s[m,r,k]*t[c,m,k]",
 )
-SIZES = ((1, 1, 32), (2, 9, 33), (7, 4, 47), (13, 3, 64), (5, 17, 129))
+SIZES = ((1, 1, 32), (2, 9, 33), (7, 4, 47), (13, 3, 64), (5, 17, 129), (3, 37, 64), (2, 16, 160))
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +117,8 @@ MISTAKES = {
         original(self, binders, state, step, body, inner) if inner[3] == self.width else state)),
     "half of the lanes": ("fold", lambda original: lambda self, value, combine: original(
         self, self._part(value, 0, max(1, value.lanes // 2)), combine)),
+    "columns in another order": ("folded", lambda original: lambda self, values, combine: original(
+        self, values[::-1], combine)),
 }  # fmt: skip
 
 
@@ -129,5 +131,6 @@ def mistake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_check_can_fail(mistake: str, written: list[Any]) -> None:
     with pytest.raises(AssertionError):
-        check(FORMULAS[0], SIZES[2], "float32")
+        for sizes in SIZES[2], SIZES[5]:
+            check(FORMULAS[0], sizes, "float32")
     assert written

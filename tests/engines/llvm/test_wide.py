@@ -72,6 +72,7 @@ def test_the_order_of_memory_changes_no_bit(count: int, monkeypatch: pytest.Monk
     """Rows first or columns first, asked for ahead or not: every entry is the same sum."""
     everything_is_large(monkeypatch)
     monkeypatch.setattr(tile, "FEW_ROWS", 0)
+    monkeypatch.setattr(tile, "_LOW_ACROSS", 1000)
     model, given = step(count)
     ordered, notes = results(model, given)
     assert "rows first" in notes and "asked for" in notes

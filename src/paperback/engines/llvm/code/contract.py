@@ -187,17 +187,18 @@ def _turns(extent: int) -> int:
     return _RUNTIME_EXTENT if extent in (BATCH, SHARDS) else extent
 
 
-def choose_tile(rows: int | None, vectors: int, registers: int) -> Tile:
+def choose_tile(rows: int | None, vectors: int, registers: int, across: int = 0) -> Tile:
     """The tile with the fewest cycles for a turn of the sum, and of those the one with the fewest loads.
 
     rows is None where they are known at run time only: then heights are powers of two, whose halves take what is left.
     A load of a vector counts as two of numbers: vectors come from further away, and are loaded by every tile of rows.
+    Its vectors divide `across`.
     """
     best, least = Tile(1, 1), (inf, inf)
     budget = registers - 4
     for v in range(1, min(vectors, 4) + 1):
         for u in range(1, min(rows_or_usual(rows), 14) + 1):
-            if u * v + v > budget or (rows is None and u & (u - 1)):
+            if u * v + v > budget or (rows is None and u & (u - 1)) or across % v:
                 continue
             cost = turn_cycles(Tile(u, v), rows, vectors), (u + 2 * v) / (u * v)
             if cost < least:

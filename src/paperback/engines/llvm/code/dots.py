@@ -7,7 +7,12 @@ rows and V columns has U*V vectors of partial sums; a turn loads U + V vectors f
 added at the end. Weights that are read backwards, as in the gradient of a dense layer's input, need no copy that is
 turned round: they are read once, from their beginning to their end.
 
-Each entry has one vector of partial sums whatever its tile, so its bits do not depend on where rows or columns are cut.
+Where columns are neighbours in the result, and a vector's worth of them fits into the first cache, they are a tile, for
+one row after the other, and all their lanes are added together: pairs of vectors become one whose halves are the sums
+of theirs, and so on, until one vector holds the results.
+
+Each entry has one vector of partial sums whatever its tile, whose lanes are added halves first, so its bits do not
+depend on where rows or columns are cut.
 """
 
 from __future__ import annotations
@@ -17,8 +22,9 @@ __all__ = ["dot_loops", "emit_dots", "find_dots"]
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import product
+from math import prod
 
-from paperback.engines.llvm.code.contract import Dots, choose_tile, flat, is_within, the_sum
+from paperback.engines.llvm.code.contract import Dots, Tile, choose_tile, flat, is_within, the_sum
 from paperback.engines.llvm.code.cut import Loops
 from paperback.engines.llvm.code.kernels import Dotted
 from paperback.engines.llvm.code.nest import finish, in_tiles, range_of, turns
@@ -26,12 +32,13 @@ from paperback.engines.llvm.code.reduce import Reducer, State
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
 from paperback.engines.llvm.lowering.arrange import along, product_of_reads
-from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
+from paperback.engines.llvm.lowering.buffers import BATCH, Buffer, Linear
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Letter
 
 _LEAST_VECTORS = 2  # of a sum in the lanes
 _USUAL_BATCH = 32
+_FIRST_CACHE = 16 << 10  # bytes of the columns of a tile that are read again for the next row
 
 
 def find_dots(
@@ -75,6 +82,8 @@ def emit_dots(e: Reducer, nest: Nest, d: Dots, split: Letter | None, registers: 
     e.declare({**extents, **{b.letter: e.extent_of(b.extent) for b in d.node.binders}})
     counts = [1 if l is None else None if extents[l] < 0 or l == split else extents[l] for l in (d.rows, d.columns)]
     tile = choose_tile(counts[0], counts[1] if counts[1] is not None else _USUAL_BATCH, registers)
+    if _are_neighbours(e, nest, d):
+        tile = Tile(1, e.width)
 
     def level(letters: Sequence[Letter]) -> None:
         if letters:
@@ -94,9 +103,28 @@ def emit_dots(e: Reducer, nest: Nest, d: Dots, split: Letter | None, registers: 
     return Dotted(d, tile, *counts)
 
 
+def _are_neighbours(e: Reducer, nest: Nest, d: Dots) -> bool:
+    """Are the columns neighbours in the result, so that a tile of them can be finished as a vector?"""
+    target = e.buffers[nest.statement.target]
+    along = Linear.of(nest.statement.left, target.strides).step(d.columns) if d.columns is not None else 0
+    size = prod(e.extents[b.letter] for b in d.node.binders) * e.width * target.bytes_per_entry
+    return along == 1 and not nest.more and e.extents[d.lanes] % e.width == 0 and size <= _FIRST_CACHE
+
+
 def _tile(e: Reducer, nest: Nest, d: Dots, rows: tuple[Whole, int], columns: tuple[Whole, int]) -> None:
     """One tile: its sums in vectors, then what the statement does with each."""
     (row, tall), (column, wide) = rows, columns
+    if tall == 1 and wide == e.width and _are_neighbours(e, nest, d):
+        with ExitStack() as scope:
+            _bind(e, scope, {d.rows: row, d.columns: column})
+            totals = _sums(e, d, [(0, c) for c in range(wide)], together=True)
+        assert d.columns is not None
+        with ExitStack() as scope:
+            _bind(e, scope, {d.rows: row})
+            scope.enter_context(e.bind(d.columns, column, e.extents[d.columns], wide))
+            e.know(d.node, totals[0])
+            finish(e, nest)
+        return
     points = list(product(range(tall), range(wide)))
     with ExitStack() as scope:
         _bind(e, scope, {d.rows: row, d.columns: column})
@@ -114,7 +142,8 @@ def _bind(e: Reducer, scope: ExitStack, values: Mapping[Letter | None, Whole]) -
             scope.enter_context(e.bind(letter, value, e.extents[letter]))
 
 
-def _sums(e: Reducer, d: Dots, points: Sequence[tuple[int, int]]) -> list[Value]:
+def _sums(e: Reducer, d: Dots, points: Sequence[tuple[int, int]], together: bool = False) -> list[Value]:
+    """The sums of these points; with `together`, as the lanes of one vector."""
     a, b = (flat(f, e.buffers[f.tensor]) for f in (d.a, d.b))
     lane = next(binder for binder in d.node.binders if binder.letter == d.lanes)
     outer = [binder for binder in d.node.binders if binder is not lane]
@@ -138,6 +167,7 @@ def _sums(e: Reducer, d: Dots, points: Sequence[tuple[int, int]]) -> list[Value]
     for start, stop, lanes in ((0, full, e.width), (full, extent, extent - full)):
         if start < stop:
             zeros = [e.spread(e.number(0), lanes) for _ in points]
-            parts = [e.fold(v, combine) for v in e.loops(outer, zeros, step, d.node.body, (lane, start, stop, lanes))]
+            found = e.loops(outer, zeros, step, d.node.body, (lane, start, stop, lanes))
+            parts = [e.folded(found, combine)] if together else [e.fold(v, combine) for v in found]
             totals = [combine(x, y) for x, y in zip(totals, parts, strict=True)] if totals else parts
     return totals

@@ -17,7 +17,7 @@ from paperback.engines.llvm.code.nest import finish, in_tiles, is_cut, range_of,
 from paperback.engines.llvm.code.order import FEW_ROWS, FEW_TURNS, FEW_VECTORS, choose_order
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
-from paperback.engines.llvm.lowering.buffers import Linear
+from paperback.engines.llvm.lowering.buffers import BATCH, Linear
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.affine import Letter
 from paperback.notation.expr import AffineGuard, Node, Read
@@ -25,6 +25,8 @@ from paperback.notation.walk import children
 
 _UNROLL = 4
 _UNROLL_WHOLE = 8
+_LOW = 2  # rows of a wide tile
+_LOW_ACROSS = 4  # vectors of it, at least
 _UNDER_WAY = 8  # multiply-adds that must be under way to keep the machine busy
 
 Row = Mapping[Letter, int]
@@ -75,7 +77,8 @@ class _Tiles:
         self.a, self.b = flat(c.a, e.buffers[c.a.tensor]), flat(c.b, e.buffers[c.b.tensor])
         self.wide = prod(self.extents[letter] for letter in c.lanes)
         self.rows, self.vectors = self._row_count(), -(-self.wide // e.width)
-        self.tile = choose_tile(self.rows, self.vectors, registers)
+        self.low = self._low_tile(registers)
+        self.tile = choose_tile(self.rows, self.vectors, registers, self.low.vectors if self.low is not None else 0)
         self.order = choose_order(nest, c, e.buffers, self.sizes, self.rows, self.tile, self.wide, e.width)
         self.part: Whole | None = None  # where the turns of the sum begin, where a few are done at a time
 
@@ -88,7 +91,12 @@ class _Tiles:
 
     def _outer(self, letters: Sequence[Letter]) -> None:
         if not letters:
-            self._few_rows() if self.order.few else self._columns(self.tile)
+            if self.order.few:
+                self._few_rows()
+            elif self.low is not None and not self.order.panel:
+                self._low_or_tall(self.low)
+            else:
+                self._columns(self.tile)
             return
         start, stop = self.range_of(letters[0])
         turns(self.e, letters[0], start, stop, self.extents[letters[0]], lambda: self._outer(letters[1:]))
@@ -96,7 +104,8 @@ class _Tiles:
     @property
     def grain(self) -> int:
         """Lanes that are whole tiles, whichever tiles there are."""
-        return lcm(self.tile.vectors, FEW_VECTORS if self.order.few else 1) * self.e.width
+        low = self.low.vectors if self.low is not None else 1
+        return lcm(self.tile.vectors, FEW_VECTORS if self.order.few else 1, low) * self.e.width
 
     def _few_rows(self) -> None:
         """For few rows a few turns of the sum at a time (see `order`), for more all of them."""
@@ -107,6 +116,23 @@ class _Tiles:
             self.part = loop.index
             self._columns(Tile(1, FEW_VECTORS))
             self.part = None
+        with f.when(f.op(f"xor i1 {few}, true")):
+            self._columns(self.tile)
+
+    def _low_tile(self, registers: int) -> Tile | None:
+        """For one or two examples: a wide tile, so that weights are read in long pieces."""
+        c, b = self.c, self.e.buffers[self.c.b.tensor]
+        examples = self.rows is None and len(c.rows) == 1 and self.extents[c.rows[0]] == BATCH
+        pieces = max(2, -(-self.vectors // ((registers - 4) // (_LOW + 1))))
+        across = -(-self.vectors // pieces)
+        return Tile(_LOW, across) if examples and not b.per_example and across >= _LOW_ACROSS else None
+
+    def _low_or_tall(self, low: Tile) -> None:
+        f = self.e.f
+        start, stop = self.range_of(self.c.rows[0])
+        few = f.op(f"icmp sle i64 {f.sub(stop, start)}, {low.rows}")
+        with f.when(few):
+            self._columns(low)
         with f.when(f.op(f"xor i1 {few}, true")):
             self._columns(self.tile)
 

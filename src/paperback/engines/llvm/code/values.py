@@ -8,8 +8,8 @@ from __future__ import annotations
 
 __all__ = ["Value", "Values"]
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from paperback.engines.llvm.functions import elementary
@@ -214,10 +214,27 @@ class Values:
                 value = combine(self.fold(value, combine), rest)
         return value
 
+    def folded(self, values: Sequence[Value], combine: Callable[[Value, Value], Value]) -> Value:
+        """`fold` of as many vectors as they have lanes, all together: each in a lane of the result."""
+        rows, width = list(values), values[0].lanes
+        wide = width  # lanes that belong to one sum
+        while wide > 1:
+            half = wide // 2
+            low = [start + k for start in range(0, 2 * width, wide) for k in range(half)]
+            pairs = zip(rows[::2], rows[1::2], strict=True)
+            rows = [combine(self._picked(a, b, low), self._picked(a, b, [k + half for k in low])) for a, b in pairs]
+            wide = half
+        return rows[0]
+
+    def _picked(self, a: Value, b: Value, places: Sequence[int]) -> Value:
+        """Lanes of two vectors, those of the second after those of the first."""
+        kind = self.type_of(a.kind, a.lanes)
+        mask = ", ".join(f"i32 {k}" for k in places)
+        text = self.f.op(f"shufflevector {kind} {a.text}, {kind} {b.text}, <{len(places)} x i32> <{mask}>")
+        return Value(text, a.kind, len(places))
+
     def _part(self, value: Value, start: int, lanes: int) -> Value:
         kind = self.type_of(value.kind, value.lanes)
         if lanes == 1:
             return Value(self.f.op(f"extractelement {kind} {value.text}, i32 {start}"), value.kind)
-        places = ", ".join(f"i32 {start + k}" for k in range(lanes))
-        text = self.f.op(f"shufflevector {kind} {value.text}, {kind} poison, <{lanes} x i32> <{places}>")
-        return Value(text, value.kind, lanes)
+        return self._picked(value, replace(value, text="poison"), range(start, start + lanes))

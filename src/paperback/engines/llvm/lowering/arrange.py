@@ -47,7 +47,7 @@ _FIRST_CACHE = 8192  # entries of weights that it holds beside everything else
 _REUSE = 8
 NO_CACHE = 1 << 20  # entries of weights that no second-level cache holds
 _ROWS = 128  # of them in a block, or fewer
-_LONG = 256  # turns of a sum from which adding its lanes at the end costs less than turning the weights round
+_LONG = 128  # turns of a sum from which adding its lanes at the end costs less than turning the weights round
 _LANES = 16  # of a vector
 
 Shape = tuple[int, ...]

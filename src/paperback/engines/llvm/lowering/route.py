@@ -47,7 +47,10 @@ from paperback.notation.walk import map_children, substitute
 
 _LEAST_CODES = 2
 _MOST_VECTORS = 256  # for a position: they are written out
-POSITION = 4.0  # cycles to look a position up; a vector is multiplied and added in half of one
+POSITION = 1.0  # multiply-adds in the time in which a position is looked up
+_GATHERED = 1.2  # a multiply-add of a vector that is loaded for it alone
+_WAITING = 4.0  # the least for a position: what is added to the same vector waits for it
+_STORED = 7.0  # a vector of the dense gradient that is made, stored, and read for the bias
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,12 @@ class _Phases:
 def route(lowered: Lowered, outputs: Collection[str]) -> None:
     """Rewrite, in place, what reads a gradient that went through a maximum."""
     for level, section in enumerate(lowered.sections):
+        totals: list[tuple[Task, Task]] = []
         for task in list(section.shard):
             phases = _phases(task)
             if phases is not None and task.target not in outputs:
-                _route(lowered, level, task, phases)
+                totals += _route(lowered, level, task, phases)
+        section.join[:0] = [task for kind in zip(*totals, strict=True) for task in kind]  # what is apart runs together
     _drop_copies(lowered, outputs)
 
 
@@ -126,7 +131,8 @@ def _chosen_by(expr: Node) -> tuple[Read, int] | None:
     return None
 
 
-def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> None:
+def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> list[tuple[Task, Task]]:
+    """Rewrite what reads a gradient; the tasks that add up new shares, and turn the sum round."""
     shapes, section = lowered.shapes, lowered.sections[level]
     compact, chosen = f"{task.target} (at the maxima)", f"{task.target} (places of the maxima)"
     own = tuple(Affine.of(b.letter) for b in phases.first.binders)
@@ -139,7 +145,8 @@ def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> None:
     gathered = [t for t in readers if rewriter.gather(t) is not None]
     scatters = [(t, scatter) for t in readers for scatter in [sorter.scatter(t, copies)] if scatter is not None]
     if not gathered and not scatters:
-        return
+        return []
+    totals = []
     shapes[compact] = shapes[chosen] = shapes[phases.codes.tensor]
     statement, more = phases.value(compact), (phases.chosen(chosen),) if scatters else ()
     if scatters:
@@ -157,11 +164,12 @@ def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> None:
         if new is not None and new.target != reader.target:
             order = rewriter.orders[new.target]
             shapes[new.target] = tuple(shapes[reader.target][k] for k in order)
-            _turn(lowered, section, reader.target, new, order)
+            totals.append(_turn(lowered, section, reader.target, new, order))
     if not any(task.target in t.reads for s in lowered.sections for t in (*s.shard, *s.join)):
         section.shard.remove(task)
         at = next(k for k, t in enumerate(section.shard) if t.target == compact)
         section.shard[at] = replace(section.shard[at], inside=(*task.inside, task.target))
+    return totals
 
 
 def _copies(lowered: Lowered) -> Iterator[Statement]:
@@ -182,8 +190,8 @@ def _drop_copies(lowered: Lowered, outputs: Collection[str]) -> None:
         section.join[:] = [task for task in section.join if task.target not in unread]
 
 
-def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> None:
-    """Add the shares as they lie now, turn the sum round, and read it where the sum of the old shares was read."""
+def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> tuple[Task, Task]:
+    """The tasks that add the shares as they lie now, and turn the sum round; it is read where that of the old was."""
     total = f"{new.target} (total)"
     binders = new.nests[0].statement.binders
     lowered.shapes[total] = lowered.shapes[new.target][1:]
@@ -209,7 +217,8 @@ def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[
         if old in task.reads:
             nests = tuple(replace(n, statement=replace(n.statement, expr=image(n.statement.expr))) for n in task.nests)
             section.join[k] = replace(task, nests=nests)
-    section.join[:0] = [Task(s.target, (Nest(s, split=split(s)),), "once") for s in (statement, copy)]
+    first, second = (Task(s.target, (Nest(s, split=split(s)),), "once") for s in (statement, copy))
+    return first, second
 
 
 class _Rewriter:
@@ -304,8 +313,8 @@ class _Rewriter:
         """Is it less work, for all positions of a window, than multiplying every place of the window?"""
         count, wide, across = (prod(b.extent.value for b in some) for some in (places, lanes, shared))
         vectors = count // wide * -(-wide // LANES)
-        dense = len(self.phases.shifts) * count * -(-across // LANES)
-        return vectors <= _MOST_VECTORS and across * (2 * POSITION + vectors) < dense
+        dense = len(self.phases.shifts) * -(-across // LANES) * (count + _STORED)
+        return vectors <= _MOST_VECTORS and across * max(_WAITING, POSITION + _GATHERED * vectors) < dense
 
     def _offsets(self, linear: Linear, letters: Mapping[Letter, Affine]) -> tuple[int, ...]:
         """How far every code's entry is from the first one's."""
