@@ -95,34 +95,35 @@ LIBRARY = objects.load([TASKS], target.native(), "test")
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def region(which: pool.Pool, name: str, context: Numbers, tasks: int, times: int = 1) -> None:
+def region(which: pool.Pool, name: str, context: Numbers, tasks: int, times: int = 1, short: bool = False) -> None:
     """Regions one after the other, called from native code."""
     kinds = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 2
     repeat = ctypes.CFUNCTYPE(None, *kinds)(LIBRARY.address("repeat"))
-    repeat(which.address, LIBRARY.address(name), context.ctypes.data, tasks, times)
+    repeat(which.awake if short else which.address, LIBRARY.address(name), context.ctypes.data, tasks, times)
 
 
-def sums(which: pool.Pool, tasks: int, times: int) -> bool:
+def sums(which: pool.Pool, tasks: int, times: int, short: bool = False) -> bool:
     """Whether every task ran exactly once in each region."""
     context = np.zeros(tasks, np.int64)
-    region(which, "sum", context, tasks, times)
+    region(which, "sum", context, tasks, times, short)
     return bool((context == times * np.arange(1, tasks + 1)).all())
 
 
-def meet(which: pool.Pool, count: int) -> set[int]:
+def meet(which: pool.Pool, count: int, short: bool = False) -> set[int]:
     """The workers of as many tasks that wait for each other: they run at the same time, so on different threads."""
     context = np.zeros(2 + count, np.int64)
     context[1] = count
-    region(which, "meet", context, count)
+    region(which, "meet", context, count, short=short)
     assert context[0] == count
     return set(context[2:].tolist())
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 4, 8])
 def test_every_task_of_a_hundred_thousand_regions_runs_once(threads: int) -> None:
+    """Of long regions and short ones."""
     which = pool.Pool(threads)
-    for tasks, times in [(2, 40_000), (3, 30_000), (8, 20_000), (33, 9_000), (1000, 1_000)]:
-        assert sums(which, tasks, times), tasks
+    for tasks, times in [(2, 20_000), (3, 15_000), (8, 10_000), (33, 4_500), (1000, 500)]:
+        assert sums(which, tasks, times) and sums(which, tasks, times, short=True), tasks
     which.close()
 
 
@@ -142,6 +143,20 @@ def test_threads_that_sleep_are_woken() -> None:
     which.close()
 
 
+def test_those_who_sleep_are_woken_for_one_short_region_of_many() -> None:
+    """Tasks that wait for each other end only where somebody was woken."""
+    which = pool.Pool(2)
+    assert sums(which, 2, 1)  # the thread is there
+    for _ in range(3):
+        threading.Event().wait(0.05)  # longer than a worker spins
+        alone = np.full(2, -1, np.int64)
+        for _ in range(parallel.MISSED - 1):
+            region(which, "who", alone, 2, short=True)
+            assert set(alone.tolist()) == {0}
+        assert meet(which, 2, short=True) == {0, 1}
+    which.close()
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_number_of_tasks(threads: int) -> None:
     which = pool.pool(threads)
@@ -149,6 +164,7 @@ def test_any_number_of_tasks(threads: int) -> None:
     for tasks in (0, -1, 1, 2, 5, 100_000):
         context = np.full(max(tasks, 1), -1, np.int64)
         which.run(LIBRARY.address("who"), context.ctypes.data, tasks)
+        region(which, "who", context, tasks, short=True)
         if tasks > 0:
             assert set(context.tolist()) <= set(range(threads))
         else:

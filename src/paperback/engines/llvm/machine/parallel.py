@@ -11,11 +11,14 @@ thus find most of them in the cache of the core that had them in the region befo
   exchange of a ticket that has one: the exchange fails if the region has changed meanwhile.
 - The caller takes tasks as well and waits for *tasks*, never for threads. A worker that is late, asleep or gone costs
   speed alone, so one may fork, stop the workers, or have more of them than cores.
+- A region is long or short. A short one is done before a sleeper is awake, and to wake one takes longer than most of
+  them: those who are awake help, and sleepers are woken once for many short regions that they missed.
 - `pending` counts the tasks that are not done; whoever lowers it to zero wakes the caller, if that sleeps.
 
 Who waits reads one word for a while, without the x86 `pause` (a hypervisor may trap it, which costs microseconds), and
-then sleeps on a condition variable. A sleeper first says that it sleeps and then looks at the word once more; who
-changes the word does so before it looks for sleepers: both in sequentially consistent order, so no wake-up is lost.
+then sleeps on a condition variable. Now and then it yields: where other programs leave them one core together, the one
+who works has it then, not the one who waits. A sleeper first says that it sleeps and then looks at the word once more;
+who changes the word does so before it looks for sleepers: both in sequentially consistent order, so no wake-up is lost.
 
 A pool that is busy runs a second caller's region in that caller's own thread, in order.
 
@@ -26,7 +29,10 @@ thread that computes it.
 
 from __future__ import annotations
 
-__all__ = ["parallel", "sequential"]
+__all__ = ["MISSED", "parallel", "sequential"]
+
+MISSED = 64
+"""Short regions without those who sleep, after which they are woken."""
 
 # A thread's floating-point mode: `fp_default` sets that of IEEE and returns what was set before.
 _MODE = {
@@ -91,6 +97,7 @@ _STATE = """
 @spin = internal global i64 0, align 8
 @pending = internal global i64 0, align 128
 @busy = internal global i64 0, align 128
+@missed = internal global i64 0, align 8
 @sleepers = internal global i64 0, align 128
 @waiting = internal global i64 0, align 8
 @stop = internal global i64 0, align 8
@@ -105,6 +112,7 @@ declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_signal(ptr)
 declare i32 @pthread_cond_broadcast(ptr)
+declare i32 @sched_yield()
 """
 
 # The state of a new pool; also that of a pool in a forked child, whose workers stayed behind.
@@ -203,13 +211,20 @@ wake:
   call i32 @pthread_cond_signal(ptr @work_done)
   br label %spin
 spin:
-  %turn = phi i64 [ 0, %help ], [ 0, %finished ], [ 0, %wake ], [ %next, %idle ]
+  %turn = phi i64 [ 0, %help ], [ 0, %finished ], [ 0, %wake ], [ %next, %stay ]
   %ticket = load atomic i64, ptr @ticket monotonic, align 8
   %left = call i64 @left(i64 %ticket)
   %some = icmp ne i64 %left, 0
   br i1 %some, label %work, label %idle
 idle:
   %next = add i64 %turn, 1
+  %beat = and i64 %next, 8191
+  %polite = icmp eq i64 %beat, 0
+  br i1 %polite, label %yield, label %stay
+yield:
+  call i32 @sched_yield()
+  br label %stay
+stay:
   %again = icmp ult i64 %next, %patience
   br i1 %again, label %spin, label %park
 park:
@@ -237,6 +252,16 @@ end:
 
 _REGION = """
 define void @pb_parallel(ptr %fn, ptr %context, i64 %tasks) nounwind {
+  call void @region(ptr %fn, ptr %context, i64 %tasks, i1 true)
+  ret void
+}
+
+define void @pb_awake(ptr %fn, ptr %context, i64 %tasks) nounwind {
+  call void @region(ptr %fn, ptr %context, i64 %tasks, i1 false)
+  ret void
+}
+
+define internal void @region(ptr %fn, ptr %context, i64 %tasks, i1 %long) nounwind {
 entry:
   %beyond_one = sub i64 %tasks, 2
   %shareable = icmp ult i64 %beyond_one, 65534
@@ -261,7 +286,16 @@ publish:
   store atomic i64 %full, ptr @ticket seq_cst, align 8
   %sleepers = load atomic i64, ptr @sleepers seq_cst, align 8
   %some_sleep = icmp ne i64 %sleepers, 0
-  br i1 %some_sleep, label %wake, label %join
+  br i1 %some_sleep, label %asleep, label %join
+asleep:
+  br i1 %long, label %wake, label %short
+short:
+  %missed = load i64, ptr @missed
+  %missed.now = add i64 %missed, 1
+  store i64 %missed.now, ptr @missed
+  %since = urem i64 %missed.now, MISSED
+  %enough = icmp eq i64 %since, 0
+  br i1 %enough, label %wake, label %join
 wake:
   call i32 @pthread_mutex_lock(ptr @mutex)
   call i32 @pthread_mutex_unlock(ptr @mutex)
@@ -282,12 +316,19 @@ ready:
   %patience = load i64, ptr @spin
   br label %spin
 spin:
-  %turn = phi i64 [ 0, %ready ], [ %next, %idle ]
+  %turn = phi i64 [ 0, %ready ], [ %next, %stay ]
   %pending = load atomic i64, ptr @pending acquire, align 8
   %open = icmp ne i64 %pending, 0
   br i1 %open, label %idle, label %end
 idle:
   %next = add i64 %turn, 1
+  %beat = and i64 %next, 8191
+  %polite = icmp eq i64 %beat, 0
+  br i1 %polite, label %yield, label %stay
+yield:
+  call i32 @sched_yield()
+  br label %stay
+stay:
   %again = icmp ult i64 %next, %patience
   br i1 %again, label %spin, label %park
 park:
@@ -319,5 +360,8 @@ def sequential(architecture: str) -> str:
 
 
 def parallel(architecture: str) -> str:
-    """The module of a pool: `pb_parallel`, `pb_work` for each of its threads, `pb_setup` and `pb_stop`."""
-    return sequential(architecture) + _STATE + _SETUP + _TAKE + _WORK + _REGION
+    """The module of a pool: `pb_parallel` and `pb_awake`, for long regions and short ones, `pb_work` for each of its
+    threads, `pb_setup` and `pb_stop`.
+    """
+    region = _REGION.replace("MISSED", str(MISSED))
+    return sequential(architecture) + _STATE + _SETUP + _TAKE + _WORK + region

@@ -59,20 +59,28 @@ class Pool:
         self.threads = 1 if alone else threads
         machine = native()
         module = (sequential if alone else parallel)(machine.architecture)
-        self._code = objects.start([module], machine, "pool 2")
+        self._code = objects.start([module], machine, "pool 3")
         self._library: objects.Library | None = None
         self._workers: list[threading.Thread] = []
 
     @property
     def address(self) -> int:
         """Of the function that runs all tasks; the threads are there from then on."""
+        return self._address("pb_parallel")
+
+    @property
+    def awake(self) -> int:
+        """The same for regions so short that nobody is woken for one: those who are awake help."""
+        return self._address("pb_awake")
+
+    def _address(self, function: str) -> int:
         with _lock:
             if self._library is None:
                 self._library = self._code()
                 if self.threads > 1:
                     _open.append(self)
                     self._start(self._library)
-            return self._library.address("pb_sequential" if self.threads == 1 else "pb_parallel")
+            return self._library.address("pb_sequential" if self.threads == 1 else function)
 
     def run(self, function: int, context: int, tasks: int) -> None:
         """Call the function at an address for all tasks; returns when they are done."""
