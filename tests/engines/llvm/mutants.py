@@ -27,7 +27,7 @@ from tests.nn.cases import CASES
 from tests.test_mutants import find
 
 from paperback.engines.llvm.code.values import Value
-from paperback.notation.expr import Binder, Statement
+from paperback.notation.expr import ZERO, Binder, Compare, Statement
 from paperback.notation.size import Size
 
 LLVM = "paperback.engines.llvm"
@@ -253,6 +253,9 @@ MUTANTS = [
            lambda f: lambda places, flat: f(places, flat)[::-1], narrow(6)),
     Mutant("channels go to the first place", ("lowering.sort:Sorter._shift",),
            lambda f: lambda self, spread, code: (0,) * len(f(self, spread, code)), sorts(0)),
+    Mutant("a maximum of 0 is positive", ("lowering.maximum:_Maximum.positive",),
+           lambda f: property(lambda self: Compare(">=", self.value, ZERO)),
+           test_sorted.test_nothing_is_left_of_what_is_off),
     Mutant("no border", ("lowering.sort:Sorter._bordered",),
            lambda f: lambda self, left, shape, box, shifts: ((0,) * len(shape), shape), sorts(1)),
     Mutant("the first block alone", ("code.sorted:_Sorted._blocks",), one_block, sorts(2)),

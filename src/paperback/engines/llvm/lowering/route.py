@@ -17,12 +17,13 @@ from __future__ import annotations
 
 __all__ = ["POSITION", "route"]
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from paperback.engines.llvm.lowering.arrange import affine_indices, flat, guards_of, product_of_reads
 from paperback.engines.llvm.lowering.buffers import Linear
+from paperback.engines.llvm.lowering.maximum import at_maximum
 from paperback.engines.llvm.lowering.nests import Nest, Route
 from paperback.engines.llvm.lowering.parts import filled, split
 from paperback.engines.llvm.lowering.sort import LANES, Sorter, neighbours
@@ -58,7 +59,8 @@ class _Phases:
     """A task whose phases are chosen by a position.
 
     first     the statement of the first phase; its letters are those of the codes
-    terms     for every code, the number at its place; the others are 0
+    terms     numbers at places, whose sum is the one at the chosen place: for every code, 0 for all but one, or one
+              for all
     shifts    for every code, how far its place is from the first one's, along each axis
     """
 
@@ -72,7 +74,7 @@ class _Phases:
         return Statement.plain(target, self.first.binders, add(*self.terms))
 
     def chosen(self, target: str) -> Statement:
-        """The code, from 1; 0 where no number is left, whatever it is."""
+        """The code, from 1; 0 where a false bracket drops the number, whatever it is."""
         code = add(self.codes, const(1))
         each = [mul(bracket(*guards_of(term)[0]), code) for term in self.terms]
         return Statement.plain(target, self.first.binders, add(*each))
@@ -83,14 +85,14 @@ def route(lowered: Lowered, outputs: Collection[str]) -> None:
     for level, section in enumerate(lowered.sections):
         totals: list[tuple[Task, Task]] = []
         for task in list(section.shard):
-            phases = _phases(task)
+            phases = _phases(task, lowered.tasks)
             if phases is not None and task.target not in outputs:
                 totals += _route(lowered, level, task, phases)
         section.join[:0] = [task for kind in zip(*totals, strict=True) for task in kind]  # what is apart runs together
     _drop_copies(lowered, outputs)
 
 
-def _phases(task: Task) -> _Phases | None:
+def _phases(task: Task, tasks: Iterable[Task]) -> _Phases | None:
     parts = [nest for nest in task.nests if nest.fill is None]
     if len(parts) < _LEAST_CODES or any(n.add or n.clips or n.more or n.fill not in (None, 0) for n in task.nests):
         return None
@@ -116,8 +118,9 @@ def _phases(task: Task) -> _Phases | None:
         terms[found[1]] = expr
     if codes is None or sorted(shifts) != list(range(len(parts))):
         return None
-    order = range(len(parts))
-    return _Phases(first, codes, tuple(terms[k] for k in order), tuple(shifts[k] for k in order))
+    each = tuple(terms[k] for k in range(len(parts)))
+    number = at_maximum(each, codes, tasks)
+    return _Phases(first, codes, each if number is None else (number,), tuple(shifts[k] for k in range(len(parts))))
 
 
 def _chosen_by(expr: Node) -> tuple[Read, int] | None:
