@@ -147,6 +147,18 @@ def test_damage_is_seen_and_repaired(compilations: Compilations) -> None:
         assert ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(library.address("square"))(3.0) == 9.0
 
 
+def test_a_module_that_says_so_is_compiled_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERBACK_CACHE", "off")
+    asked: list[bool] = []
+    machine = target.Target.machine
+    monkeypatch.setattr(target.Target, "machine", lambda own, plain=False: asked.append(plain) or machine(own, plain))
+    plain = SQUARE.replace(") {", ") optnone noinline {")
+    libraries = [objects.load([text], NATIVE, "1") for text in (SQUARE, plain, plain + POLYNOMIAL.split("\n", 2)[2])]
+    assert asked == [False, True, False]  # one that is not so, and the module is not
+    square = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
+    assert [square(each.address("square"))(3.0) for each in libraries] == [9.0] * 3
+
+
 def test_without_a_cache_all_still_works(compilations: Compilations, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPERBACK_CACHE", "off")
     for expected in (2, 4):

@@ -13,6 +13,7 @@ __all__ = ["Frame", "sources"]
 import functools
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -71,13 +72,15 @@ def _size(terms: Sequence[tuple[Sequence[str], int]]) -> Size:
 def sources() -> str | None:
     """The hash of all sources of the package; None where they cannot be read, or changed since they were loaded."""
     digest = hashlib.sha256()
-    paths = sorted(_PACKAGE.rglob("*.py"))
+    tree = [(os.path.relpath(folder, _PACKAGE), names) for folder, _, names in os.walk(_PACKAGE)]
+    paths = sorted(os.path.join(inside, name) for inside, names in tree for name in names if name.endswith(".py"))
     try:
         for path in paths:
-            if path.stat().st_mtime >= _LOADED:
-                return None
-            content = path.read_bytes()
-            digest.update(f"{path.relative_to(_PACKAGE)} {len(content)}\n".encode())
+            with open(os.path.join(_PACKAGE, path), "rb", buffering=0) as file:
+                if os.fstat(file.fileno()).st_mtime >= _LOADED:
+                    return None
+                content = file.readall()
+            digest.update(f"{path} {len(content)}\n".encode())
             digest.update(content)
     except OSError:
         return None

@@ -53,7 +53,7 @@ _CHUNKS = 16
 
 
 _SEQUENTIAL = """
-define internal void @sequential(ptr %part, ptr %context, i64 %tasks) {
+define internal void @sequential(ptr %part, ptr %context, i64 %tasks) optnone noinline {
 entry:
   br label %head
 head:
@@ -90,6 +90,7 @@ class _Writer:
         self.element = ELEMENTS[dtype.name]
         self.width, self.registers, self.attributes = target.lanes(dtype.name), target.registers, target.attributes
         self.masks = target.masks
+        self.plain = f"{self.attributes} optnone noinline"  # of what calls kernels: it runs as fast
         self.kernels: list[Function] = []
         self.running: list[Kernel] = []
 
@@ -175,7 +176,7 @@ class _Writer:
                 work = [self.kernel(t, level, "shard") for t in section.shard]
                 self.running += (*zeros, *work)
                 drivers.append(self._shard(f"shard{level}", zeros, work))
-                drivers += apart(f"apart{level}", zeros, work, self.buffers, self.micro, self.attributes)
+                drivers += apart(f"apart{level}", zeros, work, self.buffers, self.micro, self.plain)
                 steps += either(level)
             for number, chains in enumerate(self._rounds(section.join, level)):
                 self.running += (replace(kernel, round=number) for chain in chains for kernel in chain.kernels)
@@ -183,7 +184,7 @@ class _Writer:
                 text, count = self._join(name, chains)
                 drivers.append(text)
                 steps.append(f"  call void %run(ptr @{name}, ptr %context, i64 {count})")
-        return Code((*self._modules(), self._main(drivers, steps)), tuple(self.running))
+        return Code((*self._modules(), self._answer(), self._main(drivers, steps)), tuple(self.running))
 
     # --- the join part -----------------------------------------------------------------------------------------------
 
@@ -251,26 +252,28 @@ class _Writer:
 
     def _driver(self, name: str, body: Sequence[str]) -> str:
         head = [
-            f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {self.attributes} {{", "entry:",
+            f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {self.plain} {{", "entry:",
             *loads(("N", "S", "table", "scratch", "block")), "  %tensors = inttoptr i64 %table to ptr",
             "  %own = mul i64 %worker, %block", "  %start = add i64 %scratch, %own",
             "  %memory = inttoptr i64 %start to ptr",
         ]  # fmt: skip
         return "\n".join((*head, *body, "}\n"))
 
-    def _main(self, drivers: Sequence[str], steps: Sequence[str]) -> str:
-        declared = [f"declare void @{kernel.name}({_SIGNATURE})" for kernel in self.kernels]
+    def _answer(self) -> str:
         given = [b for b in self.buffers.values() if b.kind == "given" and b.per_example]
         inputs = [b for b in given if b.element == self.element]
+        return "declare void @step(ptr)\n" + write_answer(inputs, self.element, self.width, self.attributes)
+
+    def _main(self, drivers: Sequence[str], steps: Sequence[str]) -> str:
+        declared = [f"declare void @{kernel.name}({_SIGNATURE})" for kernel in self.kernels]
         head = [
             "declare i64 @llvm.smin.i64(i64, i64)", *declared, *drivers,
             _SEQUENTIAL,
-            f"define void @step(ptr %context) {self.attributes} {{", "entry:", *loads(("S", "parallel")),
+            f"define void @step(ptr %context) {self.plain} {{", "entry:", *loads(("S", "parallel")),
             "  %alone = icmp eq i64 %parallel, 0", "  %given = inttoptr i64 %parallel to ptr",
             "  %run = select i1 %alone, ptr @sequential, ptr %given",
             "  %one = icmp eq i64 %S, 1", "  %others = xor i1 %alone, true", "  %apart = and i1 %one, %others",
-            *steps, "  ret void", "}\n", write_steps(self.element, self.attributes),
-            write_answer(inputs, self.element, self.width, self.attributes),
+            *steps, "  ret void", "}\n", write_steps(self.element, self.plain),
         ]  # fmt: skip
         return "\n".join(head)
 

@@ -76,16 +76,20 @@ class Target:
         """How many values of a type ("float32" or "float64") one vector holds."""
         return self.vector_bytes // {"float32": 4, "float64": 8}[dtype]
 
-    def machine(self) -> Any:
-        """A new `TargetMachine` of llvmlite; each thread that generates code needs its own."""
+    def machine(self, plain: bool = False) -> Any:
+        """A new `TargetMachine` of llvmlite; each thread that generates code needs its own.
+
+        plain   code is generated quickly, and not well. Not on AArch64, where LLVM has another code generator for that.
+        """
         llvm = binding()
         try:
             family = llvm.Target.from_triple(self.triple)
             # Position-independent code of the small model: constants are read in place, not through an address in a
             # register, and the linker of the JIT checks that everything is in reach.
             return family.create_target_machine(
-                cpu=self.cpu, features=self.features, opt=2, reloc="pic", codemodel="small"
-            )
+                cpu=self.cpu, features=self.features, opt=0 if plain and self.architecture == "x86" else 2,
+                reloc="pic", codemodel="small",
+            )  # fmt: skip
         except RuntimeError as error:
             raise EngineError(f"LLVM has no code generator for {self.triple}: {error}") from error
 
