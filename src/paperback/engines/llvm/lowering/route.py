@@ -159,7 +159,7 @@ def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> list[tu
     for reader, scatter in scatters:
         at = section.shard.index(reader)
         section.shard[at : at + 1] = scatter.tasks
-        lowered.sections[level - 1].join.append(Task(scatter.copy.target, (Nest(scatter.copy),), "once"))
+        lowered.sections[level - 1].join.append(Task(scatter.copy.statement.target, (scatter.copy,), "once"))
     for reader in [t for t in section.shard if task.target in t.reads]:
         new = rewriter.gather(reader) or rewriter.plain_sum(reader)
         if new is not None:

@@ -45,7 +45,7 @@ class Scatter:
     """What takes the place of a task: the tasks that do its work, and the copy of the weights that they read."""
 
     tasks: tuple[Task, ...]
-    copy: Statement
+    copy: Nest
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Sorter:
 
     def _copied(
         self, task: Task, weights: Read, parts: Mapping[Letter, Affine], order: Sequence[Binder]
-    ) -> tuple[Statement, Read]:
+    ) -> tuple[Nest, Read]:
         """The copy of the weights whose axes are these letters, and the read of it."""
         fresh = {b.letter: Letter.fresh("a") for b in order}
         places = [form.substitute(parts) for form in affine_indices(weights)]
@@ -209,7 +209,9 @@ class Sorter:
         source = Read(weights.tensor, tuple(form.substitute(moved) for form in places), None)
         name = self._new(f"{weights.tensor} (for {task.target})", tuple(b.extent.value for b in order))
         copy = Statement.plain(name, [Binder(fresh[b.letter], b.extent) for b in order], source)
-        return copy, Read(name, tuple(Affine.of(b.letter) for b in order), None)
+        # rows of blocks can be copied apart; a row of a channel would be a part of a square that is turned
+        apart = split(copy) if parts else None
+        return Nest(copy, split=apart), Read(name, tuple(Affine.of(b.letter) for b in order), None)
 
     def _new(self, name: str, shape: Shape) -> str:
         self.shapes[name] = shape
