@@ -29,6 +29,7 @@ def _everything_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drivers, "_WORTH_CUT", 1)
     monkeypatch.setattr(room, "_SHARDS", 1)
     monkeypatch.setattr(runner, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(runner, "_WORTH_WAKING", 0)
 
 
 def both(program: Program, arrays: dict[str, Array], dtype: str, patch: pytest.MonkeyPatch) -> tuple[Runner, int]:

@@ -35,6 +35,7 @@ def _small_work_is_worth_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def prepare(patch: pytest.MonkeyPatch) -> None:
     """Cut small batches into shards, and give them to threads."""
     patch.setattr(runner, "_WORTH_THREADS", 0)
+    patch.setattr(runner, "_WORTH_WAKING", 0)
     patch.setattr(room, "_LEAST_WORK", 1)
 
 

@@ -101,6 +101,7 @@ def test_the_gradient_of_a_dense_input(count: int, written: list[Any], monkeypat
     results: list[dict[str, Array]] = []
     for threads, worth in ((1, float("inf")), (1, 0), (3, 0)):
         monkeypatch.setattr(runner, "_WORTH_THREADS", worth)
+        monkeypatch.setattr(runner, "_WORTH_WAKING", worth)
         run = Runner(program, "float32", threads)
         results.append({name: array.copy() for name, array in run(given).items()})
     ways = [way for kernel in run._for(count).kernels for way in kernel.ways]

@@ -52,7 +52,8 @@ _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory fo
 _WIDE_MICRO = 64
 _BATCHES = 8
 _STEPS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-_WORTH_THREADS = 5_000_000  # operations: about 100 microseconds of one core
+_WORTH_WAKING = 5_000_000  # operations: some 50 microseconds of one core, and to wake a thread takes 10
+_WORTH_THREADS = 100_000  # that are worth the help of threads that are awake
 
 
 class _OutOfRangeError(Exception):
@@ -253,7 +254,9 @@ class _Compiled:
             room = self.rooms.get(count)
             if room is None:
                 frame = self.frame
-                parallel = self.pool.address if frame.work * count >= _WORTH_THREADS else 0
+                work, parallel = frame.work * count, 0
+                if work >= _WORTH_THREADS:
+                    parallel = self.pool.address if work >= _WORTH_WAKING else self.pool.awake
                 room = Room(
                     frame.buffers, frame.results, self.dtype, count, frame.scratch, frame.micro, self.threads, parallel,
                     frame.work,

@@ -21,7 +21,7 @@ from paperback.notation.walk import nodes
 
 CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi")
 _EXAMPLES = 32  # a batch, where work is estimated
-_WORTH_CUT = 400_000  # operations that two threads finish sooner than one
+_WORTH_CUT = 200_000  # operations that two threads finish sooner than one
 _READING = 4  # operations in the time in which a number is read
 _PARTS = 16
 _PAGE = 4096
