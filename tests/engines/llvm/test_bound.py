@@ -17,6 +17,8 @@ from paperback.engines.llvm.code import answer
 from paperback.engines.llvm.room import Room
 from paperback.engines.llvm.runner import Runner
 
+pytestmark = pytest.mark.usefixtures("ordinary_memory")
+
 TARGETS = ("native", "avx2", "generic")
 SMALL, LARGE = 3, 300  # examples of 37 numbers, below and above what is copied
 
@@ -95,6 +97,12 @@ def test_an_index_out_of_range_is_for_the_runner_to_explain() -> None:
         found = call(ids)
         assert found is not None and np.array_equal(found, run({**given, "input": ids})[model.network.output]), turn
         assert call(ids + 1) is None
+
+
+def test_where_memory_is_debugged_the_runner_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERBACK_DEBUG", "memory")
+    run, given, output = runner("float32")
+    assert run.bind({**given, "input": examples(SMALL, "float32")}, "input", output) is None
 
 
 def test_its_code_stays_when_the_runner_goes() -> None:

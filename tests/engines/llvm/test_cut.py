@@ -135,6 +135,7 @@ def mistake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     assert any(seen)
 
 
+@pytest.mark.usefixtures("ordinary_memory")
 def test_the_check_can_fail(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = net(20)
     with pytest.raises(AssertionError):

@@ -20,15 +20,11 @@ from paperback.nn.losses import softmax_cross_entropy
 from paperback.nn.network import build
 from paperback.program.program import Program
 
+pytestmark = pytest.mark.usefixtures("ordinary_memory")
+
 Arrays = dict[str, np.ndarray]
 SEEDS = range(14)
 RULES = [optim.SGD(0.125), optim.SGD(0.125, momentum=0.5), optim.Adam(0.0625, clip=0.5), optim.RMSProp(0.0625)]
-
-
-@pytest.fixture(autouse=True)
-def _memory_is_not_debugged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between guard pages steps run one by one, whatever the suite is run with."""
-    monkeypatch.setenv("PAPERBACK_DEBUG", "")
 
 
 def several(program: Program, given: Arrays, count: int) -> Arrays:
