@@ -113,6 +113,19 @@ def test_threads_change_nothing_for_any_batch() -> None:
     assert len(masks) == 1 and len(shards) > 3, "shards of one kind say nothing"
 
 
+def test_guard_pages_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is debugged is what runs: where memory is not shared, a shard has as many micro-batches as where it is."""
+    monkeypatch.setattr(room, "_LEAST_EXAMPLES", 8)
+    monkeypatch.setenv("PAPERBACK_CACHE", "off")
+    found = []
+    for memory, most in (("", runner._MICRO_BYTES), ("", 512), ("memory", 512)):
+        monkeypatch.setattr(runner, "_MICRO_BYTES", most)
+        monkeypatch.setenv("PAPERBACK_DEBUG", memory)
+        found.append([array.tobytes() for array in train(made(2), epochs=1).parameters.values()])
+    whole, one_by_one, guarded = found
+    assert one_by_one == guarded != whole, "another order of sums would be seen"
+
+
 def test_another_number_of_threads_in_between_changes_nothing() -> None:
     x, y = examples(40)
     alone, first, second = made(2), made(2), made(5)

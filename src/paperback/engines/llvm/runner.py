@@ -25,7 +25,7 @@ from paperback.engines.llvm.bound import Bound, bound
 from paperback.engines.llvm.code.drivers import CONTEXT, work_per_example
 from paperback.engines.llvm.code.kernels import Code, Kernel
 from paperback.engines.llvm.code.module import write
-from paperback.engines.llvm.lowering.layout import is_wide, layout, scratch_places
+from paperback.engines.llvm.lowering.layout import is_wide, layout, scratch_places, unshared
 from paperback.engines.llvm.lowering.lower import NotPerExampleError, lower, updated
 from paperback.engines.llvm.machine import cache, objects
 from paperback.engines.llvm.machine.arena import Arena
@@ -199,6 +199,8 @@ class Runner:
         places, scratch = scratch_places(lowered, buffers)
         most, room = (_WIDE_MICRO, _WIDE_MICRO_BYTES) if is_wide(buffers) else (_MICRO, _MICRO_BYTES)
         micro = 1 << (max(1, min(most, room // max(scratch, 1))).bit_length() - 1)  # shards are such numbers too
+        if Arena({}).debug:  # in the same micro-batches: the same bits
+            buffers, places, scratch = unshared(buffers), {}, 0
         watched = {updated(name) for name in program.updates}
         code = write(lowered, buffers, watched, places, dtype, micro, self.target)
         work = sum(map(work_per_example, lowered.tasks))

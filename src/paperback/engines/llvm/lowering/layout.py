@@ -6,16 +6,16 @@ micro-batch, and in it tensors that are not alive at the same time lie at the sa
 
 from __future__ import annotations
 
-__all__ = ["is_wide", "layout", "scratch_places"]
+__all__ = ["is_wide", "layout", "scratch_places", "unshared"]
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from paperback.engines.aligned import LINE
 from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
 from paperback.engines.llvm.lowering.tasks import Lowered
-from paperback.engines.llvm.machine.arena import Arena
 
 _WIDE = 4 << 20  # bytes
 
@@ -34,7 +34,6 @@ def layout(
                 unread.update(*(nest.unread for nest in task.nests))
                 for name in task.reads:
                     readers.setdefault(name, set()).add((level, part))
-    debug = Arena({}).debug  # then every tensor has memory of its own, between guards
     buffers: dict[str, Buffer] = {}
     for name in (*given, *made):
         shape = lowered.shapes[name]
@@ -48,7 +47,7 @@ def layout(
             kind = "partial"
         else:
             near = readers.get(name, set()) <= {(made[name], "shard")} and name not in lowered.across
-            kind = "scratch" if shape[:1] == (BATCH,) and near and not debug else "kept"
+            kind = "scratch" if shape[:1] == (BATCH,) and near else "kept"
         element = ELEMENTS[dtype.name]
         if name in lowered.integers:
             element = "i64" if kind in ("given", "result") else "i32"
@@ -81,6 +80,11 @@ def scratch_places(lowered: Lowered, buffers: Mapping[str, Buffer]) -> tuple[dic
             places[name] = at
             most = max(most, at + size)
     return places, most
+
+
+def unshared(buffers: Mapping[str, Buffer]) -> dict[str, Buffer]:
+    """The same tensors without scratch, where memory is debugged: each lies for the whole batch, between guards."""
+    return {name: replace(b, kind="kept") if b.kind == "scratch" else b for name, b in buffers.items()}
 
 
 def _bytes(buffer: Buffer) -> int:
