@@ -113,6 +113,19 @@ def test_weights_that_no_cache_holds(count: int, monkeypatch: pytest.MonkeyPatch
     assert blocks >= 4
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_what_is_joined(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each branch writes a part of the axis, along its lanes."""
+    layers = nn.Sequential(nn.Parallel(nn.Dense(20), nn.Dense(6)), nn.Tanh(), nn.Dense(3))
+    rng, model = np.random.default_rng(count), pb.Model(layers, (4,), engine="llvm")
+    x = rng.standard_normal((count, 4), np.float32)
+    given = {"input": x, "label": rng.integers(0, 3, count), "lr": np.float32(0.1), **model.parameters}
+    program = model.program(optimizer=pb.optim.SGD())
+    run, _ = both(program, given, "float32", monkeypatch)
+    expected = compile_program(program, engine="numpy")(given)
+    assert all(np.allclose(array, expected[name], rtol=1e-4, atol=1e-6) for name, array in run(given).items())
+
+
 MISTAKES = {
     "parts overlap": (drivers, "_part", "%from = mul i64 %first.part, 1", "%from = mul i64 0, 1"),
     "a part is lost": (drivers, "_part", "@llvm.smin.i64(i64 %end", "@llvm.smin.i64(i64 %from"),

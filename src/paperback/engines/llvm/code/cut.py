@@ -67,9 +67,11 @@ def _grain(nest: Nest, loops: Loops | None, axis: int, extent: int) -> int:
 
 def _block(form: Affine, loops: Loops, spans: Mapping[Letter, int], extent: int) -> int:
     """How wide the lanes of a block are, where blocks with a loop of their own make up the axis; else 0."""
-    (block, wide), *rest = ((l, k.value) for l, k in form.terms if l != loops.lane)
-    whole = block in loops.outer and not rest and wide * spans[block] == extent
-    return wide if whole and loops.lane is not None and spans[loops.lane] == wide else 0
+    blocks = [(letter, step.value) for letter, step in form.terms if letter != loops.lane]
+    if loops.lane is None or len(blocks) != 1:  # none: the lanes are a part of the axis, as of what is joined
+        return 0
+    block, wide = blocks[0]
+    return wide if block in loops.outer and wide * spans[block] == extent and spans[loops.lane] == wide else 0
 
 
 def _has_loops(form: Affine, loops: Loops) -> bool:
