@@ -1,7 +1,7 @@
 """The code of sums that follow positions (see `route`).
 
     for k:  for some places p, and all (q, r) in the lanes, in registers:
-        for positions:  + number * dense[position + (p, q), r]
+        for examples, positions:  + number * dense[position + (p, q), r]
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from paperback.engines.llvm.code.nest import range_of, turns
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
-from paperback.engines.llvm.lowering.buffers import Linear
+from paperback.engines.llvm.lowering.buffers import BATCH, Linear
 from paperback.engines.llvm.lowering.nests import Nest, Route
 from paperback.notation.affine import Letter
 from paperback.notation.expr import Reduce
 
 _SPARE_REGISTERS = 4
+_FEW_EXAMPLES = 8 << 10  # bytes of an example of which the first cache holds few: then one is done after the other
 
 
 def emit_routed(e: Reducer, nest: Nest, split: Letter | None, registers: int) -> None:
@@ -44,11 +45,18 @@ class _Routed:
         extent, width = prod(self.extents[letter] for letter in route.lanes), e.width
         self.columns = [(k, min(width, extent - k)) for k in range(0, extent, width)]
         self.choices = list(combinations(route.places, self.extents))
+        dense = e.buffers[route.dense.tensor]
+        large = dense.per_example and dense.size * dense.bytes_per_entry >= _FEW_EXAMPLES
+        self.example = next((l for l, n in self.extents.items() if n == BATCH), None) if large else None
 
     def emit(self) -> None:
         own = {*self.route.places, *self.route.lanes}
         outer = [b.letter for b in self.nest.statement.binders if b.letter not in own]
-        self._loops(outer, self._gather)
+        if self.example is None:
+            self._loops(outer, self._gather)
+            return
+        start, stop = self.e.range_of(BATCH)
+        turns(self.e, self.example, start, stop, BATCH, lambda: self._loops(outer, self._gather))
 
     def _loops(self, letters: Sequence[Letter], body: Callable[[], None]) -> None:
         if not letters:
@@ -100,7 +108,7 @@ class _Routed:
                     result.append(e.muladd(number, vector, total))
                 return result
 
-            totals = e.loops(list(expr.binders), zeros, step, expr.body)
+            totals = e.loops([b for b in expr.binders if b.letter not in e.env], zeros, step, expr.body)
             to = self._start(self.place)
             for (choice, column, lanes), total in zip(spots, totals, strict=True):
                 at = e.f.add(to, self._shift(self.place, choice, column))
