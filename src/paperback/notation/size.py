@@ -116,9 +116,12 @@ class Size:
     @property
     def value(self) -> int:
         """The number, for a size that is one."""
-        if not self.is_int:
+        terms = self.terms  # asked for very often: so few steps as can be
+        if len(terms) == 1 and not terms[0][0]:
+            return terms[0][1]
+        if terms:
             raise TypeError(f"the size {self} is not a number yet")
-        return self.terms[0][1] if self.terms else 0
+        return 0
 
     @cached_property
     def _key(self) -> int:

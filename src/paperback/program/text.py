@@ -10,7 +10,7 @@ from __future__ import annotations
 
 __all__ = ["exact"]
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 
@@ -24,34 +24,36 @@ def exact(*values: object) -> str:
 
     Raises TypeError for anything else.
     """
-    return "".join(_parts(values, {}))
+    parts: list[str] = []
+    _write(values, {}, parts)
+    return "".join(parts)
 
 
-def _parts(value: object, letters: dict[Letter, int]) -> Iterator[str]:
+def _write(value: object, letters: dict[Letter, int], parts: list[str]) -> None:
     if value is None or isinstance(value, str | bool | int | float | Fraction):
-        yield repr(value)
+        parts.append(repr(value))
     elif isinstance(value, Letter):
-        yield f"{value.name}#{letters.setdefault(value, len(letters))}"
+        parts.append(f"{value.name}#{letters.setdefault(value, len(letters))}")
     elif isinstance(value, Size):
-        yield f"<{value}>"
-    elif isinstance(value, Node):
-        yield from _made(value, value._fields, letters)
-    elif is_dataclass(value):
-        yield from _made(value, [field.name for field in fields(value)], letters)
+        parts.append(f"<{value}>")
     elif isinstance(value, tuple | list):
-        yield "("
+        parts.append("(")
         for item in value:
-            yield from _parts(item, letters)
-            yield ","
-        yield ")"
+            _write(item, letters, parts)
+            parts.append(",")
+        parts.append(")")
+    elif isinstance(value, Node):
+        _write_made(value, value._fields, letters, parts)
+    elif is_dataclass(value):
+        _write_made(value, [field.name for field in fields(value)], letters, parts)
     elif isinstance(value, Mapping):
-        yield from _parts(tuple(value.items()), letters)
+        _write(tuple(value.items()), letters, parts)
     elif isinstance(value, frozenset):
-        yield from _parts(sorted(value), letters)
+        _write(sorted(value), letters, parts)
     else:
         raise TypeError(f"{value!r} has no exact text")
 
 
-def _made(value: object, names: Iterable[str], letters: dict[Letter, int]) -> Iterator[str]:
-    yield type(value).__name__
-    yield from _parts(tuple(getattr(value, name) for name in names), letters)
+def _write_made(value: object, names: Iterable[str], letters: dict[Letter, int], parts: list[str]) -> None:
+    parts.append(type(value).__name__)
+    _write(tuple(getattr(value, name) for name in names), letters, parts)

@@ -6,6 +6,7 @@ __all__ = ["Lowered", "Section", "Task"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.notation.expr import Read
@@ -39,11 +40,11 @@ class Task:
         """What it computes, in order."""
         return tuple(dict.fromkeys(s.target for nest in self.nests for s in nest.statements))
 
-    @property
+    @cached_property
     def targets(self) -> frozenset[str]:
         return frozenset(s.target for nest in self.nests for s in nest.statements)
 
-    @property
+    @cached_property
     def reads(self) -> frozenset[str]:
         """The tensors that it reads; those that it computes itself are at hand."""
         found = {n.tensor for nest in self.nests for s in nest.statements for n in nodes(s.expr) if isinstance(n, Read)}
