@@ -12,15 +12,12 @@ from __future__ import annotations
 
 __all__ = ["ROLES", "Program", "ProgramTensor"]
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from paperback import program as own
 from paperback.calculus.conventions import Conventions
-from paperback.calculus.display import display
-from paperback.calculus.naming import known_values
 from paperback.notation.expr import Statement
-from paperback.notation.mathml import mathml_statement
-from paperback.notation.show import show_statement
 from paperback.notation.size import Size
 
 ROLES = ("input", "label", "mask", "parameter", "state", "optimizer", "scalar", "intermediate", "output")
@@ -39,7 +36,7 @@ class ProgramTensor:
     def __str__(self) -> str:
         """Name, axes and kind, as they are declared."""
         kind = " int" if self.integer else ""
-        return f"{self.name}: {_shape(self.axes)}{kind}" if self.axes else f"{self.name}{kind}"
+        return f"{self.name}: {' '.join(map(str, self.axes))}{kind}" if self.axes else f"{self.name}{kind}"
 
 
 @dataclass(frozen=True)
@@ -63,75 +60,23 @@ class Program:
 
     def __str__(self) -> str:
         """The page of formulas that this program is: what is given, forward, backward (deltas solved), updates."""
-        return "\n".join(_page(self))
+        return own.page.text(self)
 
     def _repr_html_(self) -> str:
         """The same page as a table, its formulas as MathML."""
-        return f"<table>{''.join(_table(self))}</table>"
+        return own.page.table(self)
 
     @property
     def given(self) -> dict[str, list[ProgramTensor]]:
         """What must be given, by the title under which it is printed."""
-        found = {title: list(self.by_role(role)) for role, title in _TITLES.items()}
-        return {title: tensors for title, tensors in found.items() if tensors}
+        return own.page.given(self)
 
     @property
     def sections(self) -> dict[str, list[Statement]]:
         """The statements as they are printed: forward, backward (deltas solved), and the update with all it needs."""
-        named = known_values([s for s in self.statements if s.target not in self.adjoints])
-        axes = {tensor.name: tensor.axes for tensor in self.tensors.values()}
-        adjoint = [s.target in self.adjoints for s in self.statements]
-        first = adjoint.index(True) if True in adjoint else len(adjoint)
-        found = {
-            "forward": list(self.statements[:first]),
-            "backward": [display(s, named, None, axes) for s in self.statements if s.target in self.adjoints],
-            "update": [s for s in self.statements[first:] if s.target not in self.adjoints],
-        }
-        found["update"] += self.updates.values()
-        return {title: statements for title, statements in found.items() if statements}
+        return own.page.sections(self)
 
     @property
     def inputs(self) -> tuple[ProgramTensor, ...]:
         """Everything that must be given: what is neither computed nor a result."""
         return tuple(self.by_role(*GIVEN))
-
-
-_TITLES = {
-    "input": "inputs", "label": "labels", "mask": "masks", "parameter": "parameters", "state": "state",
-    "optimizer": "optimizer", "scalar": "scalars",
-}  # fmt: skip
-
-
-def _page(program: Program) -> Iterator[str]:
-    for title, tensors in program.given.items():
-        yield f"{title}: {'; '.join(map(str, tensors))}"
-    plain = _plain(program)
-    for title, statements in program.sections.items():
-        yield from ("", f"{title}:", *(f"  {_line(statement, plain)}" for statement in statements))
-
-
-def _plain(program: Program) -> list[str]:
-    """Tensors that are written without `[]`."""
-    return [s.target for s in program.statements if not s.axes]
-
-
-def _shape(axes: Sequence[Size]) -> str:
-    return " ".join(map(str, axes))
-
-
-def _line(statement: Statement, plain: Sequence[str]) -> str:
-    text = show_statement(statement, extents=False, plain=plain)
-    return text + (f"   # {_shape(statement.axes)}" if statement.axes else "")
-
-
-def _table(program: Program) -> Iterator[str]:
-    for title, tensors in program.given.items():
-        yield from (_HEAD.format(title), _ROW.format("; ".join(map(str, tensors)), ""))
-    plain = _plain(program)
-    for title, statements in program.sections.items():
-        yield _HEAD.format(title)
-        yield from (_ROW.format(mathml_statement(s, plain), _shape(s.axes)) for s in statements)
-
-
-_HEAD = "<tr><th colspan='2' style='text-align:left'>{}</th></tr>"
-_ROW = "<tr><td style='text-align:left'>{}</td><td style='text-align:right'>{}</td></tr>"

@@ -13,10 +13,12 @@ __all__ = ["Runner"]
 
 import ctypes
 import functools
+import gc
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from paperback.engines import llvm
@@ -175,7 +177,8 @@ class Runner:
         if library is not None:
             found = library
             return _Compiled(Frame.read(found.notes), lambda: found, self, lambda: self._written(batch)[1].kernels)
-        frame, code = self._written(batch)
+        with _uncollected():
+            frame, code = self._written(batch)
         made = objects.start(code.modules, self.target, VERSION, key=key, notes=frame.text if key else "")
         kernels = code.kernels
         return _Compiled(frame, made, self, lambda: kernels)
@@ -205,6 +208,18 @@ class Runner:
         code = write(lowered, buffers, watched, places, dtype, micro, self.target)
         work = sum(map(work_per_example, lowered.tasks))
         return Frame(needed, program.batch, results, copies, buffers, scratch, micro, work), code
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage inside: it would go through all that is being made, again and again, and find it in use."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _needed(program: Program) -> tuple[ProgramTensor, ...]:
