@@ -10,7 +10,8 @@ import pytest
 
 import paperback as pb
 from paperback.engines.llvm import room
-from paperback.learn.usual import UsualBatch, UsualExamples
+from paperback.learn import predictor
+from paperback.learn.usual import UsualBatch
 from paperback.nn.losses import find
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -168,11 +169,11 @@ def test_predictions_by_several_threads() -> None:
 
 
 def test_a_prediction_of_other_parameters_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mutants: what is held is not looked at, and memory of results that somebody has is used again."""
+    """The mutants: new parameters in the place of the old ones, and memory of results that somebody has used again."""
     pytest.importorskip("llvmlite")
     monkeypatch.setenv("PAPERBACK_DEBUG", "")  # between guard pages nothing is held
     mutants = [
-        (UsualExamples, "predict", lambda self, x, size, *about: self._predict(x) if x.shape == self.shape else None),
+        (predictor, "replace", lambda state, tensors: state.__dict__.update(tensors=tensors) or state),
         (room.Results, "holders", lambda self: 0),
     ]
     for place, name, mistake in mutants:

@@ -119,11 +119,11 @@ def repeat(
 
 def bind(
     run: Runner, arrays: Mapping[str, Any], name: str, output: str
-) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any] | None] | None:
+) -> Callable[[object], np.ndarray[Any, Any] | None] | None:
     """An output as a function of one of the arrays, the others as they are: a call of it is the quickest there is.
 
-    It takes arrays of the same shape and type only, and does not look. It returns None for those that hold NaN or
-    infinity, and where the run would fail. None in its place where the engine has none.
+    It takes anything, and returns None for what is no array of the same shape and type or holds NaN or infinity, and
+    where the run would fail. None in its place where the engine has none.
     """
     return run.bind(arrays, name, output) if isinstance(run, llvm.Runner) else None
 

@@ -46,7 +46,7 @@ from paperback.learn.inputs import (
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.optim import Optimizer
 from paperback.learn.state import State, sealed, sealed_copy
-from paperback.learn.usual import UsualBatch, UsualExamples
+from paperback.learn.usual import NOTHING_USUAL, UsualBatch, UsualExamples
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss, find
 from paperback.nn.network import INPUT, build
@@ -117,7 +117,7 @@ class Predictor(metaclass=Strict):
         self._frozen: frozenset[str] = frozenset()
         self._told = False  # of a softmax that is taken twice
         self._usual: UsualBatch | None = None
-        self._like: UsualExamples | None = None
+        self._like = NOTHING_USUAL
         self._runners: dict[Hashable, tuple[engines.Runner, Names]] = {}
 
     # --- numbers -----------------------------------------------------------------------------------------------------
@@ -196,20 +196,20 @@ class Predictor(metaclass=Strict):
     @strict
     def predict(self, x: ArrayLike, batch_size: int = 256) -> Array:
         """The output `[N, *output_shape]` for every example, after training's rules (running statistics, no masks)."""
-        like, state, engine = self._like, self._state, engines.choose(self.engine)
-        if like and (found := like.predict(x, batch_size, state, engine)) is not None:
+        state, engine = self._state, engines.choose(self.engine)
+        most, usual, chosen, call = self._like
+        same = usual is state and chosen == engine and type(batch_size) is int and batch_size >= most
+        if same and (found := call(x)) is not None:
             return found
-        size = check_count("predict", "batch_size", batch_size)
-        examples = self._examples("predict", x)
+        size, examples = check_count("predict", "batch_size", batch_size), self._examples("predict", x)
         named = partial(programs.name_of, "predict", self.network.predict)
         run, _ = self._compiled("predict", partial(programs.prediction_program, self.network), named)
         given, output = state.tensors, self.network.output
         if len(examples) <= size and examples is x and x.dtype == self.dtype and self.layout == "NHWC":
-            call = engines.bind(run, {**given, INPUT: self._input(x)}, INPUT, output)
-            self._like = call and UsualExamples(x, state, engine, call)
-        parts = [
-            run({**given, INPUT: self._input(examples[i : i + size])})[output] for i in range(0, len(examples), size)
-        ]
+            bound = engines.bind(run, {**given, INPUT: self._input(x)}, INPUT, output)
+            self._like = UsualExamples(len(x), state, engine, bound) if bound else NOTHING_USUAL
+        cut = (examples[i : i + size] for i in range(0, len(examples), size))
+        parts = [run({**given, INPUT: self._input(part)})[output] for part in cut]
         return channels_first(np.concatenate(parts) if len(parts) > 1 else parts[0], self.layout)
 
     @strict

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["UsualBatch", "UsualExamples"]
+__all__ = ["NOTHING_USUAL", "UsualBatch", "UsualExamples"]
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,19 +30,16 @@ class UsualBatch:
         return all_finite(x, x.dtype) and int(y.view(np.uint64).max()) < self.classes  # what is below 0 is large
 
 
-class UsualExamples:
-    """Examples that were good, and how to predict what is like them, with the same parameters on the same engine.
+class UsualExamples(NamedTuple):
+    """How to predict so many examples with the same parameters on the same engine.
 
-    predict    what looks at the numbers, and returns None where one of them is none
+    predict    of anything: None for what is not surely good, or not like those
     """
 
-    def __init__(self, x: Array, state: State, engine: str, predict: Callable[[Array], Array | None]) -> None:
-        self.shape, self.dtype, self.state, self.engine, self._predict = x.shape, x.dtype, state, engine, predict
+    examples: int
+    state: State | None
+    engine: str
+    predict: Callable[[object], Array | None]
 
-    def predict(self, x: object, batch_size: object, state: State, engine: str) -> Array | None:
-        """The output; None for examples that are not surely good, or not like those."""
-        if state is not self.state or engine != self.engine or type(batch_size) is not int:
-            return None
-        if type(x) is not np.ndarray or x.shape != self.shape or x.dtype != self.dtype or batch_size < len(x):
-            return None
-        return self._predict(x)
+
+NOTHING_USUAL = UsualExamples(0, None, "", lambda x: None)

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from numpy import ndarray
+
 from paperback.engines.aligned import aligned_empty
 from paperback.engines.llvm.machine.objects import Library
 from paperback.engines.llvm.room import Room
@@ -22,7 +24,7 @@ from paperback.engines.outcome import Outcome
 
 _SMALL = 32 << 10  # bytes
 
-Bound = Callable[[Array], "Array | None"]
+Bound = Callable[[object], "Array | None"]
 
 
 def bound(
@@ -30,8 +32,8 @@ def bound(
 ) -> Bound | None:
     """An output as a function of the array of this name; None where more of what is given would have to be looked at.
 
-    The function takes arrays of the same shape and type only; whoever calls it sees to that. It returns None, and the
-    array must be looked at in full, where it holds NaN or infinity or the step finds an index out of range.
+    The function takes anything, and returns None for what must be looked at in full: what is no array of the same shape
+    and type, or holds NaN or infinity, and where the step finds an index out of range.
 
     room      at whose table the function looks first: others use it too
     library   has the code
@@ -39,11 +41,13 @@ def bound(
     """
     if room.arena.debug or room.back or [one.name for one in room.others] != [name]:
         return None
-    place, context = room.others[0].place, room.context
+    one, context = room.others[0], room.context
+    place, shape, dtype = one.place, one.shape, one.dtype
     run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(library.address("answer"))
     with lock:
         outside = room.unheld().arrays[output]
-    inside = aligned_empty(room.others[0].shape, room.others[0].dtype)
+    inside = aligned_empty(shape, dtype)
+    take, give_back = lock.acquire, lock.release  # `with` takes longer
     mine = [library]  # the owner that the room knows; and the code must not go before the function does
 
     def open_with(array: Array) -> Outcome:
@@ -52,17 +56,23 @@ def bound(
         room.owner = mine
         return opened
 
-    def small(array: Array) -> Array | None:
+    def small(array: object) -> Array | None:
         nonlocal outside
-        with lock:
+        if type(array) is not ndarray or array.shape != shape or array.dtype != dtype:
+            return None
+        take()
+        try:
             if room.owner is not mine:
                 outside = open_with(inside)[output]
             inside[...] = array
             return None if run(context) else outside.copy()
+        finally:
+            give_back()
 
-    def large(array: Array) -> Array | None:
-        if not array.flags.c_contiguous:
+    def large(array: object) -> Array | None:
+        if not one.fits(array):
             return None
+        assert isinstance(array, ndarray)
         with lock:
             if room.owner is not mine:
                 open_with(array)
