@@ -207,7 +207,7 @@ def test_the_plan_in_the_docs_is_the_real_one() -> None:
     real = pb.Model(net, (28, 28, 1), engine="llvm").explain_plan(32)
     assert real.shards > 1 and flops_of(real, "conv2d_1.dw (shares) (gathered)") == 32 * 12 * 12 * 25 * 32 * 2
     rounds = {row.targets[0]: row.round for row in real.rows if row.part == "join" and row.level}
-    assert rounds["conv2d_2.dw (shares) (gathered) (total)"] < rounds["conv2d_2.dw"]
+    assert len(set(rounds.values())) == 1, "all updates at the same time"
     lines = [line for row in real.rows for line in (", ".join(row.targets), *(step.formula for step in row.steps))]
     shown = []
     for line in block.group(1).splitlines():

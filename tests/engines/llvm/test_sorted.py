@@ -132,6 +132,33 @@ def test_one_example_is_cut_into_blocks_of_lanes(monkeypatch: pytest.MonkeyPatch
     assert [(cut.extent, cut.grain) for cut in cuts if cut is not None] == [(64, 16)]
 
 
+@pytest.mark.parametrize("rule", [pb.optim.SGD(momentum=0.9), pb.optim.Adam()], ids=str)
+def test_shares_are_added_and_turned_where_weights_are_updated(rule: pb.optim.Optimizer) -> None:
+    """Whole squares and what is left of them, for one shard and for several: what NumPy's engine computes."""
+    layers = nn.Sequential(
+        nn.Conv2d(20, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(37, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Dense(5),
+    )  # fmt: skip
+    rng, squares, compared = np.random.default_rng(5), 0, 0
+    for count in (1, 40):
+        x, labels = rng.standard_normal((count, 18, 17, 1)), rng.integers(0, 5, count)
+        steps = {}
+        for engine in ("llvm", "numpy"):
+            model = pb.Model(layers, (18, 17, 1), engine=engine, dtype="float64", seed=3)
+            step = model.train_step(optimizer=rule)
+            for _ in range(3):
+                step(x, labels)
+            steps[engine] = model.parameters
+            if engine == "llvm":
+                plan = model.explain_plan(count, optimizer=rule)
+                updates = [row for row in plan.rows if row.targets[-1].endswith("w (new)")]
+                squares += sum("turned in registers" in s.how for row in updates for s in row.steps)
+        for name, array in steps["numpy"].items():
+            np.testing.assert_allclose(steps["llvm"][name], array, rtol=1e-9, atol=1e-11, err_msg=name)
+            compared += array.size
+    assert compared > 10_000 and squares >= 2
+
+
 def test_the_plan_says_so() -> None:
     layers = nn.Sequential(
         nn.Conv2d(32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Dense(3)

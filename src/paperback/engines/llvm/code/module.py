@@ -33,7 +33,7 @@ from paperback.engines.llvm.code.routed import emit_routed
 from paperback.engines.llvm.code.sorted import emit_sorted, sorted_loops
 from paperback.engines.llvm.code.steps import write_steps
 from paperback.engines.llvm.code.tile import contraction_loops, emit_contraction
-from paperback.engines.llvm.code.turn import emit_turned, turned_letters
+from paperback.engines.llvm.code.turn import emit_turned, find_turn
 from paperback.engines.llvm.ir import Function
 from paperback.engines.llvm.lowering.addressed import find_address
 from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
@@ -121,10 +121,10 @@ class _Writer:
         if nest.sort is not None:
             emit_sorted(e, nest, split, self.registers)
             return Sorted()
-        turned = turned_letters(e, nest, split)
+        turned = find_turn(e, nest, split)
         if turned is not None:
             emit_turned(e, nest, turned, split)
-            return Turned(*turned)
+            return Turned(turned.lane, turned.row)
         found = self._contraction(e, nest, split)
         if found is not None:
             return emit_contraction(e, nest, found, split, self.registers)
@@ -147,7 +147,7 @@ class _Writer:
     def _loops(self, e: Reducer, nest: Nest, split: Letter | None) -> Loops | None:
         """The loops that `_nest` will write."""
         letters = nest.statement.letters
-        turned = turned_letters(e, nest, split)
+        turned = find_turn(e, nest, split)
         found = self._contraction(e, nest, split)
         dots = find_dots(nest, self.buffers, self._extents(e, nest), self.width)
         if nest.route is not None:
@@ -155,7 +155,7 @@ class _Writer:
         elif nest.sort is not None:
             return sorted_loops(nest, nest.sort)
         elif turned is not None:
-            inside = turned
+            inside = (turned.lane, turned.row)
         elif found is not None:
             return contraction_loops(e, nest, found, split, self.registers)
         elif dots is not None:

@@ -9,8 +9,8 @@ F are sums over G, and there is a quarter of it:
     kernel gradient    sum x[u+p, v+q, r] * F[u,v,k]  =  sum x[2*i+A+p, 2*j+B+q, r] * G[i,j,k]
 
 The second gathers: its vectors run along r, and along (q, r) where these are neighbours together, at a place that
-depends on k, so its shares have k first and are turned round when they are added. It pays where looking the positions
-up costs less than multiplying by the zeros. Input gradients are scatters of F (see `sort`).
+depends on k, so its shares have k first and are turned round where they are added (see `turn`). It pays where looking
+the positions up costs less than multiplying by the zeros. Input gradients are scatters of F (see `sort`).
 """
 
 from __future__ import annotations
@@ -83,12 +83,10 @@ class _Phases:
 def route(lowered: Lowered, outputs: Collection[str]) -> None:
     """Rewrite, in place, what reads a gradient that went through a maximum."""
     for level, section in enumerate(lowered.sections):
-        totals: list[tuple[Task, Task]] = []
         for task in list(section.shard):
             phases = _phases(task, lowered.tasks)
             if phases is not None and task.target not in outputs:
-                totals += _route(lowered, level, task, phases)
-        section.join[:0] = [task for kind in zip(*totals, strict=True) for task in kind]  # what is apart runs together
+                _route(lowered, level, task, phases)
     _drop_copies(lowered, outputs)
 
 
@@ -134,8 +132,7 @@ def _chosen_by(expr: Node) -> tuple[Read, int] | None:
     return None
 
 
-def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> list[tuple[Task, Task]]:
-    """Rewrite what reads a gradient; the tasks that add up new shares, and turn the sum round."""
+def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> None:
     shapes, section = lowered.shapes, lowered.sections[level]
     compact, chosen = f"{task.target} (at the maxima)", f"{task.target} (places of the maxima)"
     own = tuple(Affine.of(b.letter) for b in phases.first.binders)
@@ -148,8 +145,7 @@ def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> list[tu
     gathered = [t for t in readers if rewriter.gather(t) is not None]
     scatters = [(t, scatter) for t in readers for scatter in [sorter.scatter(t, copies)] if scatter is not None]
     if not gathered and not scatters:
-        return []
-    totals = []
+        return
     shapes[compact] = shapes[chosen] = shapes[phases.codes.tensor]
     statement, more = phases.value(compact), (phases.chosen(chosen),) if scatters else ()
     if scatters:
@@ -167,12 +163,11 @@ def _route(lowered: Lowered, level: int, task: Task, phases: _Phases) -> list[tu
         if new is not None and new.target != reader.target:
             order = rewriter.orders[new.target]
             shapes[new.target] = tuple(shapes[reader.target][k] for k in order)
-            totals.append(_turn(lowered, section, reader.target, new, order))
+            _read_in_order(section, reader.target, new.target, order)
     if not any(task.target in t.reads for s in lowered.sections for t in (*s.shard, *s.join)):
         section.shard.remove(task)
         at = next(k for k, t in enumerate(section.shard) if t.target == compact)
         section.shard[at] = replace(section.shard[at], inside=(*task.inside, task.target))
-    return totals
 
 
 def _copies(lowered: Lowered) -> Iterator[Statement]:
@@ -193,26 +188,12 @@ def _drop_copies(lowered: Lowered, outputs: Collection[str]) -> None:
         section.join[:] = [task for task in section.join if task.target not in unread]
 
 
-def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[int, ...]) -> tuple[Task, Task]:
-    """The tasks that add the shares as they lie now, and turn the sum round; it is read where that of the old was."""
-    total = f"{new.target} (total)"
-    binders = new.nests[0].statement.binders
-    lowered.shapes[total] = lowered.shapes[new.target][1:]
-    letters = [Letter.fresh(b.letter.name) for b in binders]
-    places = tuple(map(Affine.of, letters))
-    each: Node = Read(new.target, places, None)
-    summed: Node = Reduce("sum", (Binder(letters[0], binders[0].extent),), (), each)
-    kept = [Binder(letter, b.extent) for letter, b in zip(letters[1:], binders[1:], strict=True)]
-    statement = Statement.plain(total, kept, summed)
-    turned = f"{new.target} (total, turned)"
-    lowered.shapes[turned] = lowered.shapes[old][1:]
-    back = [kept[order.index(k) - 1] for k in range(1, len(order))]
-    as_it_lies: Node = Read(total, tuple(Affine.of(b.letter) for b in kept), None)
-    copy = Statement.plain(turned, back, as_it_lies)
+def _read_in_order(section: Section, old: str, new: str, order: Sequence[int]) -> None:
+    """Read the new shares, whose axes are these of the old ones, where the old are added."""
 
     def image(node: Node) -> Node:
-        if isinstance(node, Reduce) and isinstance(node.body, Read) and node.body.tensor == old:
-            result: Node = Read(turned, node.body.indices[1:], None)
+        if isinstance(node, Read) and node.tensor == old:
+            result: Node = Read(new, tuple(node.indices[k] for k in order), None)
             return result
         return map_children(node, image)
 
@@ -220,8 +201,6 @@ def _turn(lowered: Lowered, section: Section, old: str, new: Task, order: tuple[
         if old in task.reads:
             nests = tuple(replace(n, statement=replace(n.statement, expr=image(n.statement.expr))) for n in task.nests)
             section.join[k] = replace(task, nests=nests)
-    first, second = (Task(s.target, (Nest(s, split=split(s)),), "once") for s in (statement, copy))
-    return first, second
 
 
 class _Rewriter:
