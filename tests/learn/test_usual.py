@@ -11,7 +11,7 @@ import pytest
 import paperback as pb
 from paperback.engines.llvm import room
 from paperback.learn import predictor
-from paperback.learn.usual import UsualBatch
+from paperback.learn.usual import UsualBatch, nothing
 from paperback.nn.losses import find
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -166,6 +166,20 @@ def test_predictions_by_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_the_short_way_is_laid_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes longer to lay than to go the long way once, as after every step."""
+    pytest.importorskip("llvmlite")
+    monkeypatch.setenv("PAPERBACK_DEBUG", "")
+    model, x = predicting(), np.ones((1, 4), np.float32)
+    for _ in range(3):
+        found = []
+        for _ in range(3):
+            model.predict(x)
+            found.append(model._like.predict is not nothing)
+        assert found == [False, True, True]
+        model.train_step()(np.ones((5, 4)), np.zeros(5, int))
 
 
 def test_a_prediction_of_other_parameters_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:

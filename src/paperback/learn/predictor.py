@@ -46,7 +46,7 @@ from paperback.learn.inputs import (
 from paperback.learn.metrics import Metric, find_metrics, has_accuracy, scores
 from paperback.learn.optim import Optimizer
 from paperback.learn.state import State, sealed, sealed_copy
-from paperback.learn.usual import NOTHING_USUAL, UsualBatch, UsualExamples
+from paperback.learn.usual import UsualBatch, UsualExamples, nothing
 from paperback.nn.layers.layer import Layer
 from paperback.nn.losses import LABEL, LOSS, WEIGHT, Loss, find
 from paperback.nn.network import INPUT, build
@@ -117,7 +117,7 @@ class Predictor(metaclass=Strict):
         self._frozen: frozenset[str] = frozenset()
         self._told = False  # of a softmax that is taken twice
         self._usual: UsualBatch | None = None
-        self._like = NOTHING_USUAL
+        self._like = UsualExamples(0, None, "", nothing)
         self._runners: dict[Hashable, tuple[engines.Runner, Names]] = {}
 
     # --- numbers -----------------------------------------------------------------------------------------------------
@@ -205,9 +205,9 @@ class Predictor(metaclass=Strict):
         named = partial(programs.name_of, "predict", self.network.predict)
         run, _ = self._compiled("predict", partial(programs.prediction_program, self.network), named)
         given, output = state.tensors, self.network.output
-        if len(examples) <= size and examples is x and x.dtype == self.dtype and self.layout == "NHWC":
-            bound = engines.bind(run, {**given, INPUT: self._input(x)}, INPUT, output)
-            self._like = UsualExamples(len(x), state, engine, bound) if bound else NOTHING_USUAL
+        again = usual is state and len(examples) <= size and examples is x and examples.dtype == self.dtype
+        way = engines.bind(run, {**given, INPUT: examples}, INPUT, output) if again and self.layout == "NHWC" else None
+        self._like = UsualExamples(len(examples), state, engine, way or nothing)
         cut = (examples[i : i + size] for i in range(0, len(examples), size))
         parts = [run({**given, INPUT: self._input(part)})[output] for part in cut]
         return channels_first(np.concatenate(parts) if len(parts) > 1 else parts[0], self.layout)
