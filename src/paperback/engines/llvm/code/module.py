@@ -50,6 +50,7 @@ _ARGUMENTS = (("ptr", "table"), ("ptr", "scratch"), *(("i64", name) for name in 
 _SIGNATURE = ", ".join(kind for kind, _ in _ARGUMENTS)
 _WORK = 1 << 16  # operations of the join part that are worth a task of their own
 _CHUNKS = 16
+_LINES = 2000  # of a module: many small ones keep all cores busy to the end
 
 
 _SEQUENTIAL = """
@@ -280,7 +281,7 @@ class _Writer:
     def _modules(self) -> list[str]:
         """The kernels, in modules of about the same length, to be compiled side by side."""
         texts = []
-        for group in _groups(self.kernels, 6000):
+        for group in _groups(self.kernels, _LINES):
             declarations = sorted(set().union(*(f.declarations for f in group)))
             definitions = {symbol: text for f in group for symbol, text in f.definitions.items()}
             texts.append("\n".join((*declarations, *definitions.values(), *map(str, group))))
