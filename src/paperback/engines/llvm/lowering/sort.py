@@ -19,6 +19,7 @@ from __future__ import annotations
 
 __all__ = ["LANES", "Scatter", "Sorter", "neighbours"]
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -84,6 +85,8 @@ class Sorter:
         """
         if task.mode != "example" or len(task.nests) != 2 or task.nests[0].fill != 0 or not task.nests[1].add:
             return None
+        if os.name != "posix":
+            return None  # lists lie on the stack: elsewhere several pages of it need probes, which the code has not
         spread = self._spread(task.nests[1], copies)
         return self._sorted(task, spread) if spread is not None else None
 
