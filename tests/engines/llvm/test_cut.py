@@ -126,6 +126,25 @@ def test_what_is_joined(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(np.allclose(array, expected[name], rtol=1e-4, atol=1e-6) for name, array in run(given).items())
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("channels", "kernel", "groups"), [(64, 3, 2), (64, 3, 4), (24, (3, 1), 1)])
+def test_parts_of_channels(
+    channels: int, kernel: int | tuple[int, int], groups: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lanes beside a loop over groups, blocks of lanes in each group, lanes that do not fill their vectors."""
+    layers = nn.Sequential(
+        nn.Conv2d(channels, 3), nn.MaxPool2d(2), nn.Conv2d(32, kernel, groups=groups), nn.MaxPool2d(2), nn.ReLU(),
+        nn.Flatten(), nn.Dense(3),
+    )  # fmt: skip
+    rng, model = np.random.default_rng(count), pb.Model(layers, (14, 15, 1), engine="llvm")
+    x = rng.standard_normal((count, 14, 15, 1), np.float32)
+    given = {"input": x, "label": rng.integers(0, 3, count), "lr": np.float32(0.1), **model.parameters}
+    program = model.program(optimizer=pb.optim.SGD())
+    run, _ = both(program, given, "float32", monkeypatch)
+    expected = compile_program(program, engine="numpy")(given)
+    assert all(np.allclose(array, expected[name], rtol=1e-4, atol=1e-5) for name, array in run(given).items())
+
+
 MISTAKES = {
     "parts overlap": (drivers, "_part", "%from = mul i64 %first.part, 1", "%from = mul i64 0, 1"),
     "a part is lost": (drivers, "_part", "@llvm.smin.i64(i64 %end", "@llvm.smin.i64(i64 %from"),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 __all__ = ["Cut", "find_cut"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from paperback.engines.llvm.lowering.nests import Nest
@@ -33,11 +33,15 @@ class Cut:
 
 @dataclass(frozen=True)
 class Loops:
-    """The loops of a nest: letters of their own, from the outermost; the letter in lanes, in steps of whole tiles."""
+    """The loops of a nest: letters of their own, from the outermost; the letter in lanes, in steps of whole tiles.
+
+    block    the letter of blocks, of `step` lanes each, that its code does for a range of them
+    """
 
     outer: tuple[Letter, ...]
     lane: Letter | None = None
     step: int = 0
+    block: Letter | None = None
 
 
 def find_cut(task: Task, shape: tuple[int, ...], loops: Callable[[Nest], Loops | None]) -> Cut | None:
@@ -60,18 +64,9 @@ def _grain(nest: Nest, loops: Loops | None, axis: int, extent: int) -> int:
     spans = {b.letter: b.extent.value for b in nest.statement.binders}
     if form.bare is not None and form.bare == loops.lane:
         return loops.step if spans[form.bare] == extent else 0
-    if loops.lane in form.letters:
-        return _block(form, loops, spans, extent)
+    if loops.block is not None and set(form.letters) == {loops.block, loops.lane}:
+        return loops.step  # an axis of blocks
     return 1 if _has_loops(form, loops) and (form.bare is not None or not nest.more) else 0
-
-
-def _block(form: Affine, loops: Loops, spans: Mapping[Letter, int], extent: int) -> int:
-    """How wide the lanes of a block are, where blocks with a loop of their own make up the axis; else 0."""
-    blocks = [(letter, step.value) for letter, step in form.terms if letter != loops.lane]
-    if loops.lane is None or len(blocks) != 1:  # none: the lanes are a part of the axis, as of what is joined
-        return 0
-    block, wide = blocks[0]
-    return wide if block in loops.outer and wide * spans[block] == extent and spans[loops.lane] == wide else 0
 
 
 def _has_loops(form: Affine, loops: Loops) -> bool:

@@ -22,6 +22,7 @@ from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
 from paperback.engines.llvm.lowering.buffers import Linear
 from paperback.engines.llvm.lowering.nests import Nest, Sort
+from paperback.engines.llvm.lowering.sort import LANES
 from paperback.notation.affine import Letter
 from paperback.notation.expr import Reduce
 
@@ -33,8 +34,8 @@ _STACK = 64 << 10  # bytes
 
 def sorted_loops(nest: Nest, sort: Sort) -> Loops:
     """Blocks of lanes can be cut; windows cannot, as what they add to overlaps."""
-    outer = (l for l in nest.statement.letters if l not in (*sort.windows, *sort.places, *sort.lanes))
-    return Loops(tuple(outer), sort.lanes[0] if sort.block else None)
+    outer = (l for l in nest.statement.letters if l not in (*sort.windows, *sort.block, *sort.places, *sort.lanes))
+    return Loops(tuple(outer), sort.lanes[0] if sort.block else None, LANES, *sort.block)
 
 
 def emit_sorted(e: Reducer, nest: Nest, split: Letter | None, registers: int) -> None:
