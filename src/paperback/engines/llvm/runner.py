@@ -47,7 +47,7 @@ from paperback.program.program import Program, ProgramTensor
 if TYPE_CHECKING:
     from paperback.engines.llvm.plan import Plan
 
-VERSION = "15"
+VERSION = "16"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
@@ -56,6 +56,7 @@ _BATCHES = 8
 _STEPS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 _WORTH_WAKING = 5_000_000  # operations: some 50 microseconds of one core, and to wake a thread takes 10
 _WORTH_THREADS = 100_000  # that are worth the help of threads that are awake
+_WORTH_LEARNING = 3_000_000  # the same where weights change: a core fetches what another wrote
 
 
 class _OutOfRangeError(Exception):
@@ -272,7 +273,8 @@ class _Compiled:
             if room is None:
                 frame = self.frame
                 work, parallel = frame.work * count, 0
-                if work >= _WORTH_THREADS:
+                learns = any(updated(name) in frame.buffers for name in frame.buffers)
+                if work >= (_WORTH_LEARNING if learns else _WORTH_THREADS):
                     parallel = self.pool.address if work >= _WORTH_WAKING else self.pool.awake
                 room = Room(
                     frame.buffers, frame.results, self.dtype, count, frame.scratch, frame.micro, self.threads, parallel,

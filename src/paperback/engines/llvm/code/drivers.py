@@ -14,15 +14,16 @@ from math import prod
 from paperback.engines.llvm.code.kernels import Kernel
 from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer
-from paperback.engines.llvm.lowering.lower import RUNTIME
+from paperback.engines.llvm.lowering.lower import RUNTIME, updated
 from paperback.engines.llvm.lowering.tasks import Task
 from paperback.notation.expr import Read, Reduce, Statement
 from paperback.notation.walk import nodes
 
 CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi")
 _EXAMPLES = 32  # a batch, where work is estimated
-_WORTH_CUT = 200_000  # operations that two threads finish sooner than one
+_WORTH_CUT = 300_000  # operations that two threads finish sooner than one
 _READING = 4  # operations in the time in which a number is read
+_SECOND_CACHE = 1 << 20  # bytes
 _PARTS = 16
 _PAGE = 4096
 
@@ -131,9 +132,14 @@ def _comes_from_memory(buffer: Buffer) -> bool:
 
 
 def _cost(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
-    """Operations of an example, about, and as many for every number that is read for all examples."""
-    read = sum(buffers[name].size for name in kernel.task.reads if not buffers[name].per_example)
-    return int(work_per_example(kernel.task)) + _READING * read
+    """Operations of an example, about, and as many for every number that is read for all examples.
+
+    Weights that the step before changed lie in the cache of the core that did, if it is theirs: to share the reading
+    of them gains nothing.
+    """
+    shared = [buffers[name] for name in kernel.task.reads if not buffers[name].per_example]
+    fixed = [b for b in shared if updated(b.name) not in buffers or b.size * b.bytes_per_entry > _SECOND_CACHE]
+    return int(work_per_example(kernel.task)) + _READING * sum(b.size for b in fixed)
 
 
 def work_of(task: Task) -> int:
