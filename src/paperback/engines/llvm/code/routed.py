@@ -8,11 +8,11 @@ from __future__ import annotations
 
 __all__ = ["emit_routed"]
 
-from collections.abc import Callable, Sequence
 from math import prod
 
 from paperback.engines.llvm.code.contract import combinations, flat
-from paperback.engines.llvm.code.nest import range_of, turns
+from paperback.engines.llvm.code.follow import Follower, Spot
+from paperback.engines.llvm.code.nest import turns
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
@@ -31,17 +31,14 @@ def emit_routed(e: Reducer, nest: Nest, split: Letter | None, registers: int) ->
     _Routed(e, nest, nest.route, split, registers).emit()
 
 
-class _Routed:
+class _Routed(Follower):
     def __init__(self, e: Reducer, nest: Nest, route: Route, split: Letter | None, registers: int) -> None:
-        self.e, self.nest, self.route, self.split, self.registers = e, nest, route, split, registers
+        super().__init__(e, nest, split)
+        self.route, self.registers = route, registers
         statement = nest.statement
         self.target = e.buffers[statement.target]
         self.place = Linear.of(statement.left, self.target.strides)
         self.dense = flat(route.dense, e.buffers[route.dense.tensor])
-        self.extents = {b.letter: e.extent_of(b.extent) for b in statement.binders}
-        if isinstance(statement.expr, Reduce):
-            self.extents |= {b.letter: e.extent_of(b.extent) for b in statement.expr.binders}
-        e.declare(self.extents)
         extent, width = prod(self.extents[letter] for letter in route.lanes), e.width
         self.columns = [(k, min(width, extent - k)) for k in range(0, extent, width)]
         self.choices = list(combinations(route.places, self.extents))
@@ -53,17 +50,10 @@ class _Routed:
         own = {*self.route.places, *self.route.lanes}
         outer = [b.letter for b in self.nest.statement.binders if b.letter not in own]
         if self.example is None:
-            self._loops(outer, self._gather)
+            self.loops(outer, self._gather)
             return
         start, stop = self.e.range_of(BATCH)
-        turns(self.e, self.example, start, stop, BATCH, lambda: self._loops(outer, self._gather))
-
-    def _loops(self, letters: Sequence[Letter], body: Callable[[], None]) -> None:
-        if not letters:
-            body()
-            return
-        start, stop = range_of(self.e, self.nest, letters[0], self.split)
-        turns(self.e, letters[0], start, stop, self.extents[letters[0]], lambda: self._loops(letters[1:], body))
+        turns(self.e, self.example, start, stop, BATCH, lambda: self.loops(outer, self._gather))
 
     def _at_position(self) -> tuple[Value, Whole]:
         """The number at the current position, and what the position adds to a flat index."""
@@ -76,17 +66,6 @@ class _Routed:
         pointer = e.f.op(f"getelementptr i64, ptr @{name}, i64 {code.text}")
         return e.value(self.route.value), e.f.op(f"load i64, ptr {pointer}, align 8")
 
-    def _start(self, linear: Linear) -> Whole:
-        """A flat index at the letters that are bound; the places and the lane are 0."""
-        at: Whole = linear.const
-        for letter, step in linear.steps:
-            if letter in self.e.env:
-                at = self.e.f.add(at, self.e.f.mul(self.e.env[letter], step))
-        return at
-
-    def _shift(self, linear: Linear, choice: dict[Letter, int], column: int) -> int:
-        return sum(linear.step(letter) * k for letter, k in choice.items()) + column
-
     def _gather(self) -> None:
         e, expr = self.e, self.nest.statement.expr
         assert isinstance(expr, Reduce)
@@ -94,25 +73,23 @@ class _Routed:
         pieces = -(-len(self.choices) // at_once)
         for k in range(pieces):
             choices = self.choices[len(self.choices) * k // pieces : len(self.choices) * (k + 1) // pieces]
-            spots = [(choice, column, lanes) for choice in choices for column, lanes in self.columns]
+            spots: list[Spot] = [(choice, *column) for choice in choices for column in self.columns]
             zeros = [e.spread(e.number(0), lanes) for _, _, lanes in spots]
 
-            def step(totals: list[Value], spots: list[tuple[dict[Letter, int], int, int]] = spots) -> list[Value]:
+            def step(totals: list[Value], spots: list[Spot] = spots) -> list[Value]:
                 number, offset = self._at_position()
-                source = e.f.add(self._start(self.dense), offset)
+                source = e.f.add(self.start(self.dense), offset)
                 result = []
-                for (choice, column, lanes), total in zip(spots, totals, strict=True):
-                    at = e.f.add(source, self._shift(self.dense, choice, column))
-                    dense = e.buffers[self.route.dense.tensor]
-                    vector = Value(e.load_lanes(dense, e.pointer(dense, at), lanes), "float", lanes)
+                for spot, total in zip(spots, totals, strict=True):
+                    at = e.f.add(source, self.shift(self.dense, spot))
+                    vector = e.load_vector(e.buffers[self.route.dense.tensor], at, spot[2])
                     result.append(e.muladd(number, vector, total))
                 return result
 
             totals = e.loops([b for b in expr.binders if b.letter not in e.env], zeros, step, expr.body)
-            to = self._start(self.place)
-            for (choice, column, lanes), total in zip(spots, totals, strict=True):
-                at = e.f.add(to, self._shift(self.place, choice, column))
-                pointer = e.pointer(self.target, at)
-                old = Value(e.load_lanes(self.target, pointer, lanes), "float", lanes)
+            to = self.start(self.place)
+            for spot, total in zip(spots, totals, strict=True):
+                pointer = e.pointer(self.target, e.f.add(to, self.shift(self.place, spot)))
+                old = Value(e.load_lanes(self.target, pointer, spot[2]), "float", spot[2])
                 new = e.binary("add", old, total)
                 e.f.do(f"store {e.typed(new)}, ptr {pointer}, align {self.target.bytes_per_entry}")

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 __all__ = ["emit_sorted", "sorted_loops"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 from paperback.engines.llvm.code.contract import combinations, flat
 from paperback.engines.llvm.code.cut import Loops
-from paperback.engines.llvm.code.nest import range_of, turns
+from paperback.engines.llvm.code.follow import Follower, Spot
+from paperback.engines.llvm.code.nest import turns
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
@@ -44,20 +45,18 @@ def emit_sorted(e: Reducer, nest: Nest, split: Letter | None, registers: int) ->
     _Sorted(e, nest, nest.sort, split, registers).emit()
 
 
-class _Sorted:
+class _Sorted(Follower):
     def __init__(self, e: Reducer, nest: Nest, sort: Sort, split: Letter | None, registers: int) -> None:
-        self.e, self.nest, self.sort, self.split = e, nest, sort, split
-        statement = nest.statement
+        super().__init__(e, nest, split)
+        self.sort, statement = sort, nest.statement
         assert isinstance(statement.expr, Reduce)
-        self.extents = {b.letter: e.extent_of(b.extent) for b in (*statement.binders, *statement.expr.binders)}
-        e.declare(self.extents)
         self.channels = [b.letter for b in statement.expr.binders]
         self.target, self.dense = e.buffers[statement.target], e.buffers[sort.dense.tensor]
         self.place, self.origin = Linear.of(statement.left, self.target.strides), flat(sort.dense, self.dense)
         self.many, self.codes = self._count(self.channels), len(sort.offsets) + 1
         extent, width = self._count(sort.lanes), e.width
         columns = [(k, min(width, extent - k)) for k in range(0, extent, width)]
-        self.spots = [(choice, *c) for choice in combinations(sort.places, self.extents) for c in columns]
+        self.spots: list[Spot] = [(choice, *c) for choice in combinations(sort.places, self.extents) for c in columns]
         size = self.dense.bytes_per_entry
         most = max(_LEAST_VECTORS, min(registers - _SPARE_REGISTERS, _FIRST_CACHE // (self.many * width * size)))
         self.pieces = -(-len(self.spots) // most)
@@ -80,17 +79,10 @@ class _Sorted:
         self.counts = f.at_entry(f"alloca [{self.segments} x i64], align 64")
         own = {*self.inside, *sort.block, *sort.places, *sort.lanes}
         outer = [b.letter for b in self.nest.statement.binders if b.letter not in own]
-        self._loops(outer, self._some_windows)
-
-    def _loops(self, letters: Sequence[Letter], body: Callable[[], None]) -> None:
-        if not letters:
-            body()
-            return
-        start, stop = range_of(self.e, self.nest, letters[0], self.split)
-        turns(self.e, letters[0], start, stop, self.extents[letters[0]], lambda: self._loops(letters[1:], body))
+        self.loops(outer, self._some_windows)
 
     def _some_windows(self) -> None:
-        self._loops(self.inside, self._sort)
+        self.loops(self.inside, self._sort)
         if self.sort.block:
             self._blocks(self.sort.block[0])
         else:
@@ -118,7 +110,7 @@ class _Sorted:
         first = self._segment()
         for code in range(self.codes):
             f.do(f"store i64 0, ptr {self._at(self.counts, 'i64', f.add(first, code))}")
-        self._loops(self.channels, lambda: self._put(first))
+        self.loops(self.channels, lambda: self._put(first))
 
     def _put(self, first: Whole) -> None:
         e, f = self.e, self.e.f
@@ -144,32 +136,32 @@ class _Sorted:
         for k in range(self.pieces):
             spots = self.spots[len(self.spots) * k // self.pieces : len(self.spots) * (k + 1) // self.pieces]
 
-            def window(spots: Sequence[tuple[dict[Letter, int], int, int]] = spots) -> None:
+            def window(spots: Sequence[Spot] = spots) -> None:
                 first = self._segment()
                 with self.e.f.loop(1, self.codes) as codes:
                     self._place_of(codes.index, first, spots)
 
-            self._loops(self.inside, window)
+            self.loops(self.inside, window)
 
-    def _place_of(self, code: str, first: Whole, spots: Sequence[tuple[dict[Letter, int], int, int]]) -> None:
+    def _place_of(self, code: str, first: Whole, spots: Sequence[Spot]) -> None:
         """Add the products of a segment to the vectors that these spots are around its place."""
         e, f = self.e, self.e.f
         segment = f.add(first, code)
         count = f.op(f"load i64, ptr {self._at(self.counts, 'i64', segment)}")
         with f.when(f.op(f"icmp sgt i64 {count}, 0")):
-            to = f.add(self._start(self.place), self._offset(code))
-            pointers = [e.pointer(self.target, f.add(to, self._shift(self.place, *spot))) for spot in spots]
+            to = f.add(self.start(self.place), self._offset(code))
+            pointers = [e.pointer(self.target, f.add(to, self.shift(self.place, spot))) for spot in spots]
             kinds = [e.type_of("float", spot[2]) for spot in spots]
             align = self.target.bytes_per_entry
             old = [f.op(f"load {kind}, ptr {p}, align {align}") for kind, p in zip(kinds, pointers, strict=True)]
             begin = f.mul(segment, self.many)
-            start = self._start(self.origin)
+            start = self.start(self.origin)
             with f.loop(begin, f.add(begin, count), 1, list(zip(kinds, old, strict=True))) as loop:
                 number = Value(f.op(f"load {e.element}, ptr {self._at(self.numbers, e.element, loop.index)}"), "float")
                 short = f.op(f"load i32, ptr {self._at(self.steps, 'i32', loop.index)}")
                 source = f.add(start, f.op(f"sext i32 {short} to i64"))
                 for spot, total in zip(spots, loop.carried, strict=True):
-                    vector = e.load_vector(self.dense, f.add(source, self._shift(self.origin, *spot)), spot[2])
+                    vector = e.load_vector(self.dense, f.add(source, self.shift(self.origin, spot)), spot[2])
                     loop.next.append(e.muladd(number, vector, Value(total, "float", spot[2])).text)
             for kind, pointer, total in zip(kinds, pointers, loop.results, strict=True):
                 f.do(f"store {kind} {total}, ptr {pointer}, align {align}")
@@ -181,14 +173,3 @@ class _Sorted:
         numbers = ", ".join(f"i64 {n}" for n in (0, *self.sort.offsets))
         f.definitions[name] = f"@{name} = private constant [{self.codes} x i64] [{numbers}]"
         return f.op(f"load i64, ptr {self._at(f'@{name}', 'i64', code)}, align 8")
-
-    def _start(self, linear: Linear) -> Whole:
-        """A flat index at the letters that are bound; the others are 0."""
-        at: Whole = linear.const
-        for letter, step in linear.steps:
-            if letter in self.e.env:
-                at = self.e.f.add(at, self.e.f.mul(self.e.env[letter], step))
-        return at
-
-    def _shift(self, linear: Linear, choice: dict[Letter, int], column: int, lanes: int) -> int:
-        return sum(linear.step(letter) * k for letter, k in choice.items()) + column
