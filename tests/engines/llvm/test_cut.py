@@ -10,11 +10,12 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from tests.engines.llvm.random_steps import draw_step
+from tests.engines.llvm.targets import share_from
 
 import paperback as pb
 from paperback import nn
 from paperback.engines import compile_program
-from paperback.engines.llvm import room, runner
+from paperback.engines.llvm import room
 from paperback.engines.llvm.code import cut, drivers, module
 from paperback.engines.llvm.code.kernels import Followed, Looped, Sorted, Tiled, Turned
 from paperback.engines.llvm.lowering import arrange, layout
@@ -28,14 +29,13 @@ Array = np.ndarray
 def _everything_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drivers, "_WORTH_CUT", 1)
     monkeypatch.setattr(room, "_SHARDS", 1)
-    monkeypatch.setattr(runner, "_WORTH_THREADS", 0)
-    monkeypatch.setattr(runner, "_WORTH_WAKING", 0)
+    share_from(monkeypatch, 0)
 
 
 def both(program: Program, arrays: dict[str, Array], dtype: str, patch: pytest.MonkeyPatch) -> tuple[Runner, int]:
     """Whole and cut, on one thread and on three: the same bits. How many results there were."""
     with patch.context() as whole:
-        whole.setattr(runner, "_WORTH_THREADS", float("inf"))
+        share_from(whole, float("inf"))
         expected = Runner(program, dtype, 1)(arrays)
     for threads in (1, 3):
         run = Runner(program, dtype, threads)

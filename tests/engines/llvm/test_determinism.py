@@ -16,6 +16,8 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+from tests.engines.llvm.targets import share_from
+
 import paperback as pb
 from paperback import engines, nn
 from paperback.engines import compile_program
@@ -34,8 +36,7 @@ def _small_work_is_worth_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def prepare(patch: pytest.MonkeyPatch) -> None:
     """Cut small batches into shards, and give them to threads."""
-    patch.setattr(runner, "_WORTH_THREADS", 0)
-    patch.setattr(runner, "_WORTH_WAKING", 0)
+    share_from(patch, 0)
     patch.setattr(room, "_LEAST_WORK", 1)
 
 

@@ -10,12 +10,12 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
-from tests.engines.llvm.test_programs import choose_target
+from tests.engines.llvm.targets import choose_target, share_from
 
 import paperback as pb
 from paperback import engines, nn
 from paperback.engines import compile_program
-from paperback.engines.llvm import room, runner
+from paperback.engines.llvm import room
 from paperback.engines.llvm.code import dots, drivers, module
 from paperback.engines.llvm.code.kernels import Dotted
 from paperback.engines.llvm.lowering import arrange
@@ -100,8 +100,7 @@ def test_the_gradient_of_a_dense_input(count: int, written: list[Any], monkeypat
     expected = compile_program(program, engine="numpy")(given)
     results: list[dict[str, Array]] = []
     for threads, worth in ((1, float("inf")), (1, 0), (3, 0)):
-        monkeypatch.setattr(runner, "_WORTH_THREADS", worth)
-        monkeypatch.setattr(runner, "_WORTH_WAKING", worth)
+        share_from(monkeypatch, worth)
         run = Runner(program, "float32", threads)
         results.append({name: array.copy() for name, array in run(given).items()})
     ways = [way for kernel in run._for(count).kernels for way in kernel.ways]
