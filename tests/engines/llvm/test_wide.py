@@ -43,7 +43,7 @@ def everything_is_large(patch: pytest.MonkeyPatch) -> None:
     for module in (arrange, order, drivers):
         patch.setattr(module, "NO_CACHE", 64)
     patch.setattr(layout, "_WIDE", 64)
-    patch.setattr(order, "_SECOND_CACHE", 64)
+    patch.setattr(order, "SECOND_CACHE", 64)
     for module in (order, drivers):
         patch.setattr(module, "_PAGE", 256)
 

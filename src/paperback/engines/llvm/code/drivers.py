@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
 from paperback.engines.llvm.code.kernels import Kernel
+from paperback.engines.llvm.code.order import SECOND_CACHE
 from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer
 from paperback.engines.llvm.lowering.lower import RUNTIME, updated
@@ -23,7 +24,6 @@ CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi")
 _EXAMPLES = 32  # a batch, where work is estimated
 _WORTH_CUT = 300_000  # operations that two threads finish sooner than one
 _READING = 4  # operations in the time in which a number is read
-_SECOND_CACHE = 1 << 20  # bytes
 _PARTS = 16
 _PAGE = 4096
 
@@ -138,7 +138,7 @@ def _cost(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     of them gains nothing.
     """
     shared = [buffers[name] for name in kernel.task.reads if not buffers[name].per_example]
-    fixed = [b for b in shared if updated(b.name) not in buffers or b.size * b.bytes_per_entry > _SECOND_CACHE]
+    fixed = [b for b in shared if updated(b.name) not in buffers or b.size * b.bytes_per_entry > SECOND_CACHE]
     return int(work_per_example(kernel.task)) + _READING * sum(b.size for b in fixed)
 
 

@@ -10,7 +10,7 @@ No entry of the result is another sum for it, but for few rows, whose sums are c
 
 from __future__ import annotations
 
-__all__ = ["FEW_ROWS", "FEW_TURNS", "FEW_VECTORS", "Order", "choose_order"]
+__all__ = ["FEW_ROWS", "FEW_TURNS", "FEW_VECTORS", "SECOND_CACHE", "Order", "choose_order"]
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ FEW_VECTORS = 4
 FEW_TURNS = 8  # of the sum, for few rows: as many streams as a processor follows
 _PAGE = 4096  # bytes that are read or written in their order
 _AHEAD = 1024  # bytes: what arrives in the time in which it is worked off
-_SECOND_CACHE = 1 << 20  # bytes; tensors that are larger come from further away
+SECOND_CACHE = 1 << 20  # bytes; tensors that are larger come from further away
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def choose_order(
     across = tile.vectors * width
     target, b = buffers[nest.statement.target], buffers[c.b.tensor]
     stride = Linear.of(nest.statement.left, target.strides).step(c.rows[0]) if len(c.rows) == 1 else 0
-    large = not target.per_example and target.size * target.bytes_per_entry > _SECOND_CACHE
+    large = not target.per_example and target.size * target.bytes_per_entry > SECOND_CACHE
     panel = _PAGE // target.bytes_per_entry // across * across
     if not large or stride * target.bytes_per_entry < _PAGE or wide <= panel:
         panel = 0
