@@ -15,7 +15,15 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from tests.engines.llvm import test_determinism, test_formulas, test_memory, test_narrow, test_not_finite, test_sorted
+from tests.engines.llvm import (
+    test_determinism,
+    test_formulas,
+    test_halves,
+    test_memory,
+    test_narrow,
+    test_not_finite,
+    test_sorted,
+)
 from tests.engines.llvm.test_programs import (
     ONCE_WRONG,
     WIDE,
@@ -27,6 +35,7 @@ from tests.nn.cases import CASES
 from tests.test_mutants import find
 
 from paperback.engines.llvm.code.values import Value
+from paperback.notation.affine import Affine
 from paperback.notation.expr import ZERO, Binder, Compare, Statement
 from paperback.notation.size import Size
 
@@ -68,6 +77,11 @@ def formulas(*ids: str) -> Law:
         assert all(test_formulas.check_case(case, 0) for case in chosen)
 
     return law
+
+
+def shares() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        test_halves.test_shares_begin_with_what_is_stored(1, patch)
 
 
 def wide(*ids: str) -> Law:
@@ -216,6 +230,13 @@ MUTANTS = [
     Mutant("no tail of lanes", ("code.nest:vectors",), without_tail, steps(0, 1, 2, 3)),
     Mutant("adds where it stores", ("code.nest:store",), with_settings(add=True), layers("conv2d")),
     Mutant("stores where it adds", ("code.nest:store",), with_settings(add=False), in_micro_batches),
+    Mutant("shares begin with the last step's", ("code.nest:added", "code.routed:added"),
+           lambda f: lambda e, old, value, *example: e.binary("add", old, value), shares),
+    Mutant("every micro-batch begins anew", ("code.nest:added", "code.routed:added"),
+           lambda f: lambda e, old, value, *example: value, shares),
+    Mutant("the same half twice", ("lowering.halves:substitute",),
+           lambda f: lambda node, letters: f(node, {l: a if a.letters else Affine.of(0) for l, a in letters.items()}),
+           lambda: test_halves.check(test_halves.dense(300, 64), 3)),
     Mutant("padding is zero", ("code.access:Access._masked",), with_settings(pad=Fraction(0)), layers("maxpool2d-pad")),
     Mutant("no brackets", ("code.evaluate:guards_of",),
            lambda f: lambda node: ((), f(node)[1] or (node,)), layers("relu")),

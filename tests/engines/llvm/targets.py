@@ -20,5 +20,6 @@ def choose_target(patch: pytest.MonkeyPatch, name: str) -> None:
 
 def share_from(patch: pytest.MonkeyPatch, operations: float) -> None:
     """Threads help with work of so many operations, and are woken for it."""
-    for name in ("_WORTH_THREADS", "_WORTH_LEARNING", "_WORTH_WAKING"):
+    for name in ("_WORTH_THREADS", "_WORTH_WAKING"):
         patch.setattr(runner, name, operations)
+    patch.setattr(runner, "_MOSTLY", 0)

@@ -169,9 +169,10 @@ def mistake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("ordinary_memory")
 def test_the_check_can_fail(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two micro-batches: what the first stores may be stored twice, what the second adds may not be added so."""
     model = net(20)
     with pytest.raises(AssertionError):
-        both(model.program(optimizer=pb.optim.SGD()), inputs(model, 1), "float32", monkeypatch)
+        both(model.program(optimizer=pb.optim.SGD()), inputs(model, 20), "float32", monkeypatch)
 
 
 def test_an_axis_of_rows_in_registers_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:

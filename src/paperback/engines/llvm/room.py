@@ -82,6 +82,13 @@ class Results:
         return sum(map(sys.getrefcount, self.blocks))
 
 
+def shards_of(buffers: Mapping[str, Buffer], count: int, work: float) -> int:
+    """In how many shards a batch is cut: each is worth a thread."""
+    most = 1 if is_wide(buffers) else _SHARDS
+    shards = max(1, min(most, -(-count // _LEAST_EXAMPLES), int(work * count) // _LEAST_WORK))
+    return 1 << shards.bit_length() - 1  # of three shards, one of two threads would have two
+
+
 class Room:
     """Everything that a step at one batch size needs but the code.
 
@@ -98,9 +105,7 @@ class Room:
         self, buffers: Mapping[str, Buffer], results: Mapping[str, str], dtype: np.dtype[Any], count: int,
         scratch: int, micro: int, threads: int, parallel: int, work: float,
     ) -> None:  # fmt: skip
-        most = 1 if is_wide(buffers) else _SHARDS
-        shards = max(1, min(most, -(-count // _LEAST_EXAMPLES), int(work * count) // _LEAST_WORK))
-        shards = 1 << shards.bit_length() - 1  # of three shards, one of two threads would have two
+        shards = shards_of(buffers, count, work)
         block = scratch * micro
         sizes = {"status": 16, "zeros": 16, "scratch": block * threads}
         debug = Arena({}).debug

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from paperback.engines import llvm
 from paperback.engines import numpy as reference
 from paperback.engines.llvm.bound import Bound, bound
-from paperback.engines.llvm.code.drivers import CONTEXT, work_per_example
+from paperback.engines.llvm.code.drivers import CONTEXT, cost_where_cut, is_worth_cutting, work_per_example
 from paperback.engines.llvm.code.kernels import Code, Kernel
 from paperback.engines.llvm.code.module import write
 from paperback.engines.llvm.lowering.layout import is_wide, layout, scratch_places, unshared
@@ -33,7 +33,7 @@ from paperback.engines.llvm.machine import cache, objects
 from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.llvm.machine.pool import pool
 from paperback.engines.llvm.machine.target import chosen, llvm_version
-from paperback.engines.llvm.room import Room
+from paperback.engines.llvm.room import Room, shards_of
 from paperback.engines.llvm.series import run_series
 from paperback.engines.llvm.stored import Frame, sources
 from paperback.engines.numpy.checks import as_array, batch_of, check_shape, float_dtype, missing_arrays
@@ -47,7 +47,7 @@ from paperback.program.program import Program, ProgramTensor
 if TYPE_CHECKING:
     from paperback.engines.llvm.plan import Plan
 
-VERSION = "16"
+VERSION = "17"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
@@ -56,7 +56,7 @@ _BATCHES = 8
 _STEPS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 _WORTH_WAKING = 5_000_000  # operations: some 50 microseconds of one core, and to wake a thread takes 10
 _WORTH_THREADS = 100_000  # that are worth the help of threads that are awake
-_WORTH_LEARNING = 3_000_000  # the same where weights change: a core fetches what another wrote
+_MOSTLY = 0.85  # of a step that changes weights must be cut: else cores fetch more than they save
 
 
 class _OutOfRangeError(Exception):
@@ -208,7 +208,9 @@ class Runner:
         watched = {updated(name) for name in program.updates}
         code = write(lowered, buffers, watched, places, dtype, micro, self.target)
         work = sum(map(work_per_example, lowered.tasks))
-        return Frame(needed, program.batch, results, copies, buffers, scratch, micro, work), code
+        shard = [kernel for kernel in code.kernels if kernel.part == "shard"]
+        costs = [(work_per_example(k.task), cost_where_cut(k, buffers)) for k in shard]
+        return Frame(needed, program.batch, results, copies, buffers, scratch, micro, work, costs), code
 
 
 @contextmanager
@@ -273,8 +275,7 @@ class _Compiled:
             if room is None:
                 frame = self.frame
                 work, parallel = frame.work * count, 0
-                learns = any(updated(name) in frame.buffers for name in frame.buffers)
-                if work >= (_WORTH_LEARNING if learns else _WORTH_THREADS):
+                if work >= _WORTH_THREADS and self._is_shared(count):
                     parallel = self.pool.address if work >= _WORTH_WAKING else self.pool.awake
                 room = Room(
                     frame.buffers, frame.results, self.dtype, count, frame.scratch, frame.micro, self.threads, parallel,
@@ -285,6 +286,15 @@ class _Compiled:
                     self.rooms.popitem(last=False)
             self.rooms.move_to_end(count)
         return room
+
+    def _is_shared(self, count: int) -> bool:
+        """Does a batch have work for several threads: shards, or kernels that are cut?"""
+        frame = self.frame
+        learns = any(updated(name) in frame.buffers for name in frame.buffers)
+        if not learns or shards_of(frame.buffers, count, frame.work) > 1:
+            return True
+        cut = sum(cost for _, cost in frame.costs if is_worth_cutting(cost * count))
+        return cut >= _MOSTLY * sum(max(pair) for pair in frame.costs)
 
     def run(self, room: Room, arrays: Mapping[str, Any]) -> Outcome | None:
         """The outputs; None where an array cannot be read where it is."""

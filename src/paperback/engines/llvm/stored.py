@@ -36,6 +36,8 @@ class Frame:
     buffers    every tensor's place in memory
     scratch    bytes of one example; `micro` examples are worked on at a time
     work       operations of one example
+    costs      of every kernel of the shard part: its operations of one example, and what counts where it is cut among
+               threads; 0 where it cannot be
     """
 
     needed: tuple[ProgramTensor, ...]
@@ -46,13 +48,15 @@ class Frame:
     scratch: int
     micro: int
     work: float
+    costs: Sequence[tuple[float, float]]
 
     @property
     def text(self) -> str:
         """All of it as JSON, for `read`."""
         needed = [(t.name, [axis.terms for axis in t.axes], t.role, t.integer) for t in self.needed]
         buffers = [astuple(buffer) for buffer in self.buffers.values()]
-        parts = (needed, self.batch, self.results, self.copies, buffers, self.scratch, self.micro, self.work)
+        parts = (needed, self.batch, self.results, self.copies, buffers, self.scratch, self.micro, self.work,
+                 self.costs)  # fmt: skip
         return json.dumps(parts)
 
     @staticmethod

@@ -56,6 +56,7 @@ class Access(Values):
         self.lanes = 1
         self.mask: Value | None = None
         self.cut: Cut | None = None  # the axis of which the function is called with a range
+        self.first: Whole | None = None  # example of a shard, where there is nothing yet that could be added to
         self.watched: Collection[str] = ()  # tensors in which NaN and infinity are reported
         self.positions: set[Reduce] = set()  # positions of maxima that are wanted beside them
         self.scopes: list[dict[tuple[Node, Value | None], Value]] = [{}]

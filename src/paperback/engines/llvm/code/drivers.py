@@ -6,23 +6,27 @@
 
 from __future__ import annotations
 
-__all__ = ["CONTEXT", "apart", "call", "either", "loads", "work_of", "work_per_example"]
+__all__ = [
+    "CONTEXT", "apart", "call", "cost_where_cut", "either", "is_worth_cutting", "loads", "work_of", "work_per_example",
+]  # fmt: skip
 
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
-from paperback.engines.llvm.code.kernels import Kernel
+from paperback.engines.llvm.code.kernels import Followed, Kernel, Sorted
 from paperback.engines.llvm.code.order import SECOND_CACHE
 from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer
 from paperback.engines.llvm.lowering.lower import RUNTIME, updated
 from paperback.engines.llvm.lowering.tasks import Task
+from paperback.notation.affine import Affine
 from paperback.notation.expr import Read, Reduce, Statement
 from paperback.notation.walk import nodes
 
 CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi")
 _EXAMPLES = 32  # a batch, where work is estimated
 _WORTH_CUT = 300_000  # operations that two threads finish sooner than one
+_FOLLOWING = 3  # operations of a tile in the time of one that follows positions
 _READING = 4  # operations in the time in which a number is read
 _PARTS = 16
 _PAGE = 4096
@@ -44,7 +48,7 @@ def apart(
             return [whole]
         part, k = f"part.{kernel.name}", len(parts)
         parts.append(_part(part, kernel, pieces, attributes))
-        least = -(-_WORTH_CUT // _cost(kernel, buffers))
+        least = -(-_WORTH_CUT // cost_where_cut(kernel, buffers))
         return [
             f"  %many{k} = sub i64 {hi}, {lo}", f"  %worth{k} = icmp sge i64 %many{k}, {least}",
             f"  br i1 %worth{k}, label %cut{k}, label %whole{k}", f"cut{k}:",
@@ -118,7 +122,7 @@ def either(level: int) -> list[str]:
 
 def _pieces(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     """In how many parts a kernel is cut where it is."""
-    if kernel.cut is None or _cost(kernel, buffers) * _EXAMPLES < _WORTH_CUT:
+    if kernel.cut is None or not is_worth_cutting(cost_where_cut(kernel, buffers) * _EXAMPLES):
         return 1
     most = _PARTS
     if kernel.cut.grain > 1 and any(_comes_from_memory(buffers[name]) for name in kernel.task.reads):
@@ -131,15 +135,41 @@ def _comes_from_memory(buffer: Buffer) -> bool:
     return not buffer.per_example and buffer.size >= NO_CACHE
 
 
-def _cost(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
-    """Operations of an example, about, and as many for every number that is read for all examples.
+def is_worth_cutting(cost: float) -> bool:
+    """Do two threads finish so many operations sooner than one?"""
+    return cost >= _WORTH_CUT
+
+
+def cost_where_cut(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
+    """Operations of an example, about, and as many for every number that is read for all examples; 0 if it is not cut.
 
     Weights that the step before changed lie in the cache of the core that did, if it is theirs: to share the reading
-    of them gains nothing.
+    of them gains nothing, unless each part reads rows of its own, as the update does.
     """
-    shared = [buffers[name] for name in kernel.task.reads if not buffers[name].per_example]
-    fixed = [b for b in shared if updated(b.name) not in buffers or b.size * b.bytes_per_entry > SECOND_CACHE]
-    return int(work_per_example(kernel.task)) + _READING * sum(b.size for b in fixed)
+    if kernel.cut is None:
+        return 0
+    shared = {name: buffers[name] for name in kernel.task.reads if not buffers[name].per_example}
+    own = _by_rows(kernel)
+    fixed = [b for name, b in shared.items() if name in own or updated(name) not in buffers or not _is_held(b)]
+    slow = _FOLLOWING if any(isinstance(way, Followed | Sorted) for way in kernel.ways) else 1
+    return slow * int(work_per_example(kernel.task)) + _READING * sum(b.size for b in fixed)
+
+
+def _is_held(buffer: Buffer) -> bool:
+    return buffer.size * buffer.bytes_per_entry <= SECOND_CACHE
+
+
+def _by_rows(kernel: Kernel) -> set[str]:
+    """What every part of a kernel reads rows of its own of."""
+    assert kernel.cut is not None
+    found = set()
+    for nest in kernel.task.nests:
+        letters = set(nest.statement.left[kernel.cut.axis].letters)
+        for read in (n for n in nodes(nest.statement.expr) if isinstance(n, Read) and n.indices):
+            first = read.indices[0]
+            if isinstance(first, Affine) and not letters.isdisjoint(first.letters):
+                found.add(read.tensor)
+    return found
 
 
 def work_of(task: Task) -> int:

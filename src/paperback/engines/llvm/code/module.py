@@ -104,6 +104,9 @@ class _Writer:
             {BATCH: examples, SHARDS: shards}, self.width, self.masks,
         )  # fmt: skip
         e.watched = self.watched
+        if self._stores_first(task):
+            before = function.at_entry("mul i64 %slot, %N")
+            e.first = function.at_entry(f"sdiv i64 {before}, %S")
         ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
         splits = {nest: nest.split if ranged else None for nest in task.nests}
         if part == "shard":
@@ -113,6 +116,16 @@ class _Writer:
         function.finish()
         self.kernels.append(function)
         return Kernel(function.name, task, level, part, 0, ways, e.cut)
+
+    def _stores_first(self, task: Task) -> bool:
+        """Does a share begin with what the first examples add to it? It does where every entry is added to once."""
+        nest = task.nests[0]
+        if task.mode != "share" or len(task.nests) > 1 or nest.more or nest.clips or nest.fill is not None:
+            return False
+        statement = nest.statement
+        whole = [form.bare for form in statement.left[1:]] == [b.letter for b in statement.binders[1:]]
+        plain = find_address(statement.expr, self.lowered.integers) is None
+        return whole and plain and all(self.buffers[name].per_example for name in task.reads)
 
     def _nest(self, e: Reducer, nest: Nest, split: Letter | None) -> Way:
         """Write a nest in the fastest way there is for it."""
@@ -173,7 +186,8 @@ class _Writer:
         steps: list[str] = []
         for level, section in enumerate(self.lowered.sections):
             if section.shard:
-                zeros = [self.kernel(t.before, level, "shard") for t in section.shard if t.before is not None]
+                filled = [t for t in section.shard if t.before is not None and not self._stores_first(t)]
+                zeros = [self.kernel(t.before, level, "shard") for t in filled if t.before is not None]
                 work = [self.kernel(t, level, "shard") for t in section.shard]
                 self.running += (*zeros, *work)
                 drivers.append(self._shard(f"shard{level}", zeros, work))

@@ -8,7 +8,7 @@ written by a shorter one. Without such a letter the statement is scalar, and its
 
 from __future__ import annotations
 
-__all__ = ["emit_nest", "finish", "in_tiles", "own_lane", "range_of", "store", "turns"]
+__all__ = ["added", "emit_nest", "finish", "in_tiles", "own_lane", "range_of", "store", "turns"]
 
 from collections.abc import Callable
 
@@ -264,11 +264,19 @@ def store(e: Evaluator, target: Buffer, place: Linear, value: Value, add: bool) 
         kind = e.type_of("float", lanes)
         if add:
             old = Value(e.f.op(f"load {kind}, ptr {pointer}, align {target.bytes_per_entry}"), "float", lanes)
-            value = e.binary("add", old, value)
+            value = added(e, old, value)
         text = value.text
         if target.name in e.watched:
             report(e, value)
     e.f.do(f"store {kind} {text}, ptr {pointer}, align {target.bytes_per_entry}")
+
+
+def added(e: Evaluator, old: Value, value: Value, example: Whole = "%lo") -> Value:
+    """The sum; without the old value where there is none, from the first example of a shard on."""
+    if e.first is not None:
+        fresh = Value(e.f.op(f"icmp eq i64 {example}, {e.first}"), "bool")
+        old = e.select(fresh, e.spread(e.number(0), old.lanes), old)
+    return e.binary("add", old, value)
 
 
 def report(e: Evaluator, value: Value) -> None:

@@ -12,7 +12,7 @@ from math import prod
 
 from paperback.engines.llvm.code.contract import combinations, flat
 from paperback.engines.llvm.code.follow import Follower, Spot
-from paperback.engines.llvm.code.nest import turns
+from paperback.engines.llvm.code.nest import added, turns
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.values import Value
 from paperback.engines.llvm.ir import Whole
@@ -91,5 +91,5 @@ class _Routed(Follower):
             for spot, total in zip(spots, totals, strict=True):
                 pointer = e.pointer(self.target, e.f.add(to, self.shift(self.place, spot)))
                 old = Value(e.load_lanes(self.target, pointer, spot[2]), "float", spot[2])
-                new = e.binary("add", old, total)
+                new = added(e, old, total, "%lo" if self.example is None else e.env[self.example])
                 e.f.do(f"store {e.typed(new)}, ptr {pointer}, align {self.target.bytes_per_entry}")

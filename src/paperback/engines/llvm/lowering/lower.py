@@ -32,6 +32,7 @@ from paperback.engines.llvm.lowering.arrange import (
 from paperback.engines.llvm.lowering.buffers import BATCH, EXAMPLES, SHARDS, is_inside
 from paperback.engines.llvm.lowering.factor import factored
 from paperback.engines.llvm.lowering.fuse import fuse
+from paperback.engines.llvm.lowering.halves import halved
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.engines.llvm.lowering.parts import filled, parts, split
 from paperback.engines.llvm.lowering.route import route
@@ -152,6 +153,7 @@ class _Lowering:
         statement = self._factored(statement, shapes)
         if self.batched:
             statement = self._without_batch_sums(statement)
+            statement = self._halved(statement) if shapes is None and self._mode(target) == "example" else statement
         forms = [self._factored(form, shapes) for form in kernel_form(statement, shapes)]
         forms = [part for form in forms for part in separated(form)]
         if shapes is None and any(isinstance(n, Reduce) and n.guards for form in forms for n in nodes(form.expr)):
@@ -162,6 +164,12 @@ class _Lowering:
         extents = {letter: n for form in forms for letter, n in self._extents(form).items()}
         nests = tuple(self._arranged(nest) for nest in parts(forms, statement, extents, self.shapes, self.integers))
         self._place(Task(target, nests, self._mode(target)))
+
+    def _halved(self, statement: Statement) -> Statement:
+        def part(value: Node, letters: Sequence[Letter], numbers: Mapping[Letter, int]) -> Read | None:
+            return self._part(statement.target, value, letters, numbers, None)
+
+        return halved(statement, {name: self.shapes[name] for name in self.program.updates}, part)
 
     def _factored(self, statement: Statement, shapes: Mapping[str, Sequence[int]] | None) -> Statement:
         numbers = {b.letter: b.extent.value for b in _binders(statement)}
