@@ -18,7 +18,7 @@ from paperback.engines import compile_program
 from paperback.engines.llvm import room
 from paperback.engines.llvm.code import cut, drivers, module
 from paperback.engines.llvm.code.kernels import Followed, Looped, Sorted, Tiled, Turned
-from paperback.engines.llvm.lowering import arrange, layout
+from paperback.engines.llvm.lowering import arrange, halves, layout
 from paperback.engines.llvm.runner import Runner
 from paperback.program.program import Program
 
@@ -49,6 +49,7 @@ def both(program: Program, arrays: dict[str, Array], dtype: str, patch: pytest.M
 
 @pytest.mark.parametrize("seeds", [range(3, 5), pytest.param(range(5, 20), marks=pytest.mark.long)])
 def test_random_steps(seeds: range, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halves, "_LEAST_ENTRIES", 1)
     cuts: list[tuple[type, bool, bool]] = []
     results = 0
     for seed in seeds:
