@@ -9,7 +9,8 @@ from __future__ import annotations
 
 __all__ = [
     "BATCHES", "EVERY", "NETWORKS", "SCALED", "Conv", "Dense", "Flatten", "MaxPool", "MeanOverPlaces", "Network",
-    "ReLU", "Residual", "chain", "convolutional", "epoch", "examples", "find", "multiply_adds", "output_shape",
+    "ReLU", "Residual", "chain", "convolutional", "epoch", "examples", "find", "is_minimal",
+    "multiply_adds", "output_shape",
     "weights",
 ]  # fmt: skip
 
@@ -189,11 +190,12 @@ def epoch(network: Network, batch: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return batches * max(1, min(8, (1 << 20) // size))
 
 
-def multiply_adds(network: Network, sparse: bool = False) -> int:
+def multiply_adds(network: Network, done: bool = False) -> int:
     """Multiplications and additions of one example's training step, as pairs, in convolutions and dense layers.
 
     Forward, gradient of the weights, and gradient of the input but for the first layer: the three cost the same.
-    `sparse` counts what is left of a convolution's gradients where max-pooling makes most of them zero.
+    `done` counts those that are left: of a convolution's gradients where max-pooling makes most of them zero, and
+    forward where Winograd's forms take fewer products (their transforms are not counted).
     """
     total, first = 0, True
     layers = list(chain(network.layers, network.shape))
@@ -201,7 +203,18 @@ def multiply_adds(network: Network, sparse: bool = False) -> int:
         if isinstance(layer, Conv | Dense):
             forward = prod(out) * into[-1] * (layer.kernel ** (len(into) - 1) if isinstance(layer, Conv) else 1)
             pools = [after for after, _, _ in layers[place + 1 : place + 3] if isinstance(after, MaxPool)]
-            share = pools[0].window ** (len(into) - 1) if sparse and pools and isinstance(layer, Conv) else 1
-            total += forward + (1 if first else 2) * forward // share
+            share = pools[0].window ** (len(into) - 1) if done and pools and isinstance(layer, Conv) else 1
+            backward = (1 if first else 2) * forward // share
+            if done and isinstance(layer, Conv) and is_minimal(layer, into, out):
+                forward = forward * (layer.kernel + 1) ** 2 // (2 * layer.kernel) ** 2
+            total += forward + backward
             first = False
     return total
+
+
+def is_minimal(layer: Conv, into: Shape, out: Shape) -> bool:
+    """Does the compiled engine use Winograd's forms, of 2x2 results? See docs/engines.md."""
+    even = len(into) == 3 and not any(n % 2 for n in out[:2])
+    weights = (layer.kernel + 1) ** 2 * into[-1] * layer.filters
+    usual = layer.kernel in (3, 5) and layer.stride == 1
+    return even and usual and min(into[-1], layer.filters) >= 16 and weights <= 1 << 18

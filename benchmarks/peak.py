@@ -5,7 +5,8 @@
 The peak is that of fused multiply-adds between registers: no memory, no dependence. A step's operations are counted
 from the network (`networks.multiply_adds`): two for every multiply-add of convolutions and dense layers, forward,
 weight gradient, and input gradient but for the first layer; nothing for the rest. "as written" counts the formulas;
-"nonzero" leaves out of the convolutions' gradients what max-pooling makes zero, which a kernel may skip.
+"as done" leaves out of the convolutions' gradients what max-pooling makes zero, which a kernel may skip, and counts
+the products of Winograd's forms, where those are used, without their transforms.
 """
 
 from __future__ import annotations
@@ -92,16 +93,16 @@ def main() -> None:
             for _ in range(turns):
                 peaks.append(most())
                 rates.append(batch / _seconds(step, steps))
-            written, nonzero = (multiply_adds(network, sparse) for sparse in (False, True))
+            written, done = (multiply_adds(network, which) for which in (False, True))
             share = median(rate / top for rate, top in zip(rates, peaks, strict=True))
             best = max(rates) / max(peaks)
             rows.append([
                 network.title, batch, threads, f"{2e-9 * median(peaks):,.0f}", f"{2e-9 * written * median(rates):,.0f}",
-                *(f"{100 * count * share:.0f}% ({100 * count * best:.0f}%)" for count in (written, nonzero)),
+                *(f"{100 * count * share:.0f}% ({100 * count * best:.0f}%)" for count in (written, done)),
             ])  # fmt: skip
             data.append({"network": name, "batch": batch, "threads": threads, "peaks": peaks, "rates": rates})
             harness.say(harness.markdown_line(rows[-1]))
-    head = ["network", "batch", "threads", "peak, GFLOP/s", "step, GFLOP/s", "share, as written", "share, nonzero"]
+    head = ["network", "batch", "threads", "peak, GFLOP/s", "step, GFLOP/s", "share, as written", "share, as done"]
     text = f"{harness.markdown(head, rows)}\n\n{harness.machine(ours.VERSION)}; {turns} turns"
     harness.finish(options, "peak", "Share of the peak", text, data)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -23,6 +24,7 @@ from tests.engines.llvm import (
     test_narrow,
     test_not_finite,
     test_sorted,
+    test_winograd,
 )
 from tests.engines.llvm.test_programs import (
     ONCE_WRONG,
@@ -215,6 +217,17 @@ def sorts(number: int) -> Law:
     return lambda: test_sorted.check_all("float64", list(test_sorted.scatters())[number : number + 1])
 
 
+def never_again(original: Any) -> Any:
+    """Examples with what is not finite are left as they are."""
+
+    @contextmanager
+    def examples(self: Any, e: Any, when: str) -> Iterator[None]:
+        with original(self, e, when), e.f.when("false") if when else nullcontext():
+            yield
+
+    return examples
+
+
 def one_block(emit: Any) -> Any:
     def mutant(self: Any, block: Any) -> None:
         with self.e.bind(block, 0, self.extents[block]):
@@ -279,6 +292,10 @@ MUTANTS = [
            test_sorted.test_nothing_is_left_of_what_is_off),
     Mutant("no border", ("lowering.sort:Sorter._bordered",),
            lambda f: lambda self, left, shape, box, shifts: ((0,) * len(shape), shape), sorts(1)),
+    Mutant("never computed again", ("code.module:_Writer._examples",), never_again,
+           lambda: test_winograd.test_what_is_not_finite_goes_where_it_goes(5, float("inf"))),
+    Mutant("other points", ("lowering.winograd:_polynomial",), lambda f: lambda roots: f([-r for r in roots]),
+           lambda: test_winograd.test_the_algebra_is_exact(5, 2)),
     Mutant("the first block alone", ("code.sorted:_Sorted._blocks",), one_block, sorts(2)),
     Mutant("windows share a list", ("code.sorted:_Sorted._segment",), lambda f: lambda self: 0, sorts(0)),
     Mutant("rows that are clipped", ("code.tile:_unclipped",), lambda f: lambda nest, c: c,

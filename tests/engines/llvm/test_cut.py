@@ -17,7 +17,7 @@ from paperback import nn
 from paperback.engines import compile_program
 from paperback.engines.llvm import room
 from paperback.engines.llvm.code import cut, drivers, module
-from paperback.engines.llvm.code.kernels import Followed, Looped, Sorted, Tiled, Turned
+from paperback.engines.llvm.code.kernels import Followed, Looped, Sorted, Tiled
 from paperback.engines.llvm.lowering import arrange, halves, layout
 from paperback.engines.llvm.runner import Runner
 from paperback.program.program import Program
@@ -91,7 +91,6 @@ def test_every_way_to_compute(count: int, channels: int, monkeypatch: pytest.Mon
     assert any(k.cut and k.cut.grain > 1 for k in found), "dense layers are cut along their lanes"
     grains = [k.cut.grain for k in found if k.cut and isinstance(k.ways[-1], Sorted)]
     assert grains == ([16] if channels == 32 else []), "and scatters by blocks of lanes"
-    assert Turned not in {type(k.ways[-1]) for k in found if k.part == "join"}
 
 
 @pytest.mark.parametrize("count", [1, 3, 20])

@@ -53,7 +53,7 @@ def bound(
     def open_with(array: Array) -> Outcome:
         opened = room.open({**arrays, name: array})
         assert opened is not None, "checked arrays can be read where they are"
-        room.owner = mine
+        room.own(mine)
         return opened
 
     def small(array: object) -> Array | None:
@@ -62,10 +62,14 @@ def bound(
             return None
         take()
         try:
-            if room.owner is not mine:
+            new = room.owner is not mine
+            if new:
                 outside = open_with(inside)[output]
             inside[...] = array
-            return None if run(context) else outside.copy()
+            wrong = run(context)
+            if new and not wrong:
+                room.own(mine, ready=True)
+            return None if wrong else outside.copy()
         finally:
             give_back()
 

@@ -114,6 +114,8 @@ class _Kernel:
         read, written = self._traffic()
         flops = sum((self._flops(nest, s) for nest in task.nests for s in nest.statements), Fraction(0))
         cycles = sum(self._cycles(nest, way) for nest, way in pairs)
+        if task.when:  # hardly ever
+            flops, cycles, read, written = Fraction(0), 0, self.known.bytes_of(task.when), 0
         modelled = max(cycles / CYCLES_PER_SECOND, (read + written) / BYTES_PER_SECOND)
         steps = tuple(step for nest, way in pairs for step in self._steps(nest, way))
         inside = tuple(dict.fromkeys(task.inside))
@@ -244,10 +246,9 @@ class _Kernel:
             case Dotted():
                 d = way.dots
                 places = [l for l in (d.rows, d.columns) if l is not None]
-                words.append(
-                    f"dot products, {way.tile.rows} x {way.tile.vectors} at a time ({spelled(places)}): both factors "
-                    f"lie along {spelled([d.lanes])}, which is in the lanes, and no copy is turned round"
-                )
+                size = f"{way.tile.rows} x {way.tile.vectors} at a time ({spelled(places)})"
+                both = f"both factors lie along {spelled([d.lanes])}, which is in the lanes"
+                words.append(f"dot products, {size}: {both}, and no copy is turned round")
             case Followed():
                 assert nest.route is not None
                 extents = {b.letter: self.number(b.extent) for b in statement.binders}
@@ -283,13 +284,13 @@ class _Kernel:
         on_the_left = {letter for form in statement.left for letter in form.letters}
         blocks = [b.letter for b in statement.binders if b.letter not in on_the_left]
         if blocks:
-            words.append(
-                f"in blocks, one {spelled(blocks)} after the other: the factor at work stays in the first cache"
-            )
+            words.append(f"in blocks, one {spelled(blocks)} at a time: the factor at work stays in the first cache")
         if nest.add and any(form.bare is None and form.letters for form in statement.left):
             words.append("scattered: products are added where they belong, nothing outside is read")
         if nest.clips:
             words.append(f"loops end where a product would fall outside ({len(nest.clips)} clipped)")
+        if self.task.when:
+            words.append(f"for examples of which {self.task.when} is not finite, and no others")
         if self.task.mode == "share":
             words.append("a shard's share, added up in the join part")
         return "; ".join(words)

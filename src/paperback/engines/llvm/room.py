@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from paperback.engines.aligned import aligned_empty
+from paperback.engines.llvm.code.drivers import CONTEXT
 from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
 from paperback.engines.llvm.lowering.layout import is_wide
 from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome
 
+_READY = CONTEXT.index("ready")
 _SHARDS = 8
 _LEAST_EXAMPLES = 2  # of a shard
 _LEAST_WORK = 3_000_000  # operations of a shard: some 15 microseconds
@@ -139,7 +141,7 @@ class Room:
         self.last: tuple[Results, list[Array]] | None = None  # and the views of what may come back
         self.owner: object = None  # of the pointers in the table, where they are all as it left them
         self.tensors = dict(results)
-        fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block, 0, 0)
+        fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block, 0, 0, 0)
         self.fields = (ctypes.c_uint64 * len(fields))(*fields)
         self.context = ctypes.addressof(self.fields)
 
@@ -147,7 +149,8 @@ class Room:
         """Point the table at these arrays and at arrays for the results, which are returned; None where one of the
         arrays cannot be read where it is.
         """
-        table, self.owner = self.table, None
+        table = self.table
+        self.own(None)
         rest = list(self.others)
         if self.last is not None and all(map(is_, map(arrays.get, self.back), self.last[1])):
             for place, address in self.last[0].again:
@@ -181,7 +184,12 @@ class Room:
 
     def forget(self) -> None:
         """What the table has is known no more."""
-        self.last, self.held, self.owner = None, [], None
+        self.last, self.held = None, []
+        self.own(None)
+
+    def own(self, owner: object, ready: bool = False) -> None:
+        """From now on the pointers are as the owner left them; is what depends on nothing else there (`ready`)?"""
+        self.owner, self.fields[_READY] = owner, ready
 
     def point(self, one: Given, array: Any) -> bool:
         """Point the table at what is given; False, and nothing done, where it cannot be read where it is."""

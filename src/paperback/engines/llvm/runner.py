@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from paperback.engines import llvm
 from paperback.engines import numpy as reference
 from paperback.engines.llvm.bound import Bound, bound
@@ -47,7 +49,7 @@ from paperback.program.program import Program, ProgramTensor
 if TYPE_CHECKING:
     from paperback.engines.llvm.plan import Plan
 
-VERSION = "17"
+VERSION = "18"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
@@ -193,7 +195,7 @@ class Runner:
 
     def _written(self, batch: int | None) -> tuple[Frame, Code]:
         program, dtype = self.program, self.dtype
-        lowered = lower(program, batch)
+        lowered = lower(program, batch, dtype == np.float32)
         needed = _needed(program)
         given = tuple(t.name for t in needed)
         results = {name: name for name in program.outputs if name not in given}

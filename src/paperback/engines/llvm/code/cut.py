@@ -30,6 +30,11 @@ class Cut:
     extent: int
     grain: int = 1
 
+    @property
+    def most(self) -> int:
+        """How many parts there can be."""
+        return -(-self.extent // self.grain)
+
 
 @dataclass(frozen=True)
 class Loops:
@@ -58,9 +63,9 @@ def find_cut(task: Task, shape: tuple[int, ...], loops: Callable[[Nest], Loops |
 
 def _grain(nest: Nest, loops: Loops | None, axis: int, extent: int) -> int:
     """In what steps a nest can be cut along an axis; 0 where it cannot."""
-    if loops is None or any(s.left != nest.statement.left for s in nest.more):
-        return 0
     form = nest.statement.left[axis]
+    if loops is None or any(s.left[axis] != form for s in nest.more):
+        return 0
     spans = {b.letter: b.extent.value for b in nest.statement.binders}
     if form.bare is not None and form.bare == loops.lane:
         return loops.step if spans[form.bare] == extent else 0

@@ -23,7 +23,7 @@ from paperback.notation.affine import Affine
 from paperback.notation.expr import Read, Reduce, Statement
 from paperback.notation.walk import nodes
 
-CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi")
+CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi", "ready")
 _EXAMPLES = 32  # a batch, where work is estimated
 _WORTH_CUT = 300_000  # operations that two threads finish sooner than one
 _FOLLOWING = 3  # operations of a tile in the time of one that follows positions
@@ -77,14 +77,14 @@ def apart(
 def _part(name: str, kernel: Kernel, pieces: int, attributes: str) -> str:
     """The driver of a part of a kernel: all of them work in the memory of the first worker."""
     assert kernel.cut is not None
-    cut, count = kernel.cut, -(-kernel.cut.extent // kernel.cut.grain)
+    cut = kernel.cut
     return "\n".join((
         f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {attributes} {{", "entry:",
         *loads(("N", "S", "table", "scratch", "lo", "hi")), "  %tensors = inttoptr i64 %table to ptr",
         "  %memory = inttoptr i64 %scratch to ptr", "  %next = add i64 %task, 1",
-        f"  %first = mul i64 %task, {count}", f"  %first.part = sdiv i64 %first, {pieces}",
+        f"  %first = mul i64 %task, {cut.most}", f"  %first.part = sdiv i64 %first, {pieces}",
         f"  %from = mul i64 %first.part, {cut.grain}",
-        f"  %last = mul i64 %next, {count}", f"  %last.part = sdiv i64 %last, {pieces}",
+        f"  %last = mul i64 %next, {cut.most}", f"  %last.part = sdiv i64 %last, {pieces}",
         f"  %end = mul i64 %last.part, {cut.grain}",
         f"  %to = call i64 @llvm.smin.i64(i64 %end, i64 {cut.extent})",
         call(kernel, "%lo", "%hi", "%lo", 0, "%from", "%to"), "  ret void", "}\n",
@@ -128,7 +128,7 @@ def _pieces(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     if kernel.cut.grain > 1 and any(_comes_from_memory(buffers[name]) for name in kernel.task.reads):
         size = buffers[kernel.task.nests[0].statement.target].bytes_per_entry
         most = max(2, min(most, kernel.cut.extent * size // _PAGE))  # a part reads whole pages of the weights
-    return min(-(-kernel.cut.extent // kernel.cut.grain), most)
+    return min(kernel.cut.most, most)
 
 
 def _comes_from_memory(buffer: Buffer) -> bool:
@@ -173,8 +173,10 @@ def _by_rows(kernel: Kernel) -> set[str]:
 
 
 def work_of(task: Task) -> int:
-    """Operations, about, for a batch of 32."""
+    """Operations, about, for a batch of 32; none for what is hardly ever done."""
     total = 0
+    if task.when:
+        return total
     for nest in task.nests:
         inner = [prod(_size(b.extent.value) for b in n.binders) for n in nodes(nest.statement.expr)
                  if isinstance(n, Reduce)]  # fmt: skip

@@ -5,9 +5,10 @@
     part(context, task, worker)          what one worker does: a shard, or rows of the join part
     kernel(table, scratch, lo, hi, origin, slot, from, to, N, S)
 
-    context   i64 [N, S, parallel, table, scratch, block, lo, hi]: N examples in S shards, `parallel(function, context,
-              tasks)`, the table of pointers to tensors, scratch memory, and how much of it each worker has; `lo` and
-              `hi` are the micro-batch at hand, where a batch is one shard and its kernels are cut
+    context   i64 [N, S, parallel, table, scratch, block, lo, hi, ready]: N examples in S shards, `parallel(function,
+              context, tasks)`, the table of pointers to tensors, scratch memory, and how much of it each worker has;
+              `lo` and `hi` are the micro-batch at hand, where a batch is one shard and its kernels are cut; `ready` is
+              not 0 where all that depends on no example is there from the call before
     table     status, zeros, tensors ...: see `buffers`
 """
 
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 __all__ = ["write"]
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,11 +75,19 @@ end:
 
 @dataclass
 class _Chain:
-    """Tasks of the join part that go row by row together."""
+    """Tasks of the join part that go row by row together; or one that is cut along another axis."""
 
     kernels: list[Kernel]
     rows: int
     work: int
+
+    def calls(self, part: int, parts: int) -> list[str]:
+        """What one of so many parts does."""
+        low, high = (self.rows * k // parts for k in (part, part + 1))
+        cut = self.kernels[0].cut
+        if cut is not None:
+            return [call(self.kernels[0], 0, 0, 0, 0, low * cut.grain, min(high * cut.grain, cut.extent))]
+        return [call(kernel, low, high, 0, 0) for kernel in self.kernels]
 
 
 class _Writer:
@@ -109,13 +119,28 @@ class _Writer:
             e.first = function.at_entry(f"sdiv i64 {before}, %S")
         ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
         splits = {nest: nest.split if ranged else None for nest in task.nests}
-        if part == "shard":
+        apart = part == "shard" or (task.mode == "once" and task.rows == 1)
+        if apart and not task.when:
             shape = self.buffers[task.nests[0].statement.target].shape
             e.cut = find_cut(task, shape, lambda nest: self._loops(e, nest, splits[nest]))
-        ways = tuple(self._nest(e, nest, splits[nest]) for nest in task.nests)
+        with self._examples(e, task.when):
+            ways = tuple(self._nest(e, nest, splits[nest]) for nest in task.nests)
         function.finish()
         self.kernels.append(function)
         return Kernel(function.name, task, level, part, 0, ways, e.cut)
+
+    @contextmanager
+    def _examples(self, e: Reducer, when: str) -> Iterator[None]:
+        """Around the nests of a kernel: for all examples at once, or for those of which a number is not finite."""
+        if not when:
+            yield
+            return
+        example = Letter.fresh("n")
+        with e.f.loop("%lo", "%hi") as loop, e.bind(example, loop.index, BATCH):
+            number = e.value(Read(when, (Affine.of(example),), None))
+            with e.f.when(e.is_nan(e.binary("sub", number, number)).text):
+                e.rows = loop.index, e.f.add(loop.index, 1)
+                yield
 
     def _stores_first(self, task: Task) -> bool:
         """Does a share begin with what the first examples add to it? It does where every entry is added to once."""
@@ -193,12 +218,16 @@ class _Writer:
                 drivers.append(self._shard(f"shard{level}", zeros, work))
                 drivers += apart(f"apart{level}", zeros, work, self.buffers, self.micro, self.plain)
                 steps += either(level)
-            for number, chains in enumerate(self._rounds(section.join, level)):
+            rounds = self._rounds(section.join, level)
+            once = level == 0 and not section.shard and bool(rounds)
+            steps += ["  br i1 %done, label %begin, label %prepare", "prepare:"] if once else []
+            for number, chains in enumerate(rounds):
                 self.running += (replace(kernel, round=number) for chain in chains for kernel in chain.kernels)
                 name = f"join{level}_{number}"
                 text, count = self._join(name, chains)
                 drivers.append(text)
                 steps.append(f"  call void %run(ptr @{name}, ptr %context, i64 {count})")
+            steps += ["  br label %begin", "begin:"] if once else []
         return Code((*self._modules(), self._answer(), self._main(drivers, steps)), tuple(self.running))
 
     # --- the join part -----------------------------------------------------------------------------------------------
@@ -211,22 +240,22 @@ class _Writer:
             kernel = self.kernel(task, level, "join")
             before = [holder[name] for name in task.reads if name in holder]
             chain = before[0] if before else None
-            if chain is not None and all(c is chain for c in before) and self._aligned(task, chain, holder):
+            if chain is not None and all(c is chain for c in before) and self._aligned(kernel, chain, holder):
                 chain.kernels.append(kernel)
                 chain.work += work_of(task)
             else:
                 if before or not rounds:
                     rounds.append([])
                     holder = {}
-                chain = _Chain([kernel], task.rows, work_of(task))
+                chain = _Chain([kernel], kernel.cut.most if kernel.cut is not None else task.rows, work_of(task))
                 rounds[-1].append(chain)
             holder |= dict.fromkeys(task.order, chain)
         return rounds
 
-    def _aligned(self, task: Task, chain: _Chain, holder: Mapping[str, _Chain]) -> bool:
-        if task.rows != chain.rows:
+    def _aligned(self, kernel: Kernel, chain: _Chain, holder: Mapping[str, _Chain]) -> bool:
+        if kernel.task.rows != chain.rows or kernel.cut is not None or chain.kernels[0].cut is not None:
             return False
-        for nest in task.nests:
+        for nest in kernel.task.nests:
             for read in (n for s in nest.statements for n in nodes(s.expr) if isinstance(n, Read)):
                 if holder.get(read.tensor) is chain and chain.rows > 1:
                     first = read.indices[0] if read.indices else None
@@ -241,11 +270,10 @@ class _Writer:
         counts = [max(1, min(chain.rows, _CHUNKS, chain.work // _WORK)) for chain in chains]
         every = [(chain, k, count) for chain, count in zip(chains, counts, strict=True) for k in range(count)]
         for chain, k, count in sorted(every, key=lambda piece: (2 * piece[1] + 1) / piece[2]):  # first rows first
-            low, high = chain.rows * k // count, chain.rows * (k + 1) // count
             label = f"task{len(cases)}"
             cases.append(f"i64 {len(cases)}, label %{label}")
             lines.append(f"{label}:")
-            lines += [call(kernel, low, high, 0, 0) for kernel in chain.kernels]
+            lines += chain.calls(k, count)
             lines.append("  br label %end")
         body = [f"  switch i64 %task, label %end [ {' '.join(cases)} ]", *lines, "end:", "  ret void"]
         return self._driver(name, body), len(cases)
@@ -284,10 +312,11 @@ class _Writer:
         head = [
             "declare i64 @llvm.smin.i64(i64, i64)", *declared, *drivers,
             _SEQUENTIAL,
-            f"define void @step(ptr %context) {self.plain} {{", "entry:", *loads(("S", "parallel")),
+            f"define void @step(ptr %context) {self.plain} {{", "entry:", *loads(("S", "parallel", "ready")),
             "  %alone = icmp eq i64 %parallel, 0", "  %given = inttoptr i64 %parallel to ptr",
             "  %run = select i1 %alone, ptr @sequential, ptr %given",
             "  %one = icmp eq i64 %S, 1", "  %others = xor i1 %alone, true", "  %apart = and i1 %one, %others",
+            "  %done = icmp ne i64 %ready, 0",
             *steps, "  ret void", "}\n", write_steps(self.element, self.plain),
         ]  # fmt: skip
         return "\n".join(head)

@@ -55,7 +55,8 @@ def emit_nest(e: Evaluator, nest: Nest, split: Letter | None) -> Letter | None:
         elif lane is not None and (lane == split or is_cut(e, nest, lane)):
             prepare(e, nest)
             start, stop = range_of(e, nest, lane, split)
-            part_of_vectors(e, lane, start, stop, extents[lane], at_point, _together(statement))
+            single = lane == split or extents[lane] % e.width != 0  # parts else are of whole vectors
+            part_of_vectors(e, lane, start, stop, extents[lane], at_point, _together(statement), single)
         elif lane is not None:
             prepare(e, nest)
             vectors(e, lane, extents[lane], at_point, _together(statement))
@@ -138,7 +139,7 @@ def range_of(e: Evaluator, nest: Nest, letter: Letter, split: Letter | None) -> 
     start, stop = e.range_of(extent)
     if letter == split:
         whole = e.buffers[nest.statement.target].shape[0]
-        start, stop = "%lo", "%hi" if extent == whole else e.f.least("%hi", extent)
+        start, stop = e.rows[0], e.rows[1] if extent == whole else e.f.least(e.rows[1], extent)
     bounds: list[tuple[Affine, Whole, Whole]] = [(clip.form, 0, clip.extent) for clip in nest.clips]
     if e.cut is not None:
         bounds.append((nest.statement.left[e.cut.axis], "%from", "%to"))
@@ -206,11 +207,12 @@ def vectors(e: Evaluator, letter: Letter, extent: int, body: Callable[[], None],
 
 
 def part_of_vectors(
-    e: Evaluator, letter: Letter, start: Whole, stop: Whole, extent: int, body: Callable[[], None], together: int
-) -> None:
-    """The loop over a range that is known at run time: some vectors together, single ones, then entry by entry."""
+    e: Evaluator, letter: Letter, start: Whole, stop: Whole, extent: int, body: Callable[[], None], together: int,
+    single: bool,
+) -> None:  # fmt: skip
+    """The loop over a range that is known at run time: some vectors together, single ones, then single entries."""
     stop = e.f.greatest(start, stop)
-    for lanes in dict.fromkeys((together * e.width, e.width, 1)):
+    for lanes in dict.fromkeys((together * e.width, e.width, *([1] if single else []))):
         end = stop
         if lanes > 1:
             end = e.f.add(start, e.f.mul(e.f.op(f"sdiv i64 {e.f.sub(stop, start)}, {lanes}"), lanes))

@@ -38,7 +38,7 @@ def fuse(sections: Sequence[Section], outputs: Collection[str]) -> None:
 
 def _single(task: Task) -> Statement | None:
     """The statement of a task that is one: plain, stored once."""
-    if len(task.nests) != 1 or task.mode not in ("example", "once"):
+    if len(task.nests) != 1 or task.mode not in ("example", "once") or task.when:
         return None
     nest = task.nests[0]
     plain = nest.statement.is_plain and nest.fill is None and not nest.add and not nest.clips
@@ -194,7 +194,7 @@ def _host(task: Task, done: Sequence[Task]) -> int | None:
 
 
 def _fits(statement: Statement, host: Task) -> bool:
-    if len(host.nests) != 1:
+    if len(host.nests) != 1 or host.when:
         return False
     nest = host.nests[0]
     first = nest.statement

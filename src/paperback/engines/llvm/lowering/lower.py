@@ -37,6 +37,7 @@ from paperback.engines.llvm.lowering.nests import Nest
 from paperback.engines.llvm.lowering.parts import filled, parts, split
 from paperback.engines.llvm.lowering.route import route
 from paperback.engines.llvm.lowering.tasks import Lowered, Section, Task
+from paperback.engines.llvm.lowering.winograd import minimal
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import (
     Binder,
@@ -80,9 +81,12 @@ def updated(name: str) -> str:
     return f"{name} (new)"
 
 
-def lower(program: Program, batch: int | None = None) -> Lowered:
-    """Cut a program into sections; with `batch`, for this batch size alone. Raises NotPerExampleError else."""
-    lowered = _Lowering(program, batch).result
+def lower(program: Program, batch: int | None = None, single: bool = False) -> Lowered:
+    """Cut a program into sections; with `batch`, for this batch size alone. Raises NotPerExampleError else.
+
+    single    is it for numbers of single precision, where convolutions may be minimal (see `winograd`)?
+    """
+    lowered = _Lowering(program, batch, single).result
     outputs = {*program.outputs, *map(updated, program.updates)}
     fuse(lowered.sections, outputs)
     route(lowered, outputs)
@@ -90,7 +94,8 @@ def lower(program: Program, batch: int | None = None) -> Lowered:
 
 
 class _Lowering:
-    def __init__(self, program: Program, batch: int | None) -> None:
+    def __init__(self, program: Program, batch: int | None, single: bool) -> None:
+        self.single = single
         has_batch = any(program.batch in axis.names for t in program.tensors.values() for axis in t.axes)
         self.batched = batch is None and has_batch
         self.sizes = {program.batch: _BATCH_SIZE if batch is None else batch}
@@ -161,9 +166,26 @@ class _Lowering:
         if self.batched:
             for form in forms:
                 self._check(form)
+        when = self._minimal(forms[0]) if self.single and shapes is None and len(forms) == 1 else ""
         extents = {letter: n for form in forms for letter, n in self._extents(form).items()}
         nests = tuple(self._arranged(nest) for nest in parts(forms, statement, extents, self.shapes, self.integers))
-        self._place(Task(target, nests, self._mode(target)))
+        self._place(Task(target, nests, self._mode(target), when=when))
+
+    def _minimal(self, form: Statement) -> str:
+        """A convolution's minimal forms are placed; the tensor that says for which examples it is computed as it is."""
+        if self._mode(form.target) != "example":
+            return ""
+        found = minimal(self._arranged(Nest(form)).statement)
+        if found is None:
+            return ""
+        for statements in (found.weights, found.tiles, found.products, found.results, found.squares):
+            first, *more = statements
+            if first.target != form.target:
+                self._shape(first.target, first.axes)
+            mode = self._mode(first.target)
+            nest = Nest(first, split=split(first) if mode == "example" else None, more=tuple(more))
+            self._place(Task(first.target, (nest,), mode))
+        return found.squares[0].target
 
     def _halved(self, statement: Statement) -> Statement:
         def part(value: Node, letters: Sequence[Letter], numbers: Mapping[Letter, int]) -> Read | None:

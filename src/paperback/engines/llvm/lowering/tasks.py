@@ -21,6 +21,7 @@ class Task:
               it; "once"
     before    what a shard does first of all
     inside    tensors that are computed where they are read: their statements are part of these nests
+    when      a tensor with a number for each example: it is computed for those where that is not finite; all, if empty
     """
 
     target: str
@@ -28,6 +29,7 @@ class Task:
     mode: str
     before: Task | None = None
     inside: tuple[str, ...] = ()
+    when: str = ""
 
     @property
     def rows(self) -> int:
@@ -48,7 +50,7 @@ class Task:
     def reads(self) -> frozenset[str]:
         """The tensors that it reads; those that it computes itself are at hand."""
         found = {n.tensor for nest in self.nests for s in nest.statements for n in nodes(s.expr) if isinstance(n, Read)}
-        return frozenset(found - self.targets)
+        return frozenset(found - self.targets) | ({self.when} if self.when else frozenset())
 
 
 @dataclass

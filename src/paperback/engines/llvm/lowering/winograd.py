@@ -1,0 +1,237 @@
+"""Convolutions with fewer multiplications: minimal filtering, after Winograd (1980) and Lavin and Gray (2016).
+
+    y[i] = sum(p < P) d[i+p] g[p],  i < m       =    A ((G g) * (B d))       of t = m+P-1 products, not m*P
+
+is the product of two polynomials, evaluated at t-1 points and at infinity, and interpolated from there. In two
+dimensions a tile of m x m results takes t*t products for every channel, and the sums over the channels are t*t products
+of matrices, whose rows are the tiles:
+
+    U[u,r,k] = G w G'      V[n,u,z,r] = B x B'      M[n,u,z,k] = sum(r) V U      y = A' M A
+
+The points are those with the least error (docs/engines.md): for 5x5 kernels and m = 2 it is that of a sum of one term
+after the other, for 3x3 kernels half of it. Where a number is NaN, infinite or too large, its neighbours in the tile
+would be too: an example of which a result is not finite is computed again, as it is written.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Minimal", "matrices", "minimal"]
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+
+from paperback.engines.llvm.lowering.arrange import affine_indices, product_of_reads
+from paperback.notation.affine import Affine, Letter
+from paperback.notation.expr import Binder, Node, Read, Reduce, Statement, add, const, mul
+from paperback.notation.size import Size
+from paperback.notation.walk import map_children, nodes
+
+_WIDTH = 2  # results of a tile, along each side
+_POINTS = {  # by the extent of the kernel
+    3: (Fraction(0), Fraction(1), Fraction(-1)),
+    5: (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2)),
+}
+_LEAST_CHANNELS = 16  # before and after: the tiles' own work is shared by so many
+_MOST_WEIGHTS = 1 << 18  # numbers that the second cache holds
+
+Matrix = Sequence[Sequence[Fraction]]
+Grid = Sequence[Sequence[Node]]
+
+
+@dataclass(frozen=True)
+class Minimal:
+    """The statements of a convolution: of its weights, its tiles, their products and its results; the sum of squares of
+    an example's results is finite where all of them are.
+    """
+
+    weights: tuple[Statement, ...]
+    tiles: tuple[Statement, ...]
+    products: tuple[Statement, ...]
+    results: tuple[Statement, ...]
+    squares: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class _Convolution:
+    """y[n,i,j,k] = .. sum(p,q,r) x[n,i+p+a,j+q+b,r]*w[p,q,r,k] ..; `offsets` are a and b."""
+
+    node: Reduce
+    x: Read
+    w: Read
+    out: tuple[Binder, Binder, Binder, Binder]
+    p: Binder
+    q: Binder
+    r: Binder
+    offsets: tuple[int, int]
+
+
+def minimal(statement: Statement) -> Minimal | None:
+    """The forms of a convolution in the layout of channels last for which they pay; None for any other statement."""
+    found = _convolution(statement)
+    if found is None:
+        return None
+    _, i, j, k = found.out
+    side, channels = found.p.extent.value, found.r.extent.value
+    if side not in _POINTS or side != found.q.extent.value or min(channels, k.extent.value) < _LEAST_CHANNELS:
+        return None
+    t = _WIDTH + side - 1
+    if any(b.extent.value % _WIDTH for b in (i, j)) or t * t * channels * k.extent.value > _MOST_WEIGHTS:
+        return None
+    return _forms(statement, found, t)
+
+
+def _convolution(statement: Statement) -> _Convolution | None:
+    sums = [node for node in nodes(statement.expr) if isinstance(node, Reduce)]
+    factors = product_of_reads(sums[0]) if len(sums) == 1 else None
+    if factors is None or not statement.is_plain or len(statement.binders) != 4 or len(sums[0].binders) != 3:
+        return None
+    if any(f.pad is not None for f in factors):
+        return None
+    n, i, j, k = statement.binders
+    inner = {b.letter: b for b in sums[0].binders}
+    for x, w in (factors, factors[::-1]):
+        place, bare = affine_indices(x), {f.bare for f in affine_indices(w)}
+        if len(place) != 4 or place[0].bare != n.letter or place[3].bare not in inner:
+            continue
+        rows, columns = (place[1] - i.letter, place[2] - j.letter)
+        letters = [f.letters[0] if len(f.letters) == 1 else None for f in (rows, columns)]
+        p, q, r = (inner.get(l) if l is not None else None for l in (*letters, place[3].bare))
+        if p is None or q is None or r is None or len({p, q, r}) != 3:
+            continue
+        if bare != {p.letter, q.letter, r.letter, k.letter}:
+            continue
+        offsets = [f - b.letter for f, b in ((rows, p), (columns, q))]
+        if all(f.is_size for f in offsets) and len(affine_indices(w)) == 4:
+            first, second = (f.const.value for f in offsets)
+            return _Convolution(sums[0], x, w, (n, i, j, k), p, q, r, (first, second))
+    return None
+
+
+def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
+    n, i, j, k = c.out
+    name, m = statement.target, _WIDTH
+    down, across = (Size.of(b.extent.value // m) for b in (i, j))
+    a_, g_, b_ = matrices(m, c.p.extent.value, _POINTS[c.p.extent.value])
+    every = [(a, b) for a in range(t) for b in range(t)]
+    u_, z_ = Size.of(t * t), Size.of(down.value * across.value)
+    names = {what: f"{name} ({what})" for what in ("weights", "tiles", "products", "squares")}
+
+    def several(grid: Grid, binders: Sequence[Binder], axes: Sequence[Size], left: Callable[[int], Sequence[Affine]],
+                target: str) -> tuple[Statement, ...]:  # fmt: skip
+        return tuple(
+            Statement(target, tuple(left(a * t + b)), tuple(binders), grid[a][b], tuple(axes)) for a, b in every
+        )
+
+    r, ks = Letter.fresh("r"), Letter.fresh("k")
+
+    def weight(p: int, q: int) -> Node:
+        at = {c.p.letter: Affine.of(p), c.q.letter: Affine.of(q), c.r.letter: Affine.of(r), k.letter: Affine.of(ks)}
+        return _at(c.w, at)
+
+    side = range(c.p.extent.value)
+    weights = several(
+        _both(g_, [[weight(p, q) for q in side] for p in side]), [Binder(r, c.r.extent), Binder(ks, k.extent)],
+        [u_, c.r.extent, k.extent], lambda u: (Affine.of(u), Affine.of(r), Affine.of(ks)), names["weights"],
+    )  # fmt: skip
+
+    example, y, x, s = (Letter.fresh(l) for l in ("n", "y", "x", "r"))
+
+    def entry(a: int, b: int) -> Node:
+        rows, columns = (Affine.of(l) * m + at + o for l, at, o in zip((y, x), (a, b), c.offsets, strict=True))
+        read = Read(c.x.tensor, (Affine.of(example), rows, columns, Affine.of(s)), None)
+        return read
+
+    tiles = several(
+        _both(b_, [[entry(a, b) for b in range(t)] for a in range(t)]),
+        [Binder(example, n.extent), Binder(y, down), Binder(x, across), Binder(s, c.r.extent)],
+        [n.extent, u_, z_, c.r.extent],
+        lambda u: (Affine.of(example), Affine.of(u), Affine.of(y) * across.value + x, Affine.of(s)), names["tiles"],
+    )  # fmt: skip
+
+    e2, u, z, k2, r2 = (Letter.fresh(l) for l in ("n", "u", "z", "k", "r"))
+    both = mul(
+        Read(names["tiles"], tuple(map(Affine.of, (e2, u, z, r2))), None),
+        Read(names["weights"], tuple(map(Affine.of, (u, r2, k2))), None),
+    )
+    box = [Binder(e2, n.extent), Binder(u, u_), Binder(z, z_), Binder(k2, k.extent)]
+    products = Statement.plain(names["products"], box, Reduce("sum", (Binder(r2, c.r.extent),), (), both))
+
+    y2, x2 = Letter.fresh("y"), Letter.fresh("x")
+
+    def product(a: int, b: int) -> Node:
+        place = (Affine.of(n.letter), Affine.of(a * t + b), Affine.of(y2) * across.value + x2, Affine.of(k.letter))
+        return Read(names["products"], place, None)
+
+    sums = _both(a_, [[product(a, b) for b in range(t)] for a in range(t)])
+    results = []
+    for a in range(m):
+        for b in range(m):
+            moved = {i.letter: Affine.of(y2) * m + a, j.letter: Affine.of(x2) * m + b}
+            left = tuple(form.substitute(moved) for form in statement.left)
+            binders = (n, Binder(y2, down), Binder(x2, across), k)
+            expr = _with(statement.expr, c.node, sums[a][b], moved)
+            results.append(Statement(name, left, binders, expr, statement.axes))
+
+    letters = [Letter.fresh(b.letter.name) for b in c.out]
+    result = Read(name, tuple(map(Affine.of, letters)), None)
+    rest = tuple(Binder(l, b.extent) for l, b in zip(letters[1:], c.out[1:], strict=True))
+    square = Reduce("sum", rest, (), mul(result, result))
+    squares = Statement.plain(names["squares"], [Binder(letters[0], n.extent)], square)
+    return Minimal(weights, tiles, (products,), tuple(results), (squares,))
+
+
+def _at(read: Read, letters: Mapping[Letter, Affine]) -> Node:
+    return Read(read.tensor, tuple(form.substitute(letters) for form in affine_indices(read)), None)
+
+
+def _with(expr: Node, node: Node, value: Node, letters: Mapping[Letter, Affine]) -> Node:
+    """The expression with a value for a node, and the rest of it at other letters."""
+
+    def image(one: Node) -> Node:
+        return value if one is node else map_children(one, image, lambda affine: affine.substitute(letters))
+
+    return image(expr)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The matrices
+
+
+def matrices(m: int, side: int, points: Sequence[Fraction]) -> tuple[Matrix, Matrix, Matrix]:
+    """A' (m x t), G (t x side) and B (t x t) for t = m+side-1, from t-1 points."""
+    t = m + side - 1
+    results = [[*(p**i for p in points), Fraction(int(i == m - 1))] for i in range(m)]
+    weights, tiles = [], []
+    for p in points:
+        others = [q for q in points if q != p]
+        norm = prod((p - q for q in others), start=Fraction(1))
+        weights.append([p**k / norm for k in range(side)])
+        tiles.append([*_polynomial(others), Fraction(0)])
+    weights.append([Fraction(int(k == side - 1)) for k in range(side)])
+    tiles.append(_polynomial(points))
+    assert len(weights) == len(tiles) == t
+    return results, weights, tiles
+
+
+def _polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
+    """The coefficients of the product of (x - root), from that of 1."""
+    found = [Fraction(1)]
+    for root in roots:
+        found = [Fraction(0), *found]
+        for k in range(len(found) - 1):
+            found[k] -= root * found[k + 1]
+    return found
+
+
+def _both(matrix: Matrix, grid: Grid) -> Grid:
+    """matrix @ grid @ matrix', with what several entries share as one node."""
+    columns = list(zip(*grid, strict=True))
+    first = [[_combined(row, column) for column in columns] for row in matrix]
+    return [[_combined(row, line) for row in matrix] for line in first]
+
+
+def _combined(numbers: Sequence[Fraction], values: Sequence[Node]) -> Node:
+    terms = [v if c == 1 else mul(const(c), v) for c, v in zip(numbers, values, strict=True) if c]
+    return add(*terms)

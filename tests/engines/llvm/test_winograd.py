@@ -1,0 +1,195 @@
+"""Convolutions with fewer multiplications: exact as algebra, as near as plain sums in single precision, and computed as
+they are written where a number is not finite.
+"""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("llvmlite")
+
+from tests.engines.llvm.targets import choose_target, share_from
+
+import paperback as pb
+from paperback import nn
+from paperback.engines import compile_program
+from paperback.engines.llvm.code import drivers
+from paperback.engines.llvm.lowering import winograd
+from paperback.engines.llvm.runner import Runner
+
+Array = np.ndarray
+
+
+@pytest.mark.parametrize(("side", "width"), [(3, 2), (5, 2), (3, 4), (5, 1), (2, 2)])
+def test_the_algebra_is_exact(side: int, width: int) -> None:
+    points = [Fraction(p) for p in (0, 1, -1, -2, "1/2", 2, "-1/2")][: width + side - 2]
+    results, weights, tiles = winograd.matrices(width, side, points)
+    rng, checked = random.Random(side), 0
+    for _ in range(20):
+        d = [Fraction(rng.randint(-99, 99), rng.randint(1, 9)) for _ in range(width + side - 1)]
+        g = [Fraction(rng.randint(-99, 99), rng.randint(1, 9)) for _ in range(side)]
+        both = [dot(u, g) * dot(b, d) for u, b in zip(weights, tiles, strict=True)]
+        for i, row in enumerate(results):
+            assert dot(row, both) == dot(g, d[i : i + side])
+            checked += 1
+    assert checked == 20 * width
+
+
+def dot(a: Any, b: Any) -> Fraction:
+    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+def model(side: int, channels: int = 16, filters: int = 20, size: tuple[int, int] = (12, 14), **more: Any) -> pb.Model:
+    dtype = more.pop("dtype", "float32")
+    layer = nn.Conv2d(filters, side, **more)
+    return pb.Model(nn.Sequential(layer), (*size, channels), engine="llvm", dtype=dtype)
+
+
+def minimal(run: Runner) -> bool:
+    return any("(products)" in name for kernel in run._for(1).kernels for name in kernel.task.order)
+
+
+def forward(m: pb.Model, x: Array, threads: int | None = None) -> Array:
+    run = Runner(m.network.predict, m.dtype, threads)
+    assert minimal(run)
+    (name,) = m.network.predict.outputs
+    return run({"input": x, **m.parameters})[name]
+
+
+def plain(m: pb.Model, x: Array, dtype: str) -> Array:
+    (name,) = m.network.predict.outputs
+    given = {"input": x.astype(dtype), **{k: v.astype(dtype) for k, v in m.parameters.items()}}
+    return compile_program(m.network.predict, dtype=dtype, engine="numpy")(given)[name]
+
+
+@pytest.mark.parametrize("target", ["native", "avx2", "generic"])
+@pytest.mark.parametrize("padding", [0, "same"])
+@pytest.mark.parametrize("side", [3, 5])
+def test_as_near_as_plain_sums(side: int, padding: Any, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most twice the error of sums in single precision, one term after the other, and 2e-6 of the largest result."""
+    choose_target(monkeypatch, target)
+    for channels, filters in ((16, 16), (32, 24), (40, 17)):
+        m = model(side, channels, filters, padding=padding)
+        x = np.maximum(np.random.default_rng(side).standard_normal((5, 12, 14, channels), np.float32), 0)
+        true = plain(m, x, "float64")
+        error, usual = (abs(found - true).max() for found in (forward(m, x), summed(m, x, side, padding)))
+        assert 0 < error < min(2 * usual, 2e-6 * abs(true).max()), (error, usual)
+
+
+def summed(m: pb.Model, x: Array, side: int, padding: Any) -> Array:
+    """The convolution in single precision, term by term."""
+    w, b = (next(v for v in m.parameters.values() if v.ndim == rank) for rank in (4, 1))
+    edge = side // 2 if padding == "same" else 0
+    x = np.pad(x, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    rows, columns = x.shape[1] - side + 1, x.shape[2] - side + 1
+    total = np.zeros((len(x), rows, columns, len(b)), np.float32)
+    for p, q, r in np.ndindex(side, side, x.shape[3]):
+        total += x[:, p : p + rows, q : q + columns, r, None] * w[p, q, r]
+    return total + b
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, -3e38])
+@pytest.mark.parametrize("side", [3, 5])
+def test_what_is_not_finite_goes_where_it_goes(side: int, value: float) -> None:
+    """As NumPy has it: neighbours in a tile are as they are, and other examples have the same bits as ever."""
+    m = model(side, padding="same")
+    x = np.random.default_rng(1).standard_normal((4, 12, 14, 16), np.float32)
+    before = forward(m, x)
+    x[2, 5, 7, 3] = value
+    found, expected = forward(m, x), plain(m, x, "float32")
+    kinds = [[np.isnan(a), np.isposinf(a), np.isneginf(a)] for a in (found, expected)]
+    assert all((a == b).all() for a, b in zip(*kinds, strict=True))
+    finite = np.isfinite(expected)
+    assert np.allclose(found[finite], expected[finite], rtol=1e-4, atol=1e-4)
+    assert (~finite).any() or abs(value) < np.inf
+    assert all(found[k].tobytes() == before[k].tobytes() for k in (0, 1, 3))
+
+
+def test_weights_that_are_not_finite() -> None:
+    m = model(5)
+    w = next(name for name, value in m.parameters.items() if value.ndim == 4)
+    parameters = {name: value.copy() for name, value in m.parameters.items()}
+    parameters[w][1, 2, 3, 4] = np.inf
+    x = np.random.default_rng(1).standard_normal((3, 12, 14, 16), np.float32)
+    (name,) = m.network.predict.outputs
+    found = Runner(m.network.predict)({"input": x, **parameters})[name]
+    expected = compile_program(m.network.predict, engine="numpy")({"input": x, **parameters})[name]
+    assert (np.isinf(found) == np.isinf(expected)).all() and np.isinf(found).any() and not np.isnan(found).any()
+    rest = [k for k in range(found.shape[-1]) if k != 4]
+    assert np.allclose(found[..., rest], expected[..., rest], rtol=1e-4, atol=1e-5)
+
+
+NOT = {
+    "few channels": (model(3, 15), "float32"),
+    "few filters": (model(3, 16, 15), "float32"),
+    "odd rows": (model(3, size=(13, 14)), "float32"),
+    "odd columns": (model(5, size=(12, 15)), "float32"),
+    "double precision": (model(3, dtype="float64"), "float64"),
+    "strides": (model(3, stride=2), "float32"),
+    "dilation": (model(3, dilation=2), "float32"),
+    "groups": (model(3, groups=2), "float32"),
+    "4x4": (model(4), "float32"),
+    "5x3": (model((5, 3)), "float32"),  # type: ignore[arg-type]
+    "many weights": (model(3, 128, 130), "float32"),
+}
+
+
+@pytest.mark.parametrize("name", NOT)
+def test_where_they_are_not_used(name: str) -> None:
+    m, dtype = NOT[name]
+    assert not minimal(Runner(m.network.predict, dtype))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_training_steps(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's numbers, and the same bits on any number of threads, whatever is cut."""
+    monkeypatch.setattr(drivers, "_WORTH_CUT", 1)
+    share_from(monkeypatch, 0)
+    layers = nn.Sequential(
+        nn.Conv2d(16, 3, padding=1), nn.ReLU(), nn.Conv2d(20, 3, padding="same"), nn.Tanh(),
+        nn.Residual(nn.Conv2d(20, 3, padding=1)), nn.MaxPool2d(2), nn.Conv2d(18, 5, padding=2), nn.ReLU(), nn.Flatten(),
+        nn.Dense(5),
+    )  # fmt: skip
+    m = pb.Model(layers, (12, 8, 3), engine="llvm")
+    rng = np.random.default_rng(count)
+    x = rng.standard_normal((count, 12, 8, 3), np.float32)
+    given = {"input": x, "label": rng.integers(0, 5, count), "lr": np.float32(0.1), **m.parameters}
+    program = m.program(optimizer=pb.optim.SGD())
+    expected = compile_program(program, engine="numpy")(given)
+    runs = [Runner(program, threads=threads) for threads in (1, 2, 3)]
+    names = {name for kernel in runs[0]._for(count).kernels for name in kernel.task.order if "(products)" in name}
+    assert len(names) == 3, names
+    first = runs[0](given)
+    for run in runs:
+        for _ in range(2):
+            assert all(array.tobytes() == first[name].tobytes() for name, array in run(given).items())
+    for name, array in expected.items():
+        assert np.allclose(first[name], array, rtol=1e-3, atol=1e-5), name
+
+
+def test_predictions_see_new_parameters() -> None:
+    """What is made of the weights is kept from one prediction to the next, as long as they are the same."""
+    layers = nn.Sequential(nn.Conv2d(16, 3), nn.ReLU(), nn.Conv2d(16, 5), nn.Flatten(), nn.Dense(5))
+    m = pb.Model(layers, (10, 12, 2), engine="llvm")
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((2, 10, 12, 2), np.float32), np.array([1, 4])
+    step = m.train_step(optimizer=pb.optim.SGD(0.1))
+    seen = []
+    for _ in range(3):
+        for _ in range(3):
+            got = m.predict(x)
+            assert np.allclose(got, plain(m, x, "float32"), rtol=1e-4, atol=1e-5)
+            x[0, 0, 0, 0] += 1
+        seen.append(got)
+        step(x, y)
+    assert not np.allclose(seen[0], seen[1], atol=1e-3) and not np.allclose(seen[1], seen[2], atol=1e-3)
+
+
+def test_the_plan_says_so() -> None:
+    text = str(model(5).explain_plan(4))
+    assert "is not finite, and no others" in text and "(weights)" in text
