@@ -71,7 +71,7 @@ def _grain(nest: Nest, loops: Loops | None, axis: int, extent: int) -> int:
         return loops.step if spans[form.bare] == extent else 0
     if loops.block is not None and set(form.letters) == {loops.block, loops.lane}:
         return loops.step  # an axis of blocks
-    return 1 if _has_loops(form, loops) and (form.bare is not None or not nest.more) else 0
+    return 1 if _has_loops(form, loops) else 0
 
 
 def _has_loops(form: Affine, loops: Loops) -> bool:

@@ -13,7 +13,7 @@ __all__ = [
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
-from paperback.engines.llvm.code.kernels import Followed, Kernel, Sorted
+from paperback.engines.llvm.code.kernels import Followed, Kernel, Looped, Sorted
 from paperback.engines.llvm.code.order import SECOND_CACHE
 from paperback.engines.llvm.lowering.arrange import NO_CACHE
 from paperback.engines.llvm.lowering.buffers import SHARDS, Buffer
@@ -25,8 +25,8 @@ from paperback.notation.walk import nodes
 
 CONTEXT = ("N", "S", "parallel", "table", "scratch", "block", "lo", "hi", "ready")
 _EXAMPLES = 32  # a batch, where work is estimated
-_WORTH_CUT = 300_000  # operations that two threads finish sooner than one
-_FOLLOWING = 3  # operations of a tile in the time of one that follows positions
+_WORTH_CUT = 100_000  # operations that two threads finish sooner than one
+_SLOWER = 3  # operations of a tile in the time of one that follows positions, or of a plain nest
 _READING = 4  # operations in the time in which a number is read
 _PARTS = 16
 _PAGE = 4096
@@ -151,7 +151,7 @@ def cost_where_cut(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     shared = {name: buffers[name] for name in kernel.task.reads if not buffers[name].per_example}
     own = _by_rows(kernel)
     fixed = [b for name, b in shared.items() if name in own or updated(name) not in buffers or not _is_held(b)]
-    slow = _FOLLOWING if any(isinstance(way, Followed | Sorted) for way in kernel.ways) else 1
+    slow = _SLOWER if any(isinstance(way, Followed | Sorted | Looped) for way in kernel.ways) else 1
     return slow * int(work_per_example(kernel.task)) + _READING * sum(b.size for b in fixed)
 
 
