@@ -195,7 +195,7 @@ def multiply_adds(network: Network, done: bool = False) -> int:
 
     Forward, gradient of the weights, and gradient of the input but for the first layer: the three cost the same.
     `done` counts those that are left: of a convolution's gradients where max-pooling makes most of them zero, and
-    forward where Winograd's forms take fewer products (their transforms are not counted).
+    forward in Winograd's forms with the transforms of tiles, where those are used.
     """
     total, first = 0, True
     layers = list(chain(network.layers, network.shape))
@@ -206,10 +206,21 @@ def multiply_adds(network: Network, done: bool = False) -> int:
             share = pools[0].window ** (len(into) - 1) if done and pools and isinstance(layer, Conv) else 1
             backward = (1 if first else 2) * forward // share
             if done and isinstance(layer, Conv) and is_minimal(layer, into, out):
-                forward = forward * (layer.kernel + 1) ** 2 // (2 * layer.kernel) ** 2
+                forward = _in_tiles(layer, into, out)
             total += forward + backward
             first = False
     return total
+
+
+_TRANSFORMS = {3: (8, 6), 5: (22, 10)}  # entries that are not 0, of the matrix for tiles and of that for results
+
+
+def _in_tiles(layer: Conv, into: Shape, out: Shape) -> int:
+    """Of the products for tiles of 2x2 results, and of what takes tiles there and back."""
+    there, back = _TRANSFORMS[layer.kernel]
+    side = layer.kernel + 1
+    each = side**2 * into[-1] * layer.filters + there * 2 * side * into[-1] + back * (side + 2) * layer.filters
+    return prod(out[:2]) // 4 * each
 
 
 def is_minimal(layer: Conv, into: Shape, out: Shape) -> bool:

@@ -6,7 +6,7 @@ The peak is that of fused multiply-adds between registers: no memory, no depende
 from the network (`networks.multiply_adds`): two for every multiply-add of convolutions and dense layers, forward,
 weight gradient, and input gradient but for the first layer; nothing for the rest. "as written" counts the formulas;
 "as done" leaves out of the convolutions' gradients what max-pooling makes zero, which a kernel may skip, and counts
-the products of Winograd's forms, where those are used, without their transforms.
+Winograd's forms as they are computed, where those are used.
 """
 
 from __future__ import annotations

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import claims, cold, derive, harness, ours, peak, prove, start
+from benchmarks import claims, cold, derive, harness, networks, ours, peak, prove, start
 from benchmarks.networks import (
     EVERY,
     NETWORKS,
@@ -23,6 +24,8 @@ from benchmarks.networks import (
     weights,
 )
 from benchmarks.worker import LEARNING_RATE
+
+from paperback.engines.llvm.lowering import winograd
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
@@ -82,7 +85,7 @@ def test_multiply_adds_are_those_of_the_hand_count() -> None:
     """Sheet's network: 24*24*32*25 and 8*8*64*800 in the convolutions, 1024*128 and 128*10 in the dense layers."""
     first, second, dense = 24 * 24 * 32 * 25, 8 * 8 * 64 * 800, 1024 * 128 + 128 * 10
     assert multiply_adds(find("sheet")) == 2 * first + 3 * (second + dense)
-    fewer = second * 36 // 100  # of a tile of 2 x 2 results
+    fewer = 16 * (36 * 32 * 64 + 22 * 12 * 32 + 10 * 8 * 64)  # 16 tiles, and what takes them there and back
     assert multiply_adds(find("sheet"), done=True) == first + first // 4 + fewer + 2 * second // 4 + 3 * dense
     assert multiply_adds(find("mlp")) == 2 * 784 * 128 + 3 * 128 * 10
     assert multiply_adds(find("signal"), done=True) < multiply_adds(find("signal"))
@@ -154,3 +157,6 @@ def test_what_is_minimal_is_what_the_engine_makes_so() -> None:
         seen[key] = sum(name.endswith("(products)") for name in made), said
     assert all(made == said for made, said in seen.values()), seen
     assert seen["sheet"] == (1, 1) and seen["lenet5"] == (0, 0)
+    for side, counts in networks._TRANSFORMS.items():
+        results, _, tiles = winograd.matrices(2, side, winograd.POINTS[side])
+        assert counts == tuple(sum(map(bool, itertools.chain(*matrix))) for matrix in (tiles, results))

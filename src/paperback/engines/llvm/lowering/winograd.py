@@ -15,7 +15,7 @@ would be too: an example of which a result is not finite is computed again, as i
 
 from __future__ import annotations
 
-__all__ = ["Minimal", "matrices", "minimal"]
+__all__ = ["POINTS", "WIDTH", "Minimal", "matrices", "minimal"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ from paperback.notation.expr import Binder, Node, Read, Reduce, Statement, add, 
 from paperback.notation.size import Size
 from paperback.notation.walk import map_children, nodes
 
-_WIDTH = 2  # results of a tile, along each side
-_POINTS = {  # by the extent of the kernel
+WIDTH = 2  # results of a tile, along each side
+POINTS = {  # by the extent of the kernel
     3: (Fraction(0), Fraction(1), Fraction(-1)),
     5: (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2)),
 }
@@ -74,10 +74,10 @@ def minimal(statement: Statement) -> Minimal | None:
         return None
     _, i, j, k = found.out
     side, channels = found.p.extent.value, found.r.extent.value
-    if side not in _POINTS or side != found.q.extent.value or min(channels, k.extent.value) < _LEAST_CHANNELS:
+    if side not in POINTS or side != found.q.extent.value or min(channels, k.extent.value) < _LEAST_CHANNELS:
         return None
-    t = _WIDTH + side - 1
-    if any(b.extent.value % _WIDTH for b in (i, j)) or t * t * channels * k.extent.value > _MOST_WEIGHTS:
+    t = WIDTH + side - 1
+    if any(b.extent.value % WIDTH for b in (i, j)) or t * t * channels * k.extent.value > _MOST_WEIGHTS:
         return None
     return _forms(statement, found, t)
 
@@ -111,9 +111,9 @@ def _convolution(statement: Statement) -> _Convolution | None:
 
 def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
     n, i, j, k = c.out
-    name, m = statement.target, _WIDTH
+    name, m = statement.target, WIDTH
     down, across = (Size.of(b.extent.value // m) for b in (i, j))
-    a_, g_, b_ = matrices(m, c.p.extent.value, _POINTS[c.p.extent.value])
+    a_, g_, b_ = matrices(m, c.p.extent.value, POINTS[c.p.extent.value])
     every = [(a, b) for a in range(t) for b in range(t)]
     u_, z_ = Size.of(t * t), Size.of(down.value * across.value)
     names = {what: f"{name} ({what})" for what in ("weights", "tiles", "products", "squares")}
