@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from tests.engines.llvm.targets import choose_target
+from tests.engines.test_numpy_programs import program_of
 
 import paperback as pb
 from paperback.engines.llvm.code import answer
@@ -136,3 +137,18 @@ def _keep(room: Room, owner: object) -> None:
     """The mistake: an owner stays one."""
     if owner is not None:
         room.__dict__["first"] = owner
+
+
+def test_sums_over_the_batch_are_those_of_the_call() -> None:
+    """What depends on no example stays from call to call; a sum over all of them is no such thing."""
+    size, wide = 1, 2500  # so wide that the sum is computed by rows, not in shares
+    text = "m[i] = sum(n) x[n,i]\ny[n,i] = x[n,i]*w[i] - m[i]"
+    program = program_of(text, ["y"], {"x": "input", "w": "parameter"}, x=("N", wide), w=(wide,))
+    run, rng = Runner(program), np.random.default_rng(0)
+    w = rng.standard_normal(wide, np.float32)
+    given = [rng.standard_normal((size, wide), np.float32) for _ in range(3)]
+    call = run.bind({"x": given[0], "w": w}, "x", "y")
+    assert call is not None and given[0].nbytes * 2 < 32 << 10
+    for x in (*given, *given):
+        found = call(x)
+        assert found is not None and np.allclose(found, x * w - x.sum(0), atol=1e-5)

@@ -219,15 +219,16 @@ class _Writer:
                 drivers += apart(f"apart{level}", zeros, work, self.buffers, self.micro, self.plain)
                 steps += either(level)
             rounds = self._rounds(section.join, level)
-            once = level == 0 and not section.shard and bool(rounds)
-            steps += ["  br i1 %done, label %begin, label %prepare", "prepare:"] if once else []
+            kept = rounds and level == 0 and not section.shard
+            kept = kept and not any(self.buffers[name].per_example for task in section.join for name in task.reads)
+            steps += ["  br i1 %done, label %begin, label %prepare", "prepare:"] if kept else []
             for number, chains in enumerate(rounds):
                 self.running += (replace(kernel, round=number) for chain in chains for kernel in chain.kernels)
                 name = f"join{level}_{number}"
                 text, count = self._join(name, chains)
                 drivers.append(text)
                 steps.append(f"  call void %run(ptr @{name}, ptr %context, i64 {count})")
-            steps += ["  br label %begin", "begin:"] if once else []
+            steps += ["  br label %begin", "begin:"] if kept else []
         return Code((*self._modules(), self._answer(), self._main(drivers, steps)), tuple(self.running))
 
     # --- the join part -----------------------------------------------------------------------------------------------

@@ -381,8 +381,8 @@ def transposed_copy(read: Read, axes: Sequence[int], shapes: Mapping[str, Shape]
     return copy, result
 
 
-def with_read(statement: Statement, old: Read, new: Read) -> Statement:
-    """The statement with one read in place of another."""
+def with_node(statement: Statement, old: Node, new: Node) -> Statement:
+    """The statement with one node in place of another."""
 
     def image(node: Node) -> Node:
         return new if node is old else map_children(node, image)

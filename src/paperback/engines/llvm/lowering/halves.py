@@ -13,14 +13,13 @@ from __future__ import annotations
 __all__ = ["halved"]
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from math import prod
 
-from paperback.engines.llvm.lowering.arrange import affine_indices, product_of_reads
+from paperback.engines.llvm.lowering.arrange import affine_indices, product_of_reads, with_node
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import Binder, Node, Read, Reduce, Statement, add
 from paperback.notation.size import Size
-from paperback.notation.walk import map_children, nodes, substitute
+from paperback.notation.walk import nodes, substitute
 
 _LEAST_ENTRIES = 1 << 14  # of weights that are worth it
 _MOST_ENTRIES = 1 << 18  # that the caches of two cores hold, before a step and after it
@@ -50,11 +49,7 @@ def halved(statement: Statement, changing: Mapping[str, Sequence[int]], make: Ma
     if part is None:
         return statement
     both = add(*(substitute(part, {half: Affine.of(k)}) for k in range(2)))
-
-    def image(node: Node) -> Node:
-        return both if node is whole else map_children(node, image)
-
-    return replace(statement, expr=image(statement.expr))
+    return with_node(statement, whole, both)
 
 
 def _row(statement: Statement, node: Reduce, read: Read, changing: Mapping[str, Sequence[int]]) -> Binder | None:

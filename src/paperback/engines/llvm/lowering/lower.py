@@ -27,7 +27,7 @@ from paperback.engines.llvm.lowering.arrange import (
     scattered,
     separated,
     transposed_copy,
-    with_read,
+    with_node,
 )
 from paperback.engines.llvm.lowering.buffers import BATCH, EXAMPLES, SHARDS, is_inside
 from paperback.engines.llvm.lowering.factor import factored
@@ -249,11 +249,11 @@ class _Lowering:
         for read in factors:
             copied = padded_copy(read, extents, self.shapes) if read.pad is not None else None
             if copied is not None:
-                statement = with_read(statement, read, self._copied(*copied))
+                statement = with_node(statement, read, self._copied(*copied))
         wanted = needs_transpose(statement, extents, self.shapes, 16)
         if wanted is not None:
             read, axes = wanted
-            statement = with_read(statement, read, self._copied(*transposed_copy(read, axes, self.shapes)))
+            statement = with_node(statement, read, self._copied(*transposed_copy(read, axes, self.shapes)))
         return replace(nest, statement=statement)
 
     def _copied(self, copy: Statement, read: Read) -> Read:

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from paperback.engines.llvm.lowering.arrange import affine_indices, product_of_reads
+from paperback.engines.llvm.lowering.arrange import affine_indices, product_of_reads, with_node
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import Binder, Node, Read, Reduce, Statement, add, const, mul
 from paperback.notation.size import Size
-from paperback.notation.walk import map_children, nodes
+from paperback.notation.walk import nodes, substitute
 
 WIDTH = 2  # results of a tile, along each side
 POINTS = {  # by the extent of the kernel
@@ -140,8 +140,7 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
 
     def entry(a: int, b: int) -> Node:
         rows, columns = (Affine.of(l) * m + at + o for l, at, o in zip((y, x), (a, b), c.offsets, strict=True))
-        read = Read(c.x.tensor, (Affine.of(example), rows, columns, Affine.of(s)), None)
-        return read
+        return Read(c.x.tensor, (Affine.of(example), rows, columns, Affine.of(s)), None)
 
     tiles = several(
         _both(b_, [[entry(a, b) for b in range(t)] for a in range(t)]),
@@ -171,7 +170,7 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
             moved = {i.letter: Affine.of(y2) * m + a, j.letter: Affine.of(x2) * m + b}
             left = tuple(form.substitute(moved) for form in statement.left)
             binders = (n, Binder(y2, down), Binder(x2, across), k)
-            expr = _with(statement.expr, c.node, sums[a][b], moved)
+            expr = substitute(with_node(statement, c.node, sums[a][b]).expr, moved)
             results.append(Statement(name, left, binders, expr, statement.axes))
 
     letters = [Letter.fresh(b.letter.name) for b in c.out]
@@ -184,15 +183,6 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
 
 def _at(read: Read, letters: Mapping[Letter, Affine]) -> Node:
     return Read(read.tensor, tuple(form.substitute(letters) for form in affine_indices(read)), None)
-
-
-def _with(expr: Node, node: Node, value: Node, letters: Mapping[Letter, Affine]) -> Node:
-    """The expression with a value for a node, and the rest of it at other letters."""
-
-    def image(one: Node) -> Node:
-        return value if one is node else map_children(one, image, lambda affine: affine.substitute(letters))
-
-    return image(expr)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
