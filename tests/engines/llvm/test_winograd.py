@@ -110,6 +110,20 @@ def test_what_is_not_finite_goes_where_it_goes(side: int, value: float) -> None:
     assert all(found[k].tobytes() == before[k].tobytes() for k in (0, 1, 3))
 
 
+@pytest.mark.parametrize("side", [3, 5])
+@pytest.mark.parametrize("place", [(4, 6), (5, 7), (4, 7), (5, 6)])
+def test_a_result_depends_on_its_window_alone(place: tuple[int, int], side: int) -> None:
+    """Its bits: with the points 0 and infinity, the ends of a tile of two results reach one of them only."""
+    m, (row, column) = model(side), place
+    x = np.random.default_rng(1).standard_normal((1, 12, 14, 16), np.float32)
+    before = forward(m, x)[0]
+    x[0, row, column] = 1e12
+    changed = (forward(m, x)[0] != before).any(axis=-1)
+    window = np.zeros_like(changed)
+    window[max(0, row - side + 1) : row + 1, max(0, column - side + 1) : column + 1] = True
+    assert changed.sum() == side * side and (changed == window).all()
+
+
 def test_weights_that_are_not_finite() -> None:
     m = model(5)
     w = next(name for name, value in m.parameters.items() if value.ndim == 4)

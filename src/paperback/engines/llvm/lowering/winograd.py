@@ -9,8 +9,9 @@ of matrices, whose rows are the tiles:
     U[u,r,k] = G w G'      V[n,u,z,r] = B x B'      M[n,u,z,k] = sum(r) V U      y = A' M A
 
 The points are those with the least error (docs/engines.md): for 5x5 kernels and m = 2 it is that of a sum of one term
-after the other, for 3x3 kernels half of it. Where a number is NaN, infinite or too large, its neighbours in the tile
-would be too: an example of which a result is not finite is computed again, as it is written.
+after the other, for 3x3 kernels half of it. With 0 and infinity among them and m = 2, a result depends on its own
+window alone. There, infinities would come out as NaN, and numbers that are too large too: an example of which a result
+is not finite is computed again, as it is written.
 """
 
 from __future__ import annotations
