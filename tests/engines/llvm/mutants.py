@@ -23,6 +23,7 @@ from tests.engines.llvm import (
     test_memory,
     test_narrow,
     test_not_finite,
+    test_runs,
     test_sorted,
     test_winograd,
 )
@@ -84,6 +85,12 @@ def formulas(*ids: str) -> Law:
 def shares() -> None:
     with pytest.MonkeyPatch.context() as patch:
         test_halves.test_shares_begin_with_what_is_stored(1, patch)
+
+
+def in_parts() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        test_runs.cut_everything(patch)
+        test_runs.test_networks("minimal", 3)
 
 
 def wide(*ids: str) -> Law:
@@ -164,8 +171,8 @@ def threads_for_shards(original: Any) -> Any:
 
 
 def everything_at_one_place(original: Any) -> Any:
-    def places(lowered: Any, buffers: Any) -> Any:
-        found, size = original(lowered, buffers)
+    def places(runs: Any, buffers: Any) -> Any:
+        found, size = original(runs, buffers)
         return dict.fromkeys(found, 0), size
 
     return places
@@ -268,7 +275,7 @@ MUTANTS = [
     Mutant("nothing is reported", ("code.nest:report",), lambda f: lambda e, value: None,
            test_not_finite.test_new_values_that_are_not_finite_are_reported),
     Mutant("shards are threads", ("room:Room.__init__",), threads_for_shards, on_threads),
-    Mutant("shards overlap", ("code.module:_Writer._shard",), next_shard_too, steps(0, 1, 2, 3, 4, 5)),
+    Mutant("shards overlap", ("code.module:Writer._shard",), next_shard_too, steps(0, 1, 2, 3, 4, 5)),
     Mutant("scratch overlaps", ("runner:scratch_places",), everything_at_one_place, steps(0, 1, 2)),
     Mutant("held results", ("room:Room.unheld",), first_spare,
            lambda: test_memory.test_a_result_that_is_held_is_not_written_to("view")),
@@ -292,8 +299,10 @@ MUTANTS = [
            test_sorted.test_nothing_is_left_of_what_is_off),
     Mutant("no border", ("lowering.sort:Sorter._bordered",),
            lambda f: lambda self, left, shape, box, shifts: ((0,) * len(shape), shape), sorts(1)),
-    Mutant("never computed again", ("code.module:_Writer._examples",), never_again,
+    Mutant("never computed again", ("code.module:Writer._examples",), never_again,
            lambda: test_winograd.test_what_is_not_finite_goes_where_it_goes(5, float("inf"))),
+    Mutant("runs wait for nobody", ("code.runs:_keeps_to_its_part",), lambda f: lambda *arguments: True,
+           in_parts),
     Mutant("other points", ("lowering.winograd:_polynomial",), lambda f: lambda roots: f([-r for r in roots]),
            lambda: test_winograd.test_the_algebra_is_exact(5, 2)),
     Mutant("the first block alone", ("code.sorted:_Sorted._blocks",), one_block, sorts(2)),

@@ -28,7 +28,7 @@ from paperback.engines import numpy as reference
 from paperback.engines.llvm.bound import Bound, bound
 from paperback.engines.llvm.code.drivers import CONTEXT, cost_where_cut, is_worth_cutting, work_per_example
 from paperback.engines.llvm.code.kernels import Code, Kernel
-from paperback.engines.llvm.code.module import write
+from paperback.engines.llvm.code.module import Writer
 from paperback.engines.llvm.lowering.layout import is_wide, layout, scratch_places, unshared
 from paperback.engines.llvm.lowering.lower import NotPerExampleError, lower, updated
 from paperback.engines.llvm.machine import cache, objects
@@ -49,7 +49,7 @@ from paperback.program.program import Program, ProgramTensor
 if TYPE_CHECKING:
     from paperback.engines.llvm.plan import Plan
 
-VERSION = "19"
+VERSION = "20"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
@@ -202,13 +202,15 @@ class Runner:
         copies = tuple(name for name in program.outputs if name in given)
         results |= {name: updated(name) for name in program.updates}
         buffers = layout(lowered, given, set(results.values()), dtype)
-        places, scratch = scratch_places(lowered, buffers)
+        debug = Arena({}).debug
+        watched = {updated(name) for name in program.updates}
+        writer = Writer(lowered, unshared(buffers) if debug else buffers, watched, dtype, self.target)
+        places, scratch = scratch_places([[run.tasks for run in runs] for runs in writer.runs], buffers)
         most, room = (_WIDE_MICRO, _WIDE_MICRO_BYTES) if is_wide(buffers) else (_MICRO, _MICRO_BYTES)
         micro = 1 << (max(1, min(most, room // max(scratch, 1))).bit_length() - 1)  # shards are such numbers too
-        if Arena({}).debug:  # in the same micro-batches: the same bits
+        if debug:  # in the same micro-batches: the same bits
             buffers, places, scratch = unshared(buffers), {}, 0
-        watched = {updated(name) for name in program.updates}
-        code = write(lowered, buffers, watched, places, dtype, micro, self.target)
+        code = writer.write(places, micro)
         work = sum(map(work_per_example, lowered.tasks))
         shard = [kernel for kernel in code.kernels if kernel.part == "shard"]
         costs = [(work_per_example(k.task), cost_where_cut(k, buffers)) for k in shard]

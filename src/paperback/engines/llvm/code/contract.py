@@ -194,13 +194,15 @@ def choose_tile(rows: int | None, vectors: int, registers: int, across: int = 0)
     A load of a vector counts as two of numbers: vectors come from further away, and are loaded by every tile of rows.
     Its vectors divide `across`.
     """
-    best, least = Tile(1, 1), (inf, inf)
+    best, least = Tile(1, 1), (inf, True, inf, 0)
     budget = registers - 4
     for v in range(1, min(vectors, 4) + 1):
         for u in range(1, min(rows_or_usual(rows), 14) + 1):
             if u * v + v > budget or (rows is None and u & (u - 1)) or across % v:
                 continue
-            cost = turn_cycles(Tile(u, v), rows, vectors), (u + 2 * v) / (u * v)
+            # of equals, the one that leaves no rows and the lowest, as rows are cut in whole tiles
+            cut = (rows % u > 0, u) if rows is not None else (False, 0)
+            cost = turn_cycles(Tile(u, v), rows, vectors), cut[0], (u + 2 * v) / (u * v), cut[1]
             if cost < least:
                 best, least = Tile(u, v), cost
     return best

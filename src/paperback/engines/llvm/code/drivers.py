@@ -33,37 +33,37 @@ _PAGE = 4096
 
 
 def apart(
-    name: str, zeros: Sequence[Kernel], work: Sequence[Kernel], buffers: Mapping[str, Buffer], micro: int,
+    name: str, zeros: Sequence[Kernel], runs: Sequence[Sequence[Kernel]], buffers: Mapping[str, Buffer], micro: int,
     attributes: str,
 ) -> list[str]:  # fmt: skip
-    """The driver of a shard part whose batch is one shard: kernel after kernel, each cut where that pays; and a
+    """The driver of a shard part whose batch is one shard: run after run of kernels, each cut where that pays; and a
     driver for each that can be.
     """
     parts: list[str] = []
 
-    def lines(kernel: Kernel, lo: str, hi: str) -> list[str]:
-        whole = call(kernel, lo, hi, lo, 0)
-        pieces = _pieces(kernel, buffers)
+    def lines(run: Sequence[Kernel], lo: str, hi: str) -> list[str]:
+        whole = [call(kernel, lo, hi, lo, 0) for kernel in run]
+        cost = sum(cost_where_cut(kernel, buffers) for kernel in run)
+        pieces = _pieces(run[0], buffers) if is_worth_cutting(cost * _EXAMPLES) else 1
         if pieces < 2:
-            return [whole]
-        part, k = f"part.{kernel.name}", len(parts)
-        parts.append(_part(part, kernel, pieces, attributes))
-        least = -(-_WORTH_CUT // cost_where_cut(kernel, buffers))
+            return whole
+        part, k = f"part.{run[0].name}", len(parts)
+        parts.append(_part(part, run, pieces, attributes))
         return [
-            f"  %many{k} = sub i64 {hi}, {lo}", f"  %worth{k} = icmp sge i64 %many{k}, {least}",
+            f"  %many{k} = sub i64 {hi}, {lo}", f"  %worth{k} = icmp sge i64 %many{k}, {-(-_WORTH_CUT // cost)}",
             f"  br i1 %worth{k}, label %cut{k}, label %whole{k}", f"cut{k}:",
             f"  store i64 {lo}, ptr %at.lo", f"  store i64 {hi}, ptr %at.hi",
             f"  call void %run(ptr @{part}, ptr %context, i64 {pieces})", f"  br label %done{k}",
-            f"whole{k}:", whole, f"  br label %done{k}", f"done{k}:",
+            f"whole{k}:", *whole, f"  br label %done{k}", f"done{k}:",
         ]  # fmt: skip
 
-    zeroing = [line for kernel in zeros for line in lines(kernel, "0", "%N")]
+    zeroing = [line for kernel in zeros for line in lines([kernel], "0", "%N")]
     body = [
         *zeroing, "  br label %start", "start:", "  br label %head", "head:",
         "  %lo = phi i64 [ 0, %start ], [ %hi, %last ]",
         "  %more = icmp slt i64 %lo, %N", "  br i1 %more, label %body, label %end", "body:",
         f"  %ahead = add i64 %lo, {micro}", "  %hi = call i64 @llvm.smin.i64(i64 %ahead, i64 %N)",
-        *(line for kernel in work for line in lines(kernel, "%lo", "%hi")),
+        *(line for run in runs for line in lines(run, "%lo", "%hi")),
         "  br label %last", "last:", "  br label %head", "end:", "  ret void",
     ]  # fmt: skip
     head = [
@@ -74,20 +74,24 @@ def apart(
     return [*parts, "\n".join((*head, *body, "}\n"))]
 
 
-def _part(name: str, kernel: Kernel, pieces: int, attributes: str) -> str:
-    """The driver of a part of a kernel: all of them work in the memory of the first worker."""
-    assert kernel.cut is not None
-    cut = kernel.cut
+def _part(name: str, run: Sequence[Kernel], pieces: int, attributes: str) -> str:
+    """The driver of a part of a run: all of them work in the memory of the first worker."""
+    calls: list[str] = []
+    for k, kernel in enumerate(run):
+        assert kernel.cut is not None
+        cut = kernel.cut
+        calls += [
+            f"  %first{k} = mul i64 %task, {cut.most}", f"  %first.part{k} = sdiv i64 %first{k}, {pieces}",
+            f"  %from{k} = mul i64 %first.part{k}, {cut.grain}",
+            f"  %last{k} = mul i64 %next, {cut.most}", f"  %last.part{k} = sdiv i64 %last{k}, {pieces}",
+            f"  %end{k} = mul i64 %last.part{k}, {cut.grain}",
+            f"  %to{k} = call i64 @llvm.smin.i64(i64 %end{k}, i64 {cut.extent})",
+            call(kernel, "%lo", "%hi", "%lo", 0, f"%from{k}", f"%to{k}"),
+        ]  # fmt: skip
     return "\n".join((
         f"define internal void @{name}(ptr %context, i64 %task, i64 %worker) {attributes} {{", "entry:",
         *loads(("N", "S", "table", "scratch", "lo", "hi")), "  %tensors = inttoptr i64 %table to ptr",
-        "  %memory = inttoptr i64 %scratch to ptr", "  %next = add i64 %task, 1",
-        f"  %first = mul i64 %task, {cut.most}", f"  %first.part = sdiv i64 %first, {pieces}",
-        f"  %from = mul i64 %first.part, {cut.grain}",
-        f"  %last = mul i64 %next, {cut.most}", f"  %last.part = sdiv i64 %last, {pieces}",
-        f"  %end = mul i64 %last.part, {cut.grain}",
-        f"  %to = call i64 @llvm.smin.i64(i64 %end, i64 {cut.extent})",
-        call(kernel, "%lo", "%hi", "%lo", 0, "%from", "%to"), "  ret void", "}\n",
+        "  %memory = inttoptr i64 %scratch to ptr", "  %next = add i64 %task, 1", *calls, "  ret void", "}\n",
     ))  # fmt: skip
 
 
@@ -122,7 +126,7 @@ def either(level: int) -> list[str]:
 
 def _pieces(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     """In how many parts a kernel is cut where it is."""
-    if kernel.cut is None or not is_worth_cutting(cost_where_cut(kernel, buffers) * _EXAMPLES):
+    if kernel.cut is None:
         return 1
     most = _PARTS
     if kernel.cut.grain > 1 and any(_comes_from_memory(buffers[name]) for name in kernel.task.reads):

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-__all__ = ["write"]
+__all__ = ["Writer"]
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,18 +24,19 @@ from typing import Any
 import numpy as np
 
 from paperback.engines.llvm.code.answer import write_answer
-from paperback.engines.llvm.code.contract import Contraction, find_contraction
-from paperback.engines.llvm.code.cut import Loops, find_cut
-from paperback.engines.llvm.code.dots import dot_loops, emit_dots, find_dots
+from paperback.engines.llvm.code.cut import Cut, find_cuts
+from paperback.engines.llvm.code.dots import emit_dots
 from paperback.engines.llvm.code.drivers import apart, call, either, loads, work_of
 from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, Sorted, Turned, Way
-from paperback.engines.llvm.code.nest import emit_nest, own_lane
+from paperback.engines.llvm.code.nest import emit_nest
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.routed import emit_routed
-from paperback.engines.llvm.code.sorted import emit_sorted, sorted_loops
+from paperback.engines.llvm.code.runs import find_runs
+from paperback.engines.llvm.code.sorted import emit_sorted
 from paperback.engines.llvm.code.steps import write_steps
-from paperback.engines.llvm.code.tile import contraction_loops, emit_contraction
+from paperback.engines.llvm.code.tile import emit_contraction
 from paperback.engines.llvm.code.turn import emit_turned, find_turn
+from paperback.engines.llvm.code.ways import contraction_of, dots_of, extents_of, loops_of
 from paperback.engines.llvm.ir import Function
 from paperback.engines.llvm.lowering.addressed import find_address
 from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
@@ -44,7 +45,7 @@ from paperback.engines.llvm.lowering.nests import Nest
 from paperback.engines.llvm.lowering.tasks import Lowered, Task
 from paperback.engines.llvm.machine.target import Target
 from paperback.notation.affine import Letter
-from paperback.notation.expr import Affine, Read, Reduce
+from paperback.notation.expr import Affine, Read
 from paperback.notation.walk import nodes
 
 _NUMBERS = ("lo", "hi", "origin", "slot", "from", "to", "N", "S")
@@ -90,44 +91,67 @@ class _Chain:
         return [call(kernel, low, high, 0, 0) for kernel in self.kernels]
 
 
-class _Writer:
+class Writer:
+    """Writes the code of a program. A tensor of `watched` sets the second word of the status where it gets a NaN or an
+    infinity.
+
+    runs    of the shard part of every level: which tasks are done part by part together
+    """
+
     def __init__(
-        self, lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], places: Mapping[str, int],
-        dtype: np.dtype[Any], micro: int, target: Target,
+        self, lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], dtype: np.dtype[Any],
+        target: Target,
     ) -> None:  # fmt: skip
         self.watched = watched
-        self.lowered, self.buffers, self.micro = lowered, buffers, micro
-        self.scratch = {name: place * micro for name, place in places.items()}
+        self.lowered, self.buffers = lowered, buffers
         self.element = ELEMENTS[dtype.name]
         self.width, self.registers, self.attributes = target.lanes(dtype.name), target.registers, target.attributes
         self.masks = target.masks
         self.plain = f"{self.attributes} optnone noinline"  # of what calls kernels: it runs as fast
         self.kernels: list[Function] = []
         self.running: list[Kernel] = []
+        self.micro, self.scratch = 1, dict[str, int]()
+        sketch = self._reducer(Function("sketch", _ARGUMENTS, self.attributes))
+        self.runs = [
+            find_runs(section.shard, lambda task: self._cuts(sketch, task), lambda nest: extents_of(sketch, nest))
+            for section in lowered.sections
+        ]
 
-    def kernel(self, task: Task, level: int, part: str) -> Kernel:
-        function = Function(f"kernel{len(self.kernels)}", _ARGUMENTS, self.attributes)
-        examples = ("%lo", "%hi") if task.mode == "share" else (0, "%N")
-        shards = ("%slot", function.at_entry("add i64 %slot, 1")) if task.mode in ("share", "zero") else (0, "%S")
-        e = Reducer(
-            function, self.element, self.buffers, self.scratch, RUNTIME if self.lowered.batched else {},
-            {BATCH: examples, SHARDS: shards}, self.width, self.masks,
+    def _reducer(self, function: Function, mode: str = "example") -> Reducer:
+        examples = ("%lo", "%hi") if mode == "share" else (0, "%N")
+        shards = ("%slot", function.at_entry("add i64 %slot, 1")) if mode in ("share", "zero") else (0, "%S")
+        runtime = RUNTIME if self.lowered.batched else {}
+        ranges = {BATCH: examples, SHARDS: shards}
+        return Reducer(
+            function, self.element, self.buffers, self.scratch, runtime, ranges, self.width, self.masks
         )  # fmt: skip
+
+    def _cuts(self, e: Reducer, task: Task) -> list[Cut]:
+        shape = self.buffers[task.nests[0].statement.target].shape
+        splits = _splits(task)
+        return [] if task.when else find_cuts(task, shape, lambda n: loops_of(e, n, splits[n], self.registers))
+
+    def kernel(self, task: Task, level: int, part: str, cut: Cut | None = None) -> Kernel:
+        function = Function(f"kernel{len(self.kernels)}", _ARGUMENTS, self.attributes)
+        e = self._reducer(function, task.mode)
         e.watched = self.watched
         if self._stores_first(task):
             before = function.at_entry("mul i64 %slot, %N")
             e.first = function.at_entry(f"sdiv i64 {before}, %S")
-        ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
-        splits = {nest: nest.split if ranged else None for nest in task.nests}
-        apart = part == "shard" or (task.mode == "once" and task.rows == 1)
-        if apart and not task.when:
-            shape = self.buffers[task.nests[0].statement.target].shape
-            e.cut = find_cut(task, shape, lambda nest: self._loops(e, nest, splits[nest]))
+        e.cut = cut
+        splits = _splits(task)
         with self._examples(e, task.when):
             ways = tuple(self._nest(e, nest, splits[nest]) for nest in task.nests)
         function.finish()
         self.kernels.append(function)
         return Kernel(function.name, task, level, part, 0, ways, e.cut)
+
+    def _alone(self, task: Task, level: int, part: str) -> Kernel:
+        """The kernel of a task that is cut, if it is, by itself."""
+        cuts: list[Cut] = []
+        if part == "shard" or (task.mode == "once" and task.rows == 1):
+            cuts = self._cuts(self._reducer(Function("sketch", _ARGUMENTS, self.attributes), task.mode), task)
+        return self.kernel(task, level, part, cuts[0] if cuts else None)
 
     @contextmanager
     def _examples(self, e: Reducer, when: str) -> Iterator[None]:
@@ -164,59 +188,34 @@ class _Writer:
         if turned is not None:
             emit_turned(e, nest, turned, split)
             return Turned(turned.lane, turned.row)
-        found = self._contraction(e, nest, split)
+        found = contraction_of(e, nest, split)
         if found is not None:
             return emit_contraction(e, nest, found, split, self.registers)
-        dots = find_dots(nest, self.buffers, self._extents(e, nest), self.width)
+        dots = dots_of(e, nest)
         if dots is not None:
             return emit_dots(e, nest, dots, split, self.registers)
         return Looped(emit_nest(e, nest, split))
 
-    def _contraction(self, e: Reducer, nest: Nest, split: Letter | None) -> Contraction | None:
-        extents = self._extents(e, nest)
-        fixed = {split, *(letter for clip in nest.clips for letter in clip.form.letters)}
-        if nest.fill is not None:
-            return None
-        return find_contraction(nest.statement, self.buffers, extents, fixed, self.width, not nest.more)
+    def write(self, places: Mapping[str, int], micro: int) -> Code:
+        """The code, in micro-batches of `micro` examples; `step` is in the last module.
 
-    def _extents(self, e: Reducer, nest: Nest) -> dict[Letter, int]:
-        sums = (b for n in nodes(nest.statement.expr) if isinstance(n, Reduce) for b in n.binders)
-        return {b.letter: e.extent_of(b.extent) for b in (*nest.statement.binders, *sums)}
-
-    def _loops(self, e: Reducer, nest: Nest, split: Letter | None) -> Loops | None:
-        """The loops that `_nest` will write."""
-        letters = nest.statement.letters
-        turned = find_turn(e, nest, split)
-        found = self._contraction(e, nest, split)
-        dots = find_dots(nest, self.buffers, self._extents(e, nest), self.width)
-        if nest.route is not None:
-            inside: tuple[Letter | None, ...] = (*nest.route.places, *nest.route.lanes)
-        elif nest.sort is not None:
-            return sorted_loops(nest, nest.sort)
-        elif turned is not None:
-            inside = (turned.lane, turned.row)
-        elif found is not None:
-            return contraction_loops(e, nest, found, split, self.registers)
-        elif dots is not None:
-            return dot_loops(dots)
-        elif find_address(nest.statement.expr, self.lowered.integers) is not None:
-            return None
-        else:
-            lane = own_lane(e, nest, split)
-            return Loops(tuple(letter for letter in letters if letter != lane), lane, self.width)
-        return Loops(tuple(letter for letter in letters if letter not in inside))
-
-    def write(self) -> Code:
+        `places` gives the bytes per example before a tensor of scratch memory.
+        """
+        self.micro, self.scratch = micro, {name: place * micro for name, place in places.items()}
         drivers: list[str] = []
         steps: list[str] = []
         for level, section in enumerate(self.lowered.sections):
             if section.shard:
                 filled = [t for t in section.shard if t.before is not None and not self._stores_first(t)]
-                zeros = [self.kernel(t.before, level, "shard") for t in filled if t.before is not None]
-                work = [self.kernel(t, level, "shard") for t in section.shard]
+                zeros = [self._alone(t.before, level, "shard") for t in filled if t.before is not None]
+                runs = [
+                    [self.kernel(task, level, "shard", cut) for task, cut in zip(run.tasks, run.cuts, strict=True)]
+                    for run in self.runs[level]
+                ]
+                work = [kernel for run in runs for kernel in run]
                 self.running += (*zeros, *work)
                 drivers.append(self._shard(f"shard{level}", zeros, work))
-                drivers += apart(f"apart{level}", zeros, work, self.buffers, self.micro, self.plain)
+                drivers += apart(f"apart{level}", zeros, runs, self.buffers, self.micro, self.plain)
                 steps += either(level)
             rounds = self._rounds(section.join, level)
             kept = rounds and level == 0 and not section.shard
@@ -238,7 +237,7 @@ class _Writer:
         rounds: list[list[_Chain]] = []
         holder: dict[str, _Chain] = {}
         for task in tasks:
-            kernel = self.kernel(task, level, "join")
+            kernel = self._alone(task, level, "join")
             before = [holder[name] for name in task.reads if name in holder]
             chain = before[0] if before else None
             if chain is not None and all(c is chain for c in before) and self._aligned(kernel, chain, holder):
@@ -332,16 +331,10 @@ class _Writer:
         return texts
 
 
-def write(
-    lowered: Lowered, buffers: Mapping[str, Buffer], watched: Collection[str], places: Mapping[str, int],
-    dtype: np.dtype[Any], micro: int, target: Target,
-) -> Code:  # fmt: skip
-    """The code of a program, in micro-batches of `micro` examples; `step` is in the last module.
-
-    `places` gives the bytes per example before a tensor of scratch memory; the second word of the status is set where
-    a `watched` tensor gets a NaN or an infinity.
-    """
-    return _Writer(lowered, buffers, watched, places, dtype, micro, target).write()
+def _splits(task: Task) -> dict[Nest, Letter | None]:
+    """The letters that run over the range of examples or rows that a kernel is called with."""
+    ranged = task.mode == "example" or (task.mode == "once" and task.rows > 1)
+    return {nest: nest.split if ranged else None for nest in task.nests}
 
 
 def _groups(functions: Sequence[Function], lines: int) -> list[list[Function]]:

@@ -142,9 +142,15 @@ def range_of(e: Evaluator, nest: Nest, letter: Letter, split: Letter | None) -> 
         start, stop = e.rows[0], e.rows[1] if extent == whole else e.f.least(e.rows[1], extent)
     bounds: list[tuple[Affine, Whole, Whole]] = [(clip.form, 0, clip.extent) for clip in nest.clips]
     if e.cut is not None:
-        bounds.append((nest.statement.left[e.cut.axis], "%from", "%to"))
-        if bounds[-1][0].bare == letter and extent == e.cut.extent:
+        form = nest.statement.left[e.cut.axis]
+        if form.bare == letter and extent == e.cut.extent:
             return "%from", "%to"
+        if form.letters == (letter,) and (slope := form.terms[0][1].value) > 1:  # y[2*i], y[2*i+1]: pairs of entries
+            up = slope - 1 - form.const.value
+            first, end = (e.f.op(f"sdiv i64 {e.f.add(at, up)}, {slope}") for at in ("%from", "%to"))
+            start, stop = e.f.greatest(start, first), e.f.least(stop, end)
+        else:
+            bounds.append((form, "%from", "%to"))
     for form, low, high in bounds:
         if letter in form.letters and all(l == letter or l in e.env for l in form.letters):
             rest: Whole = form.const.value

@@ -36,7 +36,8 @@ _STACK = 64 << 10  # bytes
 def sorted_loops(nest: Nest, sort: Sort) -> Loops:
     """Blocks of lanes can be cut; windows cannot, as what they add to overlaps."""
     outer = (l for l in nest.statement.letters if l not in (*sort.windows, *sort.block, *sort.places, *sort.lanes))
-    return Loops(tuple(outer), sort.lanes[0] if sort.block else None, LANES, *sort.block)
+    lane, block = (sort.lanes[0], sort.block[0]) if sort.block else (None, None)
+    return Loops(tuple(outer), lane, LANES, block)
 
 
 def emit_sorted(e: Reducer, nest: Nest, split: Letter | None, registers: int) -> None:

@@ -49,7 +49,8 @@ def emit_contraction(e: Evaluator, nest: Nest, c: Contraction, split: Letter | N
 def contraction_loops(e: Evaluator, nest: Nest, c: Contraction, split: Letter | None, registers: int) -> Loops:
     """The loops around its tiles; none where the numbers of rows or vectors left over are another's business."""
     tiles = _Tiles(e, nest, _unclipped(nest, c), split, registers)
-    return Loops(tiles.c.outer, None if tiles.c.joined else tiles.c.lane, tiles.grain)
+    row = tiles.c.rows[0] if tiles.has_row_loop else None
+    return Loops(tiles.c.outer, None if tiles.c.joined else tiles.c.lane, tiles.grain, row=row, tall=tiles.tile.rows)
 
 
 def _unclipped(nest: Nest, c: Contraction) -> Contraction:
@@ -106,6 +107,11 @@ class _Tiles:
         """Lanes that are whole tiles, whichever tiles there are."""
         low = self.low.vectors if self.low is not None else 1
         return lcm(self.tile.vectors, FEW_VECTORS if self.order.few else 1, low) * self.e.width
+
+    @property
+    def has_row_loop(self) -> bool:
+        """Are the rows one letter's, known and in tiles of one height?"""
+        return self.rows is not None and self.rows > 1 and len(self.c.rows) == 1 and self.rows % self.tile.rows == 0
 
     def _few_rows(self) -> None:
         """For few rows a few turns of the sum at a time (see `order`), for more all of them."""
@@ -200,6 +206,10 @@ class _Tiles:
                 with self.e.f.loop(start, end, len(columns) * self.e.width) as loop:
                     self._tile(loop.index, columns, {letter: at}, rows)
 
+        if is_cut(self.e, self.nest, letter):  # a range of whole tiles
+            with self.e.f.loop("%from", "%to", tall) as loop:
+                tile(loop.index, tall)
+            return
         in_tiles(self.e.f, *self.range_of(letter), tall, tile)
 
     def _tile(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 __all__ = ["is_wide", "layout", "scratch_places", "unshared"]
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from paperback.engines.aligned import LINE
 from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
-from paperback.engines.llvm.lowering.tasks import Lowered
+from paperback.engines.llvm.lowering.tasks import Lowered, Task
 
 _WIDE = 4 << 20  # bytes
 
@@ -55,22 +55,27 @@ def layout(
     return buffers
 
 
-def scratch_places(lowered: Lowered, buffers: Mapping[str, Buffer]) -> tuple[dict[str, int], int]:
-    """Bytes per example from the start of a worker's block, for every scratch tensor, and the size of the block."""
+def scratch_places(
+    runs: Sequence[Sequence[Sequence[Task]]], buffers: Mapping[str, Buffer]
+) -> tuple[dict[str, int], int]:
+    """Bytes per example from the start of a worker's block, for every scratch tensor, and the size of the block.
+
+    runs    of every level: tasks of one run are done part by part, so all that they touch is alive at the same time
+    """
     places: dict[str, int] = {}
     most = 0
-    for section in lowered.sections:
+    for level in runs:
         lives: dict[str, list[int]] = {}
-        for k, task in enumerate(section.shard):
-            for name in (*task.order, *sorted(task.reads)):
+        for k, run in enumerate(level):
+            for name in (name for task in run for name in (*task.order, *sorted(task.reads))):
                 if name in buffers and buffers[name].kind == "scratch":
                     lives.setdefault(name, [k, k])[1] = k
-        for name, (first, _) in lives.items():
-            size = _bytes(buffers[name])
+        for name in sorted(lives, key=lambda name: -_bytes(buffers[name])):  # what is large finds its place first
+            size, (first, last) = _bytes(buffers[name]), lives[name]
             taken = sorted(
                 (places[other], places[other] + _bytes(buffers[other]))
-                for other, (_, last) in lives.items()
-                if other in places and last >= first
+                for other, (begin, end) in lives.items()
+                if other in places and end >= first and begin <= last
             )
             at = 0
             for low, high in taken:

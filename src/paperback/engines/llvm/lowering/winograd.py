@@ -117,6 +117,7 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
     a_, g_, b_ = matrices(m, c.p.extent.value, POINTS[c.p.extent.value])
     every = [(a, b) for a in range(t) for b in range(t)]
     u_, z_ = Size.of(t * t), Size.of(down.value * across.value)
+    room = Size.of(z_.value | 1)  # rows of a matrix: an odd number, so that its neighbours have other sets of a cache
     names = {what: f"{name} ({what})" for what in ("weights", "tiles", "products", "squares")}
 
     def several(grid: Grid, binders: Sequence[Binder], axes: Sequence[Size], left: Callable[[int], Sequence[Affine]],
@@ -146,7 +147,7 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
     tiles = several(
         _both(b_, [[entry(a, b) for b in range(t)] for a in range(t)]),
         [Binder(example, n.extent), Binder(y, down), Binder(x, across), Binder(s, c.r.extent)],
-        [n.extent, u_, z_, c.r.extent],
+        [n.extent, u_, room, c.r.extent],
         lambda u: (Affine.of(example), Affine.of(u), Affine.of(y) * across.value + x, Affine.of(s)), names["tiles"],
     )  # fmt: skip
 
@@ -156,7 +157,8 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
         Read(names["weights"], tuple(map(Affine.of, (u, r2, k2))), None),
     )
     box = [Binder(e2, n.extent), Binder(u, u_), Binder(z, z_), Binder(k2, k.extent)]
-    products = Statement.plain(names["products"], box, Reduce("sum", (Binder(r2, c.r.extent),), (), both))
+    left, total = tuple(Affine.of(b.letter) for b in box), Reduce("sum", (Binder(r2, c.r.extent),), (), both)
+    products = Statement(names["products"], left, tuple(box), total, (n.extent, u_, room, k.extent))
 
     y2, x2 = Letter.fresh("y"), Letter.fresh("x")
 
