@@ -14,9 +14,10 @@ from __future__ import annotations
 
 __all__ = ["BYTES_PER_SECOND", "CYCLES_PER_SECOND", "Plan", "Row", "Step"]
 
+import itertools
 import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from paperback.markup import Html, fragment, join, raw, table, tag
@@ -24,6 +25,7 @@ from paperback.markup import Html, fragment, join, raw, table, tag
 CYCLES_PER_SECOND = 3.5e9
 BYTES_PER_SECOND = 32e9
 _WIDTH = 120
+_MANY = 3  # formulas for one tensor, alike, that are too many to read
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Plan:
             for number, row in rows:
                 head = f"{number:>3}  {', '.join(row.targets)}"
                 lines += [head + (f"   with {', '.join(row.inside)} inside" if row.inside else "")]
-                for step in row.steps:
+                for step in _shown(row.steps):
                     lines += [f"       {step.formula}", *_wrapped(step.how, " " * 9)]
                 lines += [f"       {_cost(row)}"]
             lines += [""]
@@ -123,9 +125,10 @@ class Plan:
             cells = []
             for number, row in rows:
                 times = [_time(row.measured or 0), f"{row.gflops or 0:.3g}"] if timed else []
+                steps = _shown(row.steps)
                 cells.append([
-                    number, tag("code", join((step.formula for step in row.steps), raw("<br/>"))),
-                    join(tag("p", step.how) for step in row.steps), _count(row.flops), _size(row.bytes_read),
+                    number, tag("code", join((step.formula for step in steps), raw("<br/>"))),
+                    join(tag("p", step.how) for step in steps), _count(row.flops), _size(row.bytes_read),
                     _size(row.bytes_written), _time(row.modelled), *times,
                 ])  # fmt: skip
             body.append(table(head, cells, numbers=head[3:], caption=title))
@@ -163,6 +166,18 @@ class Plan:
             f"{BYTES_PER_SECOND / 1e9:g} GB/s, on one core"
         )
         return lines
+
+
+def _shown(steps: Sequence[Step]) -> list[Step]:
+    """The steps, long formulas cut; of many alike, as minimal convolutions have them, how many there are."""
+    shown: list[Step] = []
+    for (target, how), some in itertools.groupby(steps, lambda step: (step.formula.partition("[")[0], step.how)):
+        alike = list(some)
+        if len(alike) >= _MANY:
+            shown.append(Step(f"{target}: {len(alike)} entries more", how))
+        else:
+            shown += (replace(s, formula=textwrap.shorten(s.formula, 2 * _WIDTH, placeholder=" ...")) for s in alike)
+    return shown
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
