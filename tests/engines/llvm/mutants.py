@@ -225,14 +225,14 @@ def sorts(number: int) -> Law:
 
 
 def never_again(original: Any) -> Any:
-    """Examples with what is not finite are left as they are."""
+    """Rows with what is not finite are left as they are."""
 
     @contextmanager
-    def examples(self: Any, e: Any, when: str) -> Iterator[None]:
-        with original(self, e, when), e.f.when("false") if when else nullcontext():
+    def rows(self: Any, e: Any, task: Any) -> Iterator[None]:
+        with original(self, e, task), e.f.when("false") if task.when else nullcontext():
             yield
 
-    return examples
+    return rows
 
 
 def one_block(emit: Any) -> Any:
@@ -299,7 +299,7 @@ MUTANTS = [
            test_sorted.test_nothing_is_left_of_what_is_off),
     Mutant("no border", ("lowering.sort:Sorter._bordered",),
            lambda f: lambda self, left, shape, box, shifts: ((0,) * len(shape), shape), sorts(1)),
-    Mutant("never computed again", ("code.module:Writer._examples",), never_again,
+    Mutant("never computed again", ("code.module:Writer._rows",), never_again,
            lambda: test_winograd.test_what_is_not_finite_goes_where_it_goes(5, float("inf"))),
     Mutant("runs wait for nobody", ("code.runs:_keeps_to_its_part",), lambda f: lambda *arguments: True,
            in_parts),

@@ -116,10 +116,25 @@ def test_networks(kind: str, count: int) -> None:
         for name, array in got.items():
             assert np.allclose(array, expected[name], rtol=1e-4, atol=1e-5 * np.abs(expected[name]).max()), name
     assert len(seen) >= 2
-    if kind == "minimal":  # tiles, their products, results
-        assert sum(len(run.tasks) == 3 for run in seen) == 2
+    if kind == "minimal":  # tiles, their products, results, their squares, what is computed again, the pooling
+        assert sum(len(run.tasks) == 6 and any(task.when for task in run.tasks) for run in seen) == 2
     for run in seen:
         assert all(cut is not None and cut.most == run.parts >= 4 for cut in run.cuts)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_rows_that_are_computed_again(value: float) -> None:
+    """What is not finite stays in the rows that look at it, and in its example, whatever part comes first."""
+    layers, shape = network("minimal")
+    model = pb.Model(layers, shape, engine="llvm")
+    x = np.random.default_rng(3).standard_normal((3, *shape), np.float32)
+    x[1, 25, 3, 0] = value  # of the last rows
+    program, given = model.network.predict, {"input": x, **model.parameters}
+    assert in_any_order(program, given, "float32", 3)
+    name, clean = program.outputs[0], {**given, "input": x[::2].copy()}
+    got, expected = (compile_program(program, engine=engine)(given)[name] for engine in ("llvm", "numpy"))
+    assert np.array_equal(np.isfinite(got), np.isfinite(expected)) and not np.isfinite(got[1]).any()
+    assert got[::2].tobytes() == compile_program(program, engine="llvm")(clean)[name].tobytes()
 
 
 @pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 40), marks=pytest.mark.long)])

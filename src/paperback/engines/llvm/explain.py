@@ -290,7 +290,7 @@ class _Kernel:
         if nest.clips:
             words.append(f"loops end where a product would fall outside ({len(nest.clips)} clipped)")
         if self.task.when:
-            words.append(f"for examples of which {self.task.when} is not finite, and no others")
+            words.append(f"for rows of which {self.task.when} is not finite, and no others")
         if self.task.mode == "share":
             words.append("a shard's share, added up in the join part")
         return "; ".join(words)

@@ -57,6 +57,7 @@ class Access(Values):
         self.mask: Value | None = None
         self.rows: tuple[Whole, Whole] = ("%lo", "%hi")  # the range that the function is called with
         self.cut: Cut | None = None  # the axis of which the function is called with a range
+        self.part: tuple[Whole, Whole] = ("%from", "%to")  # and the range
         self.first: Whole | None = None  # example of a shard, where there is nothing yet that could be added to
         self.watched: Collection[str] = ()  # tensors in which NaN and infinity are reported
         self.positions: set[Reduce] = set()  # positions of maxima that are wanted beside them

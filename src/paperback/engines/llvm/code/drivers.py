@@ -150,7 +150,7 @@ def cost_where_cut(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     Weights that the step before changed lie in the cache of the core that did, if it is theirs: to share the reading
     of them gains nothing, unless each part reads rows of its own, as the update does.
     """
-    if kernel.cut is None:
+    if kernel.cut is None or kernel.task.when:
         return 0
     shared = {name: buffers[name] for name in kernel.task.reads if not buffers[name].per_example}
     own = _by_rows(kernel)

@@ -45,7 +45,8 @@ from paperback.engines.llvm.lowering.nests import Nest
 from paperback.engines.llvm.lowering.tasks import Lowered, Task
 from paperback.engines.llvm.machine.target import Target
 from paperback.notation.affine import Letter
-from paperback.notation.expr import Affine, Read
+from paperback.notation.expr import Affine, Binder, Read, Reduce
+from paperback.notation.size import Size
 from paperback.notation.walk import nodes
 
 _NUMBERS = ("lo", "hi", "origin", "slot", "from", "to", "N", "S")
@@ -129,7 +130,8 @@ class Writer:
     def _cuts(self, e: Reducer, task: Task) -> list[Cut]:
         shape = self.buffers[task.nests[0].statement.target].shape
         splits = _splits(task)
-        return [] if task.when else find_cuts(task, shape, lambda n: loops_of(e, n, splits[n], self.registers))
+        cuts = find_cuts(task, shape, lambda nest: loops_of(e, nest, splits[nest], self.registers))
+        return [cut for cut in cuts if cut.axis == 1] if task.when else cuts
 
     def kernel(self, task: Task, level: int, part: str, cut: Cut | None = None) -> Kernel:
         function = Function(f"kernel{len(self.kernels)}", _ARGUMENTS, self.attributes)
@@ -140,7 +142,7 @@ class Writer:
             e.first = function.at_entry(f"sdiv i64 {before}, %S")
         e.cut = cut
         splits = _splits(task)
-        with self._examples(e, task.when):
+        with self._rows(e, task):
             ways = tuple(self._nest(e, nest, splits[nest]) for nest in task.nests)
         function.finish()
         self.kernels.append(function)
@@ -154,16 +156,28 @@ class Writer:
         return self.kernel(task, level, part, cuts[0] if cuts else None)
 
     @contextmanager
-    def _examples(self, e: Reducer, when: str) -> Iterator[None]:
-        """Around the nests of a kernel: for all examples at once, or for those of which a number is not finite."""
-        if not when:
+    def _rows(self, e: Reducer, task: Task) -> Iterator[None]:
+        """Around the nests of a kernel: for all that it is called for at once, or for those rows of examples of which a
+        number is not finite, as many at a time as can be cut apart.
+        """
+        if not task.when:
             yield
             return
-        example = Letter.fresh("n")
-        with e.f.loop("%lo", "%hi") as loop, e.bind(example, loop.index, BATCH):
-            number = e.value(Read(when, (Affine.of(example),), None))
+        extent = self.buffers[task.when].shape[1]
+        example, first, row = (Letter.fresh(name) for name in ("n", "i", "i"))
+        many = e.cut.grain if e.cut is not None else extent
+        read = Read(task.when, (Affine.of(example), Affine.of(first) + row), None)
+        total = Reduce("sum", (Binder(row, Size.of(many)),), (), read)
+        rows = e.part if e.cut is not None else (0, extent)
+        e.declare({row: many})
+        with (
+            e.f.loop("%lo", "%hi") as examples, e.bind(example, examples.index, BATCH),
+            e.f.loop(*rows, many) as loop, e.bind(first, loop.index, extent),
+        ):  # fmt: skip
+            number = e.value(total)
             with e.f.when(e.is_nan(e.binary("sub", number, number)).text):
-                e.rows = loop.index, e.f.add(loop.index, 1)
+                e.rows = examples.index, e.f.add(examples.index, 1)
+                e.part = loop.index, e.f.add(loop.index, many)
                 yield
 
     def _stores_first(self, task: Task) -> bool:

@@ -144,13 +144,13 @@ def range_of(e: Evaluator, nest: Nest, letter: Letter, split: Letter | None) -> 
     if e.cut is not None:
         form = nest.statement.left[e.cut.axis]
         if form.bare == letter and extent == e.cut.extent:
-            return "%from", "%to"
+            return e.part
         if form.letters == (letter,) and (slope := form.terms[0][1].value) > 1:  # y[2*i], y[2*i+1]: pairs of entries
             up = slope - 1 - form.const.value
-            first, end = (e.f.op(f"sdiv i64 {e.f.add(at, up)}, {slope}") for at in ("%from", "%to"))
+            first, end = (e.f.op(f"sdiv i64 {e.f.add(at, up)}, {slope}") for at in e.part)
             start, stop = e.f.greatest(start, first), e.f.least(stop, end)
         else:
-            bounds.append((form, "%from", "%to"))
+            bounds.append((form, *e.part))
     for form, low, high in bounds:
         if letter in form.letters and all(l == letter or l in e.env for l in form.letters):
             rest: Whole = form.const.value

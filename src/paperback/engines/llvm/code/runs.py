@@ -58,7 +58,7 @@ def find_runs(tasks: Sequence[Task], cuts_of: Callable[[Task], Sequence[Cut]], e
 
 def _joined(run: Run, heads: Sequence[Cut], task: Task, cuts: Sequence[Cut], extents_of: Extents) -> Run | None:
     """The run with one more task; None where that has to wait for other parts."""
-    if task.when or not any(name in task.reads for before in run.tasks for name in before.order):
+    if not any(name in task.reads for before in run.tasks for name in before.order):
         return None
     for before in [(head,) for head in heads] if heads else [run.cuts]:
         for cut in cuts:
@@ -69,7 +69,9 @@ def _joined(run: Run, heads: Sequence[Cut], task: Task, cuts: Sequence[Cut], ext
                 if any(c.extent % parts or c.extent // parts % c.grain for c in whole):
                     continue
                 made = {name: c for one, c in zip(run.tasks, whole, strict=False) for name in one.order}
-                if all(_keeps_to_its_part(nest, cut, made, parts, extents_of(nest)) for nest in task.nests):
+                asks = made.get(task.when, cut)  # row by row
+                keeps = (asks.axis, asks.extent) == (cut.axis, cut.extent)
+                if keeps and all(_keeps_to_its_part(n, cut, made, parts, extents_of(n)) for n in task.nests):
                     equal = tuple(replace(c, grain=c.extent // parts) for c in whole)
                     return Run((*run.tasks, task), equal, parts)
     return None

@@ -94,7 +94,7 @@ class _Sorted(Follower):
         start, stop = e.range_of(extent)
         if e.cut is not None:  # a range of whole blocks
             grain = e.cut.extent // extent
-            start, stop = (e.f.op(f"sdiv i64 {end}, {grain}") for end in ("%from", "%to"))
+            start, stop = (e.f.op(f"sdiv i64 {end}, {grain}") for end in e.part)
         turns(e, block, start, stop, extent, self._add)
 
     def _segment(self) -> Whole:

@@ -152,10 +152,11 @@ class _Tiles:
         full = extent - extent % across
         whole = [_Column(k * width, width) for k in range(tile.vectors)]
         if is_cut(e, self.nest, lane):
-            with e.f.loop("%from", e.f.least("%to", full), across) as loop:
+            first, end = e.part
+            with e.f.loop(first, e.f.least(end, full), across) as loop:
                 self._rows(loop.index, whole, tile.rows)
             if full < extent:
-                with e.f.when(e.f.op(f"icmp eq i64 %to, {extent}")):
+                with e.f.when(e.f.op(f"icmp eq i64 {end}, {extent}")):
                     self._rows(full, self._rest(full), tile.rows)
             return
         if self.order.panel:
@@ -207,7 +208,7 @@ class _Tiles:
                     self._tile(loop.index, columns, {letter: at}, rows)
 
         if is_cut(self.e, self.nest, letter):  # a range of whole tiles
-            with self.e.f.loop("%from", "%to", tall) as loop:
+            with self.e.f.loop(*self.e.part, tall) as loop:
                 tile(loop.index, tall)
             return
         in_tiles(self.e.f, *self.range_of(letter), tall, tile)

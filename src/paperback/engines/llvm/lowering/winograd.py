@@ -6,12 +6,12 @@ is the product of two polynomials, evaluated at t-1 points and at infinity, and 
 dimensions a tile of m x m results takes t*t products for every channel, and the sums over the channels are t*t products
 of matrices, whose rows are the tiles:
 
-    U[u,r,k] = G w G'      V[n,u,z,r] = B x B'      M[n,u,z,k] = sum(r) V U      y = A' M A
+    U[u,r,k] = G w G'      V[n,z,u,r] = B x B'      M[n,z,u,k] = sum(r) V U      y = A' M A
 
 The points are those with the least error (docs/engines.md): for 5x5 kernels and m = 2 it is that of a sum of one term
 after the other, for 3x3 kernels half of it. With 0 and infinity among them and m = 2, a result depends on its own
-window alone. There, infinities would come out as NaN, and numbers that are too large too: an example of which a result
-is not finite is computed again, as it is written.
+window alone. There, infinities would come out as NaN, and numbers that are too large too: rows of an example of which a
+result is not finite are computed again, as they are written.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Grid = Sequence[Sequence[Node]]
 @dataclass(frozen=True)
 class Minimal:
     """The statements of a convolution: of its weights, its tiles, their products and its results; the sum of squares of
-    an example's results is finite where all of them are.
+    a row of results is finite where all of them are.
     """
 
     weights: tuple[Statement, ...]
@@ -117,7 +117,7 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
     a_, g_, b_ = matrices(m, c.p.extent.value, POINTS[c.p.extent.value])
     every = [(a, b) for a in range(t) for b in range(t)]
     u_, z_ = Size.of(t * t), Size.of(down.value * across.value)
-    room = Size.of(z_.value | 1)  # rows of a matrix: an odd number, so that its neighbours have other sets of a cache
+    room = Size.of(t * t | 1)  # of a tile: an odd number of vectors, so that its neighbours have other sets of a cache
     names = {what: f"{name} ({what})" for what in ("weights", "tiles", "products", "squares")}
 
     def several(grid: Grid, binders: Sequence[Binder], axes: Sequence[Size], left: Callable[[int], Sequence[Affine]],
@@ -147,23 +147,23 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
     tiles = several(
         _both(b_, [[entry(a, b) for b in range(t)] for a in range(t)]),
         [Binder(example, n.extent), Binder(y, down), Binder(x, across), Binder(s, c.r.extent)],
-        [n.extent, u_, room, c.r.extent],
-        lambda u: (Affine.of(example), Affine.of(u), Affine.of(y) * across.value + x, Affine.of(s)), names["tiles"],
+        [n.extent, z_, room, c.r.extent],
+        lambda u: (Affine.of(example), Affine.of(y) * across.value + x, Affine.of(u), Affine.of(s)), names["tiles"],
     )  # fmt: skip
 
     e2, u, z, k2, r2 = (Letter.fresh(l) for l in ("n", "u", "z", "k", "r"))
     both = mul(
-        Read(names["tiles"], tuple(map(Affine.of, (e2, u, z, r2))), None),
+        Read(names["tiles"], tuple(map(Affine.of, (e2, z, u, r2))), None),
         Read(names["weights"], tuple(map(Affine.of, (u, r2, k2))), None),
     )
-    box = [Binder(e2, n.extent), Binder(u, u_), Binder(z, z_), Binder(k2, k.extent)]
+    box = [Binder(e2, n.extent), Binder(z, z_), Binder(u, u_), Binder(k2, k.extent)]
     left, total = tuple(Affine.of(b.letter) for b in box), Reduce("sum", (Binder(r2, c.r.extent),), (), both)
-    products = Statement(names["products"], left, tuple(box), total, (n.extent, u_, room, k.extent))
+    products = Statement(names["products"], left, tuple(box), total, (n.extent, z_, room, k.extent))
 
     y2, x2 = Letter.fresh("y"), Letter.fresh("x")
 
     def product(a: int, b: int) -> Node:
-        place = (Affine.of(n.letter), Affine.of(a * t + b), Affine.of(y2) * across.value + x2, Affine.of(k.letter))
+        place = (Affine.of(n.letter), Affine.of(y2) * across.value + x2, Affine.of(a * t + b), Affine.of(k.letter))
         return Read(names["products"], place, None)
 
     sums = _both(a_, [[product(a, b) for b in range(t)] for a in range(t)])
@@ -176,11 +176,9 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
             expr = substitute(with_node(statement, c.node, sums[a][b]).expr, moved)
             results.append(Statement(name, left, binders, expr, statement.axes))
 
-    letters = [Letter.fresh(b.letter.name) for b in c.out]
-    result = Read(name, tuple(map(Affine.of, letters)), None)
-    rest = tuple(Binder(l, b.extent) for l, b in zip(letters[1:], c.out[1:], strict=True))
-    square = Reduce("sum", rest, (), mul(result, result))
-    squares = Statement.plain(names["squares"], [Binder(letters[0], n.extent)], square)
+    own = [Binder(Letter.fresh(b.letter.name), b.extent) for b in c.out]
+    result = Read(name, tuple(Affine.of(b.letter) for b in own), None)
+    squares = Statement.plain(names["squares"], own[:2], Reduce("sum", tuple(own[2:]), (), mul(result, result)))
     return Minimal(weights, tiles, (products,), tuple(results), (squares,))
 
 
