@@ -5,6 +5,7 @@ themselves: each part writes the entries of its own range of an axis, with the s
 whole kernel would, and so the bits of a result do not depend on where, or whether, it is cut.
 
     an outer loop      any range of its letter; of y[2*i] and y[2*i+1] together, pairs
+    no loop            y[4], y[5] where the range has them: all that a nest writes, or nothing
     a scatter          y[i+p] += ..: for every p those i that lie in the range
     lanes of a tile    whole tiles of vectors
     rows of a tile     whole tiles of rows, where they fill all of them
@@ -55,12 +56,12 @@ class Loops:
 
 
 def find_cuts(task: Task, shape: tuple[int, ...], loops: Callable[[Nest], Loops | None]) -> list[Cut]:
-    """A cut for every axis along which all nests can be cut, from the first."""
+    """A cut for every axis but the examples' along which all nests can be cut, from the first."""
     if any(nest.statement.target != task.nests[0].statement.target for nest in task.nests):
         return []
     known = [(nest, loops(nest)) for nest in task.nests]
     found = []
-    for axis in range(1, len(shape)):
+    for axis in range(0 if task.mode == "once" else 1, len(shape)):
         extent = min(shape[axis], max(_end(nest, axis) for nest in task.nests))
         grains = [_grain(nest, own, axis, extent) for nest, own in known]
         if all(grains) and extent > max(grains) and all(max(grains) % grain == 0 for grain in grains):
@@ -79,6 +80,10 @@ def _grain(nest: Nest, loops: Loops | None, axis: int, extent: int) -> int:
     """In what steps a nest can be cut along an axis; 0 where it cannot."""
     forms = [s.left[axis] for s in nest.statements]
     form = forms[0]
+    if loops is not None and all(f.is_size for f in forms):
+        places = sorted({f.const.value for f in forms})
+        block = places == list(range(places[0], places[0] + len(places))) and places[0] % len(places) == 0
+        return len(places) if block else 0
     if loops is None or any(f.terms != form.terms for f in forms):
         return 0
     spans = {b.letter: b.extent.value for b in nest.statement.binders}

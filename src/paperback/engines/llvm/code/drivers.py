@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 __all__ = [
-    "CONTEXT", "apart", "call", "cost_where_cut", "either", "is_worth_cutting", "loads", "work_of", "work_per_example",
+    "CONTEXT", "apart", "call", "cost_where_cut", "either", "is_worth_cutting", "loads", "reads_by_rows",
+    "work_of", "work_per_example",
 ]  # fmt: skip
 
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
 
+from paperback.engines.llvm.code.cut import Cut
 from paperback.engines.llvm.code.kernels import Followed, Kernel, Looped, Sorted
 from paperback.engines.llvm.code.order import SECOND_CACHE
 from paperback.engines.llvm.lowering.arrange import NO_CACHE
@@ -153,7 +155,7 @@ def cost_where_cut(kernel: Kernel, buffers: Mapping[str, Buffer]) -> int:
     if kernel.cut is None or kernel.task.when:
         return 0
     shared = {name: buffers[name] for name in kernel.task.reads if not buffers[name].per_example}
-    own = _by_rows(kernel)
+    own = reads_by_rows(kernel.task, kernel.cut)
     fixed = [b for name, b in shared.items() if name in own or updated(name) not in buffers or not _is_held(b)]
     slow = _SLOWER if any(isinstance(way, Followed | Sorted | Looped) for way in kernel.ways) else 1
     return slow * int(work_per_example(kernel.task)) + _READING * sum(b.size for b in fixed)
@@ -163,12 +165,11 @@ def _is_held(buffer: Buffer) -> bool:
     return buffer.size * buffer.bytes_per_entry <= SECOND_CACHE
 
 
-def _by_rows(kernel: Kernel) -> set[str]:
+def reads_by_rows(task: Task, cut: Cut) -> set[str]:
     """What every part of a kernel reads rows of its own of."""
-    assert kernel.cut is not None
     found = set()
-    for nest in kernel.task.nests:
-        letters = set(nest.statement.left[kernel.cut.axis].letters)
+    for nest in task.nests:
+        letters = set(nest.statement.left[cut.axis].letters)
         for read in (n for n in nodes(nest.statement.expr) if isinstance(n, Read) and n.indices):
             first = read.indices[0]
             if isinstance(first, Affine) and not letters.isdisjoint(first.letters):

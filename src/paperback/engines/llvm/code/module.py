@@ -26,9 +26,10 @@ import numpy as np
 from paperback.engines.llvm.code.answer import write_answer
 from paperback.engines.llvm.code.cut import Cut, find_cuts
 from paperback.engines.llvm.code.dots import emit_dots
-from paperback.engines.llvm.code.drivers import apart, call, either, loads, work_of
+from paperback.engines.llvm.code.drivers import apart, call, either, loads, reads_by_rows, work_of
 from paperback.engines.llvm.code.kernels import Code, Followed, Kernel, Looped, Sorted, Turned, Way
 from paperback.engines.llvm.code.nest import emit_nest
+from paperback.engines.llvm.code.order import SECOND_CACHE
 from paperback.engines.llvm.code.reduce import Reducer
 from paperback.engines.llvm.code.routed import emit_routed
 from paperback.engines.llvm.code.runs import find_runs
@@ -40,7 +41,7 @@ from paperback.engines.llvm.code.ways import contraction_of, dots_of, extents_of
 from paperback.engines.llvm.ir import Function
 from paperback.engines.llvm.lowering.addressed import find_address
 from paperback.engines.llvm.lowering.buffers import BATCH, ELEMENTS, SHARDS, Buffer
-from paperback.engines.llvm.lowering.lower import RUNTIME
+from paperback.engines.llvm.lowering.lower import RUNTIME, updated
 from paperback.engines.llvm.lowering.nests import Nest
 from paperback.engines.llvm.lowering.tasks import Lowered, Task
 from paperback.engines.llvm.machine.target import Target
@@ -54,6 +55,7 @@ _ARGUMENTS = (("ptr", "table"), ("ptr", "scratch"), *(("i64", name) for name in 
 _SIGNATURE = ", ".join(kind for kind, _ in _ARGUMENTS)
 _WORK = 1 << 16  # operations of the join part that are worth a task of their own
 _CHUNKS = 16
+_MANY = 16 << 10  # bytes of weights that go from one core to another in a time that counts
 _LINES = 2000  # of a module: many small ones keep all cores busy to the end
 
 
@@ -112,11 +114,22 @@ class Writer:
         self.kernels: list[Function] = []
         self.running: list[Kernel] = []
         self.micro, self.scratch = 1, dict[str, int]()
+        self.changed = self._changed()
         sketch = self._reducer(Function("sketch", _ARGUMENTS, self.attributes))
         self.runs = [
             find_runs(section.shard, lambda task: self._cuts(sketch, task), lambda nest: extents_of(sketch, nest))
             for section in lowered.sections
         ]
+
+    def _changed(self) -> set[str]:
+        """What every step changes, and what is made of it, that stays in the caches: of many weights a core should read
+        those that it wrote.
+        """
+        found = {name for name in self.buffers if updated(name) in self.buffers}
+        for task in (task for section in self.lowered.sections for task in section.join):
+            found |= {n for n in task.order if not found.isdisjoint(task.reads) and not self.buffers[n].per_example}
+        size = {name: self.buffers[name].size * self.buffers[name].bytes_per_entry for name in found}
+        return {name for name in found if _MANY <= size[name] <= SECOND_CACHE}
 
     def _reducer(self, function: Function, mode: str = "example") -> Reducer:
         examples = ("%lo", "%hi") if mode == "share" else (0, "%N")
@@ -131,7 +144,9 @@ class Writer:
         shape = self.buffers[task.nests[0].statement.target].shape
         splits = _splits(task)
         cuts = find_cuts(task, shape, lambda nest: loops_of(e, nest, splits[nest], self.registers))
-        return [cut for cut in cuts if cut.axis == 1] if task.when else cuts
+        if task.when:
+            return [cut for cut in cuts if cut.axis == 1]
+        return [cut for cut in cuts if not self.changed.isdisjoint(reads_by_rows(task, cut))] or cuts
 
     def kernel(self, task: Task, level: int, part: str, cut: Cut | None = None) -> Kernel:
         function = Function(f"kernel{len(self.kernels)}", _ARGUMENTS, self.attributes)
@@ -143,7 +158,7 @@ class Writer:
         e.cut = cut
         splits = _splits(task)
         with self._rows(e, task):
-            ways = tuple(self._nest(e, nest, splits[nest]) for nest in task.nests)
+            ways = tuple(self._in_part(e, nest, splits[nest]) for nest in task.nests)
         function.finish()
         self.kernels.append(function)
         return Kernel(function.name, task, level, part, 0, ways, e.cut)
@@ -189,6 +204,17 @@ class Writer:
         whole = [form.bare for form in statement.left[1:]] == [b.letter for b in statement.binders[1:]]
         plain = find_address(statement.expr, self.lowered.integers) is None
         return whole and plain and all(self.buffers[name].per_example for name in task.reads)
+
+    def _in_part(self, e: Reducer, nest: Nest, split: Letter | None) -> Way:
+        """Write a nest; what it writes at one place of the axis that is cut, where the part has that place."""
+        place = nest.statement.left[e.cut.axis] if e.cut is not None else None
+        if place is None or not place.is_size:
+            return self._nest(e, nest, split)
+        at = e.whole(place.const.value)
+        here = e.both(*(e.compare(sign, at, e.whole(end)) for sign, end in zip((">=", "<"), e.part, strict=True)))
+        assert here is not None
+        with e.f.when(here.text):
+            return self._nest(e, nest, split)
 
     def _nest(self, e: Reducer, nest: Nest, split: Letter | None) -> Way:
         """Write a nest in the fastest way there is for it."""

@@ -178,13 +178,14 @@ class _Lowering:
         found = minimal(self._arranged(Nest(form)).statement)
         if found is None:
             return ""
-        for statements in (found.weights, found.tiles, found.products, found.results, found.squares):
-            first, *more = statements
-            if first.target != form.target:
-                self._shape(first.target, first.axes)
-            mode = self._mode(first.target)
-            nest = Nest(first, split=split(first) if mode == "example" else None, more=tuple(more))
-            self._place(Task(first.target, (nest,), mode))
+        for forms in (found.weights, (found.tiles,), (found.products,), (found.results,), (found.squares,)):
+            target = forms[0][0].target
+            if target != form.target:
+                self._shape(target, forms[0][0].axes)
+            mode = self._mode(target)
+            nests = (Nest(first, split=split(first) if mode == "example" else None, more=tuple(more))
+                     for first, *more in forms)  # fmt: skip
+            self._place(Task(target, tuple(nests), mode))
         return found.squares[0].target
 
     def _halved(self, statement: Statement) -> Statement:

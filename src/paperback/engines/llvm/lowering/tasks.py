@@ -21,8 +21,8 @@ class Task:
               it; "once"
     before    what a shard does first of all
     inside    tensors that are computed where they are read: their statements are part of these nests
-    when      a tensor with a number for each example and row: it is computed for those where that is not finite; all, if
-              empty
+    when      a tensor with a number for each example and row: it is computed for those where that is not finite; all if
+              there is none
     """
 
     target: str

@@ -44,10 +44,11 @@ Grid = Sequence[Sequence[Node]]
 @dataclass(frozen=True)
 class Minimal:
     """The statements of a convolution: of its weights, its tiles, their products and its results; the sum of squares of
-    a row of results is finite where all of them are.
+    a row of results is finite where all of them are. Weights are transformed in halves, of which neither takes what the
+    other computes.
     """
 
-    weights: tuple[Statement, ...]
+    weights: tuple[tuple[Statement, ...], ...]
     tiles: tuple[Statement, ...]
     products: tuple[Statement, ...]
     results: tuple[Statement, ...]
@@ -137,6 +138,7 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
         _both(g_, [[weight(p, q) for q in side] for p in side]), [Binder(r, c.r.extent), Binder(ks, k.extent)],
         [u_, c.r.extent, k.extent], lambda u: (Affine.of(u), Affine.of(r), Affine.of(ks)), names["weights"],
     )  # fmt: skip
+    half = t // 2 * t
 
     example, y, x, s = (Letter.fresh(l) for l in ("n", "y", "x", "r"))
 
@@ -179,7 +181,7 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
     own = [Binder(Letter.fresh(b.letter.name), b.extent) for b in c.out]
     result = Read(name, tuple(Affine.of(b.letter) for b in own), None)
     squares = Statement.plain(names["squares"], own[:2], Reduce("sum", tuple(own[2:]), (), mul(result, result)))
-    return Minimal(weights, tiles, (products,), tuple(results), (squares,))
+    return Minimal((weights[:half], weights[half:]), tiles, (products,), tuple(results), (squares,))
 
 
 def _at(read: Read, letters: Mapping[Letter, Affine]) -> Node:
