@@ -25,19 +25,36 @@ from paperback.engines.llvm.runner import Runner
 Array = np.ndarray
 
 
+KINDS = [(3, 1), (5, 1), (3, 2), (5, 2)]  # side, stride
+
+
+@pytest.mark.parametrize(("side", "stride"), [*KINDS, (2, 3), (3, 4)])
+def test_the_algebra_is_exact(side: int, stride: int) -> None:
+    check_algebra(winograd.matrices(2, side, stride), side, 2, stride)
+
+
 @pytest.mark.parametrize(("side", "width"), [(3, 2), (5, 2), (3, 4), (5, 1), (2, 2)])
-def test_the_algebra_is_exact(side: int, width: int) -> None:
+def test_any_points_will_do(side: int, width: int) -> None:
     points = [Fraction(p) for p in (0, 1, -1, -2, "1/2", 2, "-1/2")][: width + side - 2]
-    results, weights, tiles = winograd.matrices(width, side, points)
+    check_algebra(winograd._one_phase(width, side, points), side, width, 1)
+
+
+def check_algebra(matrices: Any, side: int, width: int, stride: int) -> None:
+    results, weights, tiles = matrices
     rng, checked = random.Random(side), 0
     for _ in range(20):
-        d = [Fraction(rng.randint(-99, 99), rng.randint(1, 9)) for _ in range(width + side - 1)]
+        d = [Fraction(rng.randint(-99, 99), rng.randint(1, 9)) for _ in range(stride * (width - 1) + side)]
         g = [Fraction(rng.randint(-99, 99), rng.randint(1, 9)) for _ in range(side)]
         both = [dot(u, g) * dot(b, d) for u, b in zip(weights, tiles, strict=True)]
         for i, row in enumerate(results):
-            assert dot(row, both) == dot(g, d[i : i + side])
+            assert dot(row, both) == dot(g, d[stride * i : stride * i + side])
             checked += 1
     assert checked == 20 * width
+
+
+def test_how_many_products() -> None:
+    """Of 2x2 results, in place of 36 and 100."""
+    assert [len(winograd.matrices(2, side, stride)[1]) ** 2 for side, stride in KINDS] == [16, 36, 25, 49]
 
 
 def dot(a: Any, b: Any) -> Fraction:
@@ -68,37 +85,41 @@ def plain(m: pb.Model, x: Array, dtype: str) -> Array:
 
 
 @pytest.mark.parametrize("target", ["native", "avx2", "generic"])
-@pytest.mark.parametrize("padding", [0, "same"])
-@pytest.mark.parametrize("side", [3, 5])
-def test_as_near_as_plain_sums(side: int, padding: Any, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("padding", [0, "half"])
+@pytest.mark.parametrize(("side", "stride"), KINDS)
+def test_as_near_as_plain_sums(
+    side: int, stride: int, padding: Any, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At most twice the error of sums in single precision, one term after the other, and 2e-6 of the largest result."""
     choose_target(monkeypatch, target)
     for channels, filters in ((16, 16), (32, 24), (40, 17)):
-        m = model(side, channels, filters, padding=padding)
-        x = np.maximum(np.random.default_rng(side).standard_normal((5, 12, 14, channels), np.float32), 0)
+        edge = side // 2 if padding == "half" else 0
+        size = (stride * 7 + side - 2 * edge, stride * 10 - 1 + side - 2 * edge)  # 8 x 10 results
+        m = model(side, channels, filters, size, padding=edge, stride=stride)
+        x = np.maximum(np.random.default_rng(side).standard_normal((5, *size, channels), np.float32), 0)
         true = plain(m, x, "float64")
-        error, usual = (abs(found - true).max() for found in (forward(m, x), summed(m, x, side, padding)))
+        error, usual = (abs(found - true).max() for found in (forward(m, x), summed(m, x, side, edge, stride)))
         assert 0 < error < min(2 * usual, 2e-6 * abs(true).max()), (error, usual)
 
 
-def summed(m: pb.Model, x: Array, side: int, padding: Any) -> Array:
+def summed(m: pb.Model, x: Array, side: int, edge: int, stride: int) -> Array:
     """The convolution in single precision, term by term."""
     w, b = (next(v for v in m.parameters.values() if v.ndim == rank) for rank in (4, 1))
-    edge = side // 2 if padding == "same" else 0
     x = np.pad(x, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
     rows, columns = x.shape[1] - side + 1, x.shape[2] - side + 1
-    total = np.zeros((len(x), rows, columns, len(b)), np.float32)
+    total = np.zeros((len(x), -(-rows // stride), -(-columns // stride), len(b)), np.float32)
     for p, q, r in np.ndindex(side, side, x.shape[3]):
-        total += x[:, p : p + rows, q : q + columns, r, None] * w[p, q, r]
+        total += x[:, p : p + rows : stride, q : q + columns : stride, r, None] * w[p, q, r]
     return total + b
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, -3e38])
-@pytest.mark.parametrize("side", [3, 5])
-def test_what_is_not_finite_goes_where_it_goes(side: int, value: float) -> None:
+@pytest.mark.parametrize(("side", "stride"), KINDS)
+def test_what_is_not_finite_goes_where_it_goes(side: int, stride: int, value: float) -> None:
     """As NumPy has it: neighbours in a tile are as they are, and other examples have the same bits as ever."""
-    m = model(side, padding="same")
-    x = np.random.default_rng(1).standard_normal((4, 12, 14, 16), np.float32)
+    m = model(side, padding=side // 2, stride=stride)
+    x = np.random.default_rng(1).standard_normal((4, 12, 12 if stride == 2 else 14, 16), np.float32)
+    m = m if stride == 1 else model(side, size=(12, 12), padding=side // 2, stride=stride)
     before = forward(m, x)
     x[2, 5, 7, 3] = value
     found, expected = forward(m, x), plain(m, x, "float32")
@@ -110,18 +131,19 @@ def test_what_is_not_finite_goes_where_it_goes(side: int, value: float) -> None:
     assert all(found[k].tobytes() == before[k].tobytes() for k in (0, 1, 3))
 
 
-@pytest.mark.parametrize("side", [3, 5])
-@pytest.mark.parametrize("place", [(4, 6), (5, 7), (4, 7), (5, 6)])
-def test_a_result_depends_on_its_window_alone(place: tuple[int, int], side: int) -> None:
+@pytest.mark.parametrize(("side", "stride"), KINDS)
+@pytest.mark.parametrize("place", [(4, 6), (5, 7), (4, 7), (5, 6), (6, 8), (7, 9)])
+def test_a_result_depends_on_its_window_alone(place: tuple[int, int], side: int, stride: int) -> None:
     """Its bits: with the points 0 and infinity, the ends of a tile of two results reach one of them only."""
-    m, (row, column) = model(side), place
-    x = np.random.default_rng(1).standard_normal((1, 12, 14, 16), np.float32)
+    size = (12, 14) if stride == 1 else (18 + side, 22 + side)
+    m, (row, column) = model(side, size=size, stride=stride), place
+    x = np.random.default_rng(1).standard_normal((1, *size, 16), np.float32)
     before = forward(m, x)[0]
     x[0, row, column] = 1e12
     changed = (forward(m, x)[0] != before).any(axis=-1)
-    window = np.zeros_like(changed)
-    window[max(0, row - side + 1) : row + 1, max(0, column - side + 1) : column + 1] = True
-    assert changed.sum() == side * side and (changed == window).all()
+    rows, columns = (stride * np.arange(n) for n in changed.shape)
+    sees = [(at <= here) & (here < at + side) for at, here in ((rows, row), (columns, column))]
+    assert changed.any() and (changed == np.outer(*sees)).all()
 
 
 def test_weights_that_are_not_finite() -> None:
@@ -144,7 +166,8 @@ NOT = {
     "odd rows": (model(3, size=(13, 14)), "float32"),
     "odd columns": (model(5, size=(12, 15)), "float32"),
     "double precision": (model(3, dtype="float64"), "float64"),
-    "strides": (model(3, stride=2), "float32"),
+    "two strides": (model(3, size=(13, 13), stride=(1, 2)), "float32"),
+    "stride 3": (model(3, size=(12, 12), stride=3), "float32"),
     "dilation": (model(3, dilation=2), "float32"),
     "groups": (model(3, groups=2), "float32"),
     "4x4": (model(4), "float32"),
@@ -166,18 +189,18 @@ def test_training_steps(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     share_from(monkeypatch, 0)
     layers = nn.Sequential(
         nn.Conv2d(16, 3, padding=1), nn.ReLU(), nn.Conv2d(20, 3, padding="same"), nn.Tanh(),
-        nn.Residual(nn.Conv2d(20, 3, padding=1)), nn.MaxPool2d(2), nn.Conv2d(18, 5, padding=2), nn.ReLU(), nn.Flatten(),
-        nn.Dense(5),
+        nn.Residual(nn.Conv2d(20, 3, padding=1)), nn.MaxPool2d(2), nn.Conv2d(18, 5, padding=2), nn.ReLU(),
+        nn.Conv2d(17, 3, stride=2, padding=1), nn.Flatten(), nn.Dense(5),
     )  # fmt: skip
-    m = pb.Model(layers, (12, 8, 3), engine="llvm")
+    m = pb.Model(layers, (24, 16, 3), engine="llvm")
     rng = np.random.default_rng(count)
-    x = rng.standard_normal((count, 12, 8, 3), np.float32)
+    x = rng.standard_normal((count, 24, 16, 3), np.float32)
     given = {"input": x, "label": rng.integers(0, 5, count), "lr": np.float32(0.1), **m.parameters}
     program = m.program(optimizer=pb.optim.SGD())
     expected = compile_program(program, engine="numpy")(given)
     runs = [Runner(program, threads=threads) for threads in (1, 2, 3)]
     names = {name for kernel in runs[0]._for(count).kernels for name in kernel.task.order if "(products)" in name}
-    assert len(names) == 3, names
+    assert len(names) == 4, names
     first = runs[0](given)
     for run in runs:
         for _ in range(2):

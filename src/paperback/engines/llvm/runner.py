@@ -49,7 +49,7 @@ from paperback.program.program import Program, ProgramTensor
 if TYPE_CHECKING:
     from paperback.engines.llvm.plan import Plan
 
-VERSION = "22"
+VERSION = "23"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch

@@ -13,6 +13,7 @@ __all__ = ["fuse"]
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from paperback.engines.llvm.lowering.arrange import product_of_reads
 from paperback.engines.llvm.lowering.nests import Nest
@@ -23,6 +24,7 @@ from paperback.notation.walk import fresh, map_children, nodes, substitute
 
 _CHEAP_NODES = 6
 _CHEAP_CALLS = ("relu", "abs", "sign", "step", "max", "min")
+_KEEP_ZERO = ("relu", "abs", "sign")
 
 
 def fuse(sections: Sequence[Section], outputs: Collection[str]) -> None:
@@ -78,7 +80,7 @@ def _inline(tasks: list[Task], kept: Collection[str]) -> None:
         if statement is None or task.target in kept or task.target in held or not _is_cheap(statement.expr):
             continue
         readers = [t for t in tasks if task.target in t.reads]
-        if all(_can_inline(task.target, reader) for reader in readers):
+        if all(_can_inline(statement, reader) for reader in readers):
             for reader in readers:
                 tasks[tasks.index(reader)] = _with_inlined(reader, statement, (*task.inside, target))
             tasks.remove(task)
@@ -92,20 +94,38 @@ def _is_cheap(expr: Node) -> bool:
     return not any(isinstance(n, Reduce) for n in found) and all(c.function in _CHEAP_CALLS for c in calls)
 
 
-def _can_inline(target: str, reader: Task) -> bool:
-    reads = [r for r in _reads(reader) if r.tensor == target]
+def _can_inline(producer: Statement, reader: Task) -> bool:
+    reads = [r for r in _reads(reader) if r.tensor == producer.target]
     inside = {i for r in _reads(reader) for i in r.indices if isinstance(i, Read)}
-    return all(r.pad is None and r not in inside and all(isinstance(i, Affine) for i in r.indices) for r in reads)
+    return all(
+        (r.pad is None or _keeps(producer, r.pad)) and r not in inside and all(isinstance(i, Affine) for i in r.indices)
+        for r in reads
+    )
+
+
+def _keeps(producer: Statement, pad: Fraction | float) -> bool:
+    """Is what lies outside the same, whether it is padded before or after?"""
+    expr = producer.expr
+    if pad != 0 or not isinstance(expr, Call) or expr.function not in _KEEP_ZERO:
+        return False
+    (value,) = expr.arguments
+    return isinstance(value, Read) and value.pad is None and value.indices == _own(producer)
 
 
 def _with_inlined(task: Task, producer: Statement, inside: Sequence[str]) -> Task:
     def image(node: Node) -> Node:
         if isinstance(node, Read) and node.tensor == producer.target:
-            return _at(producer, [i for i in node.indices if isinstance(i, Affine)])
+            value = _at(producer, [i for i in node.indices if isinstance(i, Affine)])
+            return value if node.pad is None else map_children(value, lambda read: _padded(read, node.pad))
         return map_children(node, image)
 
     nests = (replace(nest, statement=replace(nest.statement, expr=image(nest.statement.expr))) for nest in task.nests)
     return replace(task, nests=tuple(nests), inside=(*task.inside, *inside))
+
+
+def _padded(read: Node, pad: Fraction | float | None) -> Node:
+    assert isinstance(read, Read)
+    return Read(read.tensor, read.indices, pad)
 
 
 def _at(statement: Statement, indices: Sequence[Affine]) -> Node:

@@ -30,10 +30,13 @@ from paperback.notation.size import Size
 from paperback.notation.walk import nodes, substitute
 
 WIDTH = 2  # results of a tile, along each side
-POINTS = {  # by the extent of the kernel
+POINTS: dict[int, tuple[Fraction, ...]] = {  # by the extent of the kernel
+    1: (),
+    2: (Fraction(0), Fraction(1)),
     3: (Fraction(0), Fraction(1), Fraction(-1)),
     5: (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2)),
 }
+_KINDS = {(3, 1), (5, 1), (3, 2), (5, 2)}  # side of the kernel, stride
 _LEAST_CHANNELS = 16  # before and after: the tiles' own work is shared by so many
 _MOST_WEIGHTS = 1 << 18  # numbers that the second cache holds
 
@@ -57,7 +60,7 @@ class Minimal:
 
 @dataclass(frozen=True)
 class _Convolution:
-    """y[n,i,j,k] = .. sum(p,q,r) x[n,i+p+a,j+q+b,r]*w[p,q,r,k] ..; `offsets` are a and b."""
+    """y[n,i,j,k] = .. sum(p,q,r) x[n,s*i+p+a,s*j+q+b,r]*w[p,q,r,k] ..; `offsets` are a and b."""
 
     node: Reduce
     x: Read
@@ -66,6 +69,7 @@ class _Convolution:
     p: Binder
     q: Binder
     r: Binder
+    stride: int
     offsets: tuple[int, int]
 
 
@@ -76,12 +80,13 @@ def minimal(statement: Statement) -> Minimal | None:
         return None
     _, i, j, k = found.out
     side, channels = found.p.extent.value, found.r.extent.value
-    if side not in POINTS or side != found.q.extent.value or min(channels, k.extent.value) < _LEAST_CHANNELS:
+    if (side, found.stride) not in _KINDS or side != found.q.extent.value:
         return None
-    t = WIDTH + side - 1
-    if any(b.extent.value % WIDTH for b in (i, j)) or t * t * channels * k.extent.value > _MOST_WEIGHTS:
+    forms = matrices(WIDTH, side, found.stride)
+    t = len(forms[1])
+    if min(channels, k.extent.value) < _LEAST_CHANNELS or t * t * channels * k.extent.value > _MOST_WEIGHTS:
         return None
-    return _forms(statement, found, t)
+    return _forms(statement, found, forms) if not any(b.extent.value % WIDTH for b in (i, j)) else None
 
 
 def _convolution(statement: Statement) -> _Convolution | None:
@@ -97,7 +102,9 @@ def _convolution(statement: Statement) -> _Convolution | None:
         place, bare = affine_indices(x), {f.bare for f in affine_indices(w)}
         if len(place) != 4 or place[0].bare != n.letter or place[3].bare not in inner:
             continue
-        rows, columns = (place[1] - i.letter, place[2] - j.letter)
+        slopes = [dict(form.terms).get(b.letter, Size.of(0)).value for form, b in zip(place[1:3], (i, j), strict=True)]
+        stride = slopes[0]
+        rows, columns = (place[1] - Affine.of(i.letter) * stride, place[2] - Affine.of(j.letter) * stride)
         letters = [f.letters[0] if len(f.letters) == 1 else None for f in (rows, columns)]
         p, q, r = (inner.get(l) if l is not None else None for l in (*letters, place[3].bare))
         if p is None or q is None or r is None or len({p, q, r}) != 3:
@@ -107,15 +114,16 @@ def _convolution(statement: Statement) -> _Convolution | None:
         offsets = [f - b.letter for f, b in ((rows, p), (columns, q))]
         if all(f.is_size for f in offsets) and len(affine_indices(w)) == 4:
             first, second = (f.const.value for f in offsets)
-            return _Convolution(sums[0], x, w, (n, i, j, k), p, q, r, (first, second))
+            return _Convolution(sums[0], x, w, (n, i, j, k), p, q, r, stride, (first, second))
     return None
 
 
-def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
+def _forms(statement: Statement, c: _Convolution, forms: tuple[Matrix, Matrix, Matrix]) -> Minimal:
     n, i, j, k = c.out
     name, m = statement.target, WIDTH
     down, across = (Size.of(b.extent.value // m) for b in (i, j))
-    a_, g_, b_ = matrices(m, c.p.extent.value, POINTS[c.p.extent.value])
+    a_, g_, b_ = forms
+    t = len(b_)
     every = [(a, b) for a in range(t) for b in range(t)]
     u_, z_ = Size.of(t * t), Size.of(down.value * across.value)
     room = Size.of(t * t | 1)  # of a tile: an odd number of vectors, so that its neighbours have other sets of a cache
@@ -138,16 +146,17 @@ def _forms(statement: Statement, c: _Convolution, t: int) -> Minimal:
         _both(g_, [[weight(p, q) for q in side] for p in side]), [Binder(r, c.r.extent), Binder(ks, k.extent)],
         [u_, c.r.extent, k.extent], lambda u: (Affine.of(u), Affine.of(r), Affine.of(ks)), names["weights"],
     )  # fmt: skip
-    half = t // 2 * t
+    half = (t + 1) // 2 * t
 
     example, y, x, s = (Letter.fresh(l) for l in ("n", "y", "x", "r"))
 
     def entry(a: int, b: int) -> Node:
-        rows, columns = (Affine.of(l) * m + at + o for l, at, o in zip((y, x), (a, b), c.offsets, strict=True))
+        step = m * c.stride
+        rows, columns = (Affine.of(l) * step + at + o for l, at, o in zip((y, x), (a, b), c.offsets, strict=True))
         return Read(c.x.tensor, (Affine.of(example), rows, columns, Affine.of(s)), None)
 
     tiles = several(
-        _both(b_, [[entry(a, b) for b in range(t)] for a in range(t)]),
+        _both(b_, [[entry(a, b) for b in range(len(b_[0]))] for a in range(len(b_[0]))]),
         [Binder(example, n.extent), Binder(y, down), Binder(x, across), Binder(s, c.r.extent)],
         [n.extent, z_, room, c.r.extent],
         lambda u: (Affine.of(example), Affine.of(y) * across.value + x, Affine.of(u), Affine.of(s)), names["tiles"],
@@ -192,9 +201,36 @@ def _at(read: Read, letters: Mapping[Letter, Affine]) -> Node:
 # The matrices
 
 
-def matrices(m: int, side: int, points: Sequence[Fraction]) -> tuple[Matrix, Matrix, Matrix]:
-    """A' (m x t), G (t x side) and B (t x t) for t = m+side-1, from t-1 points."""
+def matrices(m: int, side: int, stride: int = 1) -> tuple[Matrix, Matrix, Matrix]:
+    """A' (m x t), G (t x side) and B (t x what a tile reads): those of every phase of the stride, side by side.
+
+    y[i] = sum(p) d[s*i+p] g[p] is a sum of s products of polynomials: of the entries d[s*k+a] and g[s*k+a], for each a.
+    """
+    results: list[list[Fraction]] = [[] for _ in range(m)]
+    weights, tiles = [], []
+    reads = stride * (m - 1) + side
+    for phase in range(min(stride, side)):
+        own = range(phase, side, stride)
+        a, g, b = _one_phase(m, len(own), POINTS[len(own)])
+        results = [[*row, *more] for row, more in zip(results, a, strict=True)]
+        weights += [_spread(row, phase, stride, side) for row in g]
+        tiles += [_spread(row, phase, stride, reads) for row in b]
+    return results, weights, tiles
+
+
+def _spread(row: Sequence[Fraction], first: int, step: int, length: int) -> list[Fraction]:
+    """The numbers at every step-th place, from the first; 0 between."""
+    spread = [Fraction(0)] * length
+    spread[first : first + step * len(row) : step] = row
+    return spread
+
+
+def _one_phase(m: int, side: int, points: Sequence[Fraction]) -> tuple[Matrix, Matrix, Matrix]:
+    """A' (m x t), G (t x side) and B (t x t) for t = m+side-1, from t-1 points; for a kernel of one, the products."""
     t = m + side - 1
+    if side == 1:
+        one = [[Fraction(int(a == b)) for b in range(m)] for a in range(m)]
+        return one, [[Fraction(1)]] * m, one
     results = [[*(p**i for p in points), Fraction(int(i == m - 1))] for i in range(m)]
     weights, tiles = [], []
     for p in points:
