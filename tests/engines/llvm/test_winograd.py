@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from paperback.engines import compile_program
 from paperback.engines.llvm.code import drivers
 from paperback.engines.llvm.lowering import winograd
 from paperback.engines.llvm.runner import Runner
+from paperback.errors import EngineError
 
 Array = np.ndarray
 
@@ -180,6 +182,21 @@ NOT = {
 def test_where_they_are_not_used(name: str) -> None:
     m, dtype = NOT[name]
     assert not minimal(Runner(m.network.predict, dtype))
+
+
+def test_they_can_be_switched_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By a word in the environment, of which the name of the code in the cache takes notice."""
+    monkeypatch.setenv("PAPERBACK_CACHE", str(tmp_path))
+    x, seen = np.random.default_rng(2).standard_normal((2, 12, 14, 16), np.float32), []
+    for word in ("on", "off", "", "off"):
+        monkeypatch.setenv("PAPERBACK_WINOGRAD", word)
+        m = model(3)
+        seen.append(m.predict(x).tobytes())
+        assert ("(products)" in str(m.explain_plan(2))) == (word != "off")
+    assert seen[0] == seen[2] != seen[1] == seen[3]
+    monkeypatch.setenv("PAPERBACK_WINOGRAD", "yes")
+    with pytest.raises(EngineError, match=r"PAPERBACK_WINOGRAD=yes means nothing; set it to off"):
+        model(3).predict(x)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

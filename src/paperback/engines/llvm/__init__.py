@@ -6,7 +6,7 @@
                  (`arrange`), fewer passes over memory (`fuse`), where tensors live (`layout`)
     code/        nests -> IR: sums of products in tiles of registers (`contract`, `tile`), everything else as loops
                  (`nest`, `reduce`, `evaluate`), a function for each task (`module`), what calls
-                 them (`drivers`), and how they can be cut (`cut`)
+                 them (`drivers`), how they can be cut (`cut`), and done part by part (`runs`)
 
 `runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps, for one
 step, a `series`, or as a function of one array (`bound`); `stored` is what lies in the cache beside the code; `blocks`

@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from paperback.engines import llvm
 from paperback.engines import numpy as reference
 from paperback.engines.llvm.bound import Bound, bound
@@ -31,6 +29,7 @@ from paperback.engines.llvm.code.kernels import Code, Kernel
 from paperback.engines.llvm.code.module import Writer
 from paperback.engines.llvm.lowering.layout import is_wide, layout, scratch_places, unshared
 from paperback.engines.llvm.lowering.lower import NotPerExampleError, lower, updated
+from paperback.engines.llvm.lowering.winograd import wanted
 from paperback.engines.llvm.machine import cache, objects
 from paperback.engines.llvm.machine.arena import Arena
 from paperback.engines.llvm.machine.pool import pool
@@ -49,7 +48,7 @@ from paperback.program.program import Program, ProgramTensor
 if TYPE_CHECKING:
     from paperback.engines.llvm.plan import Plan
 
-VERSION = "23"
+VERSION = "24"
 _MICRO_BYTES = 640 << 10  # of scratch: it should stay in the second-level cache
 _MICRO = 16
 _WIDE_MICRO_BYTES = 4 << 20  # of scratch, where weights are read from memory for every micro-batch
@@ -191,11 +190,11 @@ class Runner:
         version = sources() if self._name is not None else None
         if version is None:
             return None
-        return json.dumps([version, self._name, self.dtype.name, batch, Arena({}).debug])
+        return json.dumps([version, self._name, self.dtype.name, batch, Arena({}).debug, wanted(self.dtype.name)])
 
     def _written(self, batch: int | None) -> tuple[Frame, Code]:
         program, dtype = self.program, self.dtype
-        lowered = lower(program, batch, dtype == np.float32)
+        lowered = lower(program, batch, wanted(dtype.name))
         needed = _needed(program)
         given = tuple(t.name for t in needed)
         results = {name: name for name in program.outputs if name not in given}

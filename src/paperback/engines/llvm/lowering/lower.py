@@ -84,7 +84,7 @@ def updated(name: str) -> str:
 def lower(program: Program, batch: int | None = None, single: bool = False) -> Lowered:
     """Cut a program into sections; with `batch`, for this batch size alone. Raises NotPerExampleError else.
 
-    single    is it for numbers of single precision, where convolutions may be minimal (see `winograd`)?
+    single    may convolutions be minimal, as they may in single precision (see `winograd`)?
     """
     lowered = _Lowering(program, batch, single).result
     outputs = {*program.outputs, *map(updated, program.updates)}

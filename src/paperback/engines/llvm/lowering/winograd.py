@@ -8,29 +8,32 @@ of matrices, whose rows are the tiles:
 
     U[u,r,k] = G w G'      V[n,z,u,r] = B x B'      M[n,z,u,k] = sum(r) V U      y = A' M A
 
-The points are those with the least error (docs/engines.md): for 5x5 kernels and m = 2 it is that of a sum of one term
-after the other, for 3x3 kernels half of it. With 0 and infinity among them and m = 2, a result depends on its own
+With a stride of s, d[s*i+p] g[p] are s such products, of the entries s*k, of s*k+1, and so on: their matrices stand side
+by side. The points are those with the least error (docs/engines.md): for 5x5 kernels and m = 2 it is that of a sum of
+one term after the other, for others half of it. With 0 and infinity among them and m = 2, a result depends on its own
 window alone. There, infinities would come out as NaN, and numbers that are too large too: rows of an example of which a
 result is not finite are computed again, as they are written.
 """
 
 from __future__ import annotations
 
-__all__ = ["POINTS", "WIDTH", "Minimal", "matrices", "minimal"]
+__all__ = ["POINTS", "WIDTH", "Minimal", "matrices", "minimal", "wanted"]
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
 from paperback.engines.llvm.lowering.arrange import affine_indices, product_of_reads, with_node
+from paperback.errors import EngineError
 from paperback.notation.affine import Affine, Letter
 from paperback.notation.expr import Binder, Node, Read, Reduce, Statement, add, const, mul
 from paperback.notation.size import Size
 from paperback.notation.walk import nodes, substitute
 
 WIDTH = 2  # results of a tile, along each side
-POINTS: dict[int, tuple[Fraction, ...]] = {  # by the extent of the kernel
+POINTS: dict[int, tuple[Fraction, ...]] = {  # by the extent of the kernel, or of a phase of it
     1: (),
     2: (Fraction(0), Fraction(1)),
     3: (Fraction(0), Fraction(1), Fraction(-1)),
@@ -71,6 +74,17 @@ class _Convolution:
     r: Binder
     stride: int
     offsets: tuple[int, int]
+
+
+def wanted(element: str) -> bool:
+    """Are convolutions in numbers of this type minimal? In single precision, unless PAPERBACK_WINOGRAD=off says no.
+
+    Raises EngineError for any other word but "on".
+    """
+    word = os.environ.get("PAPERBACK_WINOGRAD") or "on"
+    if word not in ("on", "off"):
+        raise EngineError(f"PAPERBACK_WINOGRAD={word} means nothing; set it to off, or to on, which it is by default")
+    return word == "on" and element == "float32"
 
 
 def minimal(statement: Statement) -> Minimal | None:
