@@ -19,13 +19,17 @@ from paperback import nn
 from paperback.engines import compile_program
 from paperback.engines.llvm import room, runner
 from paperback.engines.llvm.code import drivers, runs
+from paperback.engines.llvm.code.cut import Cut
 from paperback.engines.llvm.code.module import Writer
 from paperback.engines.llvm.lowering.buffers import Buffer
 from paperback.engines.llvm.lowering.layout import scratch_places
+from paperback.engines.llvm.lowering.nests import Nest
 from paperback.engines.llvm.lowering.tasks import Task
 from paperback.engines.llvm.machine.pool import Pool
 from paperback.engines.llvm.runner import Runner
 from paperback.notation.affine import Affine, Letter
+from paperback.notation.expr import Binder, Node, Read, Reduce, Statement
+from paperback.notation.size import Size
 from paperback.program.program import Program
 
 Array = np.ndarray
@@ -182,6 +186,24 @@ def test_what_a_part_reads() -> None:
         assert keeps or not says, f"{left} reads {place}, {sizes}"
         said, wrong = said + says, wrong + (not keeps)
     assert said >= 40 and wrong >= 1000
+
+
+def task(target: str, expr: Node, i: Letter) -> Task:
+    binders = (Binder(Letter.fresh("n"), Size.of(4)), Binder(i, Size.of(8)))
+    return Task(target, (Nest(Statement.plain(target, binders, expr)),), "example")
+
+
+@pytest.mark.parametrize(("local", "runs_"), [(True, [2]), (False, [1, 1])])
+def test_what_is_written_again_was_read_by_the_same_part(local: bool, runs_: list[int]) -> None:
+    """s reads z, and then z is written again from s: another part of s may not have read it yet."""
+    i, j = Letter.fresh("i"), Letter.fresh("j")
+    row = Affine.of(Letter.fresh("n"))
+    whole = Reduce("sum", (Binder(j, Size.of(8)),), (), Read("z", (row, Affine.of(j)), None))
+    first = task("s", Read("x", (row, Affine.of(i)), None) if local else whole, i)
+    again = task("z", Read("s", (row, Affine.of(i)), None), i)
+    extents = lambda nest: {i: 8, j: 8}  # noqa: E731
+    found = runs.find_runs([first, again], lambda task: [Cut(1, 8)], extents)
+    assert [len(run.tasks) for run in found] == runs_
 
 
 def meetings(program: Program, alone: bool) -> int:

@@ -58,39 +58,48 @@ def find_runs(tasks: Sequence[Task], cuts_of: Callable[[Task], Sequence[Cut]], e
 
 def _joined(run: Run, heads: Sequence[Cut], task: Task, cuts: Sequence[Cut], extents_of: Extents) -> Run | None:
     """The run with one more task; None where that has to wait for other parts."""
-    if not any(name in task.reads for before in run.tasks for name in before.order):
-        return None
-    for before in [(head,) for head in heads] if heads else [run.cuts]:
+    written = {name for before in run.tasks for name in before.order}
+    again = [name for name in task.order if name not in written]
+    if written.isdisjoint(task.reads) or any(name in before.reads for before in run.tasks for name in again):
+        return None  # nothing is gained; or another part may still read what it writes
+    for before in [(head,) for head in heads] or [run.cuts]:
         for cut in cuts:
-            whole = [c for c in (*before, cut) if c is not None]
-            if len(whole) <= len(before):
-                continue
-            for parts in range(_PARTS, _LEAST_PARTS - 1, -1):
-                if any(c.extent % parts or c.extent // parts % c.grain for c in whole):
-                    continue
-                made = {name: c for one, c in zip(run.tasks, whole, strict=False) for name in one.order}
-                asks = made.get(task.when, cut)  # row by row
-                keeps = (asks.axis, asks.extent) == (cut.axis, cut.extent)
-                if keeps and all(_keeps_to_its_part(n, cut, made, parts, extents_of(n)) for n in task.nests):
-                    equal = tuple(replace(c, grain=c.extent // parts) for c in whole)
+            whole = [one for one in (*before, cut) if one is not None]
+            made = {name: one for other, one in zip(run.tasks, whole, strict=False) for name in other.order}
+            for parts in _numbers_of_parts(whole) if len(whole) > len(run.tasks) else ():
+                if _keeps_to_its_part(task, cut, made, parts, extents_of):
+                    equal = tuple(replace(one, grain=one.extent // parts) for one in whole)
                     return Run((*run.tasks, task), equal, parts)
     return None
 
 
+def _numbers_of_parts(cuts: Sequence[Cut]) -> list[int]:
+    """Into how many equal parts all of them can cut, the most first."""
+    return [
+        parts for parts in range(_PARTS, _LEAST_PARTS - 1, -1)
+        if all(cut.extent % parts == 0 and cut.extent // parts % cut.grain == 0 for cut in cuts)
+    ]  # fmt: skip
+
+
 def _keeps_to_its_part(
-    nest: Nest, cut: Cut, made: Mapping[str, Cut], parts: int, extents: Mapping[Letter, int]
+    task: Task, cut: Cut, made: Mapping[str, Cut], parts: int, extents_of: Extents
 ) -> bool:  # fmt: skip
-    if nest.route is not None or nest.sort is not None:  # reads where numbers say
+    """Does every part read only the same part of what was made in the run?"""
+    asks = made.get(task.when, cut)  # row by row
+    if (asks.axis, asks.extent) != (cut.axis, cut.extent):
         return False
-    for statement in nest.statements:
-        for read in (n for n in nodes(statement.expr) if isinstance(n, Read) and n.tensor in made):
-            source = made[read.tensor]
-            place = read.indices[source.axis]
-            sizes = cut.extent // parts, source.extent // parts
-            if not isinstance(place, Affine) or not any(
-                _go_together(statement.left[cut.axis], place, letter, sizes, extents) for letter in place.letters
-            ):
-                return False
+    for nest in task.nests:
+        if nest.route is not None or nest.sort is not None:  # reads where numbers say
+            return False
+        for statement in nest.statements:
+            for read in (n for n in nodes(statement.expr) if isinstance(n, Read) and n.tensor in made):
+                source = made[read.tensor]
+                left, place = statement.left[cut.axis], read.indices[source.axis]
+                sizes = cut.extent // parts, source.extent // parts
+                if not isinstance(place, Affine) or not any(
+                    _go_together(left, place, letter, sizes, extents_of(nest)) for letter in place.letters
+                ):
+                    return False
     return True
 
 

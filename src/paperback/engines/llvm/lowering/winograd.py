@@ -8,11 +8,11 @@ of matrices, whose rows are the tiles:
 
     U[u,r,k] = G w G'      V[n,z,u,r] = B x B'      M[n,z,u,k] = sum(r) V U      y = A' M A
 
-With a stride of s, d[s*i+p] g[p] are s such products, of the entries s*k, of s*k+1, and so on: their matrices stand side
-by side. The points are those with the least error (docs/engines.md): for 5x5 kernels and m = 2 it is that of a sum of
-one term after the other, for others half of it. With 0 and infinity among them and m = 2, a result depends on its own
-window alone. There, infinities would come out as NaN, and numbers that are too large too: rows of an example of which a
-result is not finite are computed again, as they are written.
+With a stride of s there are s such products, of the entries s*k, of s*k+1, and so on: their matrices are side by side.
+The points are those with the least error (docs/engines.md): for 5x5 kernels and m = 2 it is that of a sum of one term
+after the other, for others half of it. With 0 and infinity among them and m = 2, a result depends on its own window
+alone. There, infinities would come out as NaN, and numbers that are too large too: rows of an example of which a result
+is not finite are computed again, as they are written.
 """
 
 from __future__ import annotations
