@@ -9,7 +9,7 @@
                  them (`drivers`), how they can be cut (`cut`), and done part by part (`runs`)
 
 `runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps, for one
-step, a `series`, or as a function of one array (`bound`); `stored` is what lies in the cache beside the code; `blocks`
+step, a `series`, or as a function of one array (`bound`), at the faster `pace`; `stored` is what lies in the cache beside the code; `blocks`
 runs formulas; `plan` is the page of what runs (`explain` makes it).
 """
 

@@ -12,7 +12,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Mapping
 from operator import attrgetter, is_
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,15 +21,17 @@ from paperback.engines.llvm.code.drivers import CONTEXT
 from paperback.engines.llvm.lowering.buffers import BATCH, Buffer
 from paperback.engines.llvm.lowering.layout import is_wide
 from paperback.engines.llvm.machine.arena import Arena
+from paperback.engines.llvm.pace import Pace
 from paperback.engines.numpy.views import Array
 from paperback.engines.outcome import Outcome
 
-_READY = CONTEXT.index("ready")
+_PARALLEL, _READY = CONTEXT.index("parallel"), CONTEXT.index("ready")
 _SHARDS = 8
 _LEAST_EXAMPLES = 2  # of a shard
 _LEAST_WORK = 3_000_000  # operations of a shard: some 15 microseconds
 _SPARE = 4
 _SHAPE = attrgetter("shape")
+T = TypeVar("T")
 _NUMBERS = (float, np.float64, np.float32)
 
 
@@ -100,12 +102,13 @@ class Room:
     buffers     every tensor's place; `results` gives those that are handed out, by their public names
     scratch     bytes of scratch of one example; `micro` examples are worked on at a time, by each of `threads` workers
     parallel    the address of what runs tasks on threads; 0 for a plain loop
+    waking      that of what wakes sleeping threads too, where `parallel` does not: then the faster way is found out
     work        operations of one example, about: a batch is cut into shards that are worth a thread
     """
 
     def __init__(
         self, buffers: Mapping[str, Buffer], results: Mapping[str, str], dtype: np.dtype[Any], count: int,
-        scratch: int, micro: int, threads: int, parallel: int, work: float,
+        scratch: int, micro: int, threads: int, parallel: int, work: float, waking: int = 0,
     ) -> None:  # fmt: skip
         shards = shards_of(buffers, count, work)
         block = scratch * micro
@@ -144,6 +147,15 @@ class Room:
         fields = (count, shards, parallel, ctypes.addressof(self.table), self.arena.address("scratch"), block, 0, 0, 0)
         self.fields = (ctypes.c_uint64 * len(fields))(*fields)
         self.context = ctypes.addressof(self.fields)
+        self.parallel = parallel
+        self.pace = Pace(self._share, parallel, waking) if waking else None
+
+    def _share(self, parallel: int) -> None:
+        self.fields[_PARALLEL] = parallel
+
+    def run(self, call: Callable[[], T], steps: int = 1) -> T:
+        """Make a call of native code that takes so many steps, on threads where that is faster."""
+        return call() if self.pace is None else self.pace.run(call, steps)
 
     def open(self, arrays: Mapping[str, Any]) -> Outcome | None:
         """Point the table at these arrays and at arrays for the results, which are returned; None where one of the

@@ -277,12 +277,14 @@ class _Compiled:
             room = self.rooms.get(count)
             if room is None:
                 frame = self.frame
-                work, parallel = frame.work * count, 0
+                work, parallel, waking = frame.work * count, 0, 0
                 if work >= _WORTH_THREADS and self._is_shared(count):
-                    parallel = self.pool.address if work >= _WORTH_WAKING else self.pool.awake
+                    parallel = self.pool.address
+                    if work < _WORTH_WAKING:
+                        parallel, waking = self.pool.awake, parallel if self.threads > 1 else 0
                 room = Room(
                     frame.buffers, frame.results, self.dtype, count, frame.scratch, frame.micro, self.threads, parallel,
-                    frame.work,
+                    frame.work, waking,
                 )  # fmt: skip
                 self.rooms[count] = room
                 if len(self.rooms) > _BATCHES:
@@ -305,7 +307,7 @@ class _Compiled:
             out = room.open(arrays)
             if out is None:
                 return None
-            self.step(room.context)
+            room.run(lambda: self.step(room.context))
             room.close(out)
             wrong, infinite = room.status
         if wrong:
@@ -339,7 +341,7 @@ class _Compiled:
                 step = functools.partial(self.step, room.context)
                 times = llvm.explain.measure(self.kernels, self.library, room, self.frame.micro, step)
                 room.close(out)
-        threads = self.threads if room.fields[CONTEXT.index("parallel")] else 1
+        threads = self.threads if room.parallel else 1
         machine = {
             "threads": str(threads) + ("" if threads == self.threads else f" of {self.threads}: little work"),
             "cache": f"{cache.describe()}; LLVM {llvm_version()}, generator {VERSION}",

@@ -52,7 +52,8 @@ def run_series(
     moving += ((one.place, each[one.name]) for one in varying)
     places, addresses = _layout(room, moving, (first, second), count)
     room.status[0] = room.status[1] = 0
-    done = steps(room.context, count, _address(places), len(places), len(numbers), _address(addresses))
+    given = room.context, count, _address(places), len(places), len(numbers), _address(addresses)
+    done = room.run(lambda: steps(*given), count)
     for one in varying:
         if not one.shape:
             room.table[one.place] = ctypes.addressof(one.cell)

@@ -62,7 +62,8 @@ def _joined(run: Run, heads: Sequence[Cut], task: Task, cuts: Sequence[Cut], ext
     again = [name for name in task.order if name not in written]
     if written.isdisjoint(task.reads) or any(name in before.reads for before in run.tasks for name in again):
         return None  # nothing is gained; or another part may still read what it writes
-    for before in [(head,) for head in heads] or [run.cuts]:
+    heads_or_run: Sequence[tuple[Cut | None, ...]] = [(head,) for head in heads] or [run.cuts]
+    for before in heads_or_run:
         for cut in cuts:
             whole = [one for one in (*before, cut) if one is not None]
             made = {name: one for other, one in zip(run.tasks, whole, strict=False) for name in other.order}
