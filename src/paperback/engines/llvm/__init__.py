@@ -9,8 +9,8 @@
                  them (`drivers`), how they can be cut (`cut`), and done part by part (`runs`)
 
 `runner` takes arrays in and gives arrays out, with one native call between, in the memory that `room` keeps, for one
-step, a `series`, or as a function of one array (`bound`), at the faster `pace`; `stored` is what lies in the cache beside the code; `blocks`
-runs formulas; `plan` is the page of what runs (`explain` makes it).
+step, a `series`, or as a function of one array (`bound`); `pace` finds out whether threads help; `stored` is what lies
+in the cache beside the code; `blocks` runs formulas; `plan` is the page of what runs (`explain` makes it).
 """
 
 from collections.abc import Callable
