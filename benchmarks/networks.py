@@ -212,13 +212,13 @@ def multiply_adds(network: Network, done: bool = False) -> int:
     return total
 
 
-_TRANSFORMS = {3: (8, 6), 5: (22, 10)}  # entries that are not 0, of the matrix for tiles and of that for results
+_FORMS = {(3, 1): (4, 8, 6), (5, 1): (6, 22, 10), (3, 2): (5, 7, 6), (5, 2): (7, 13, 10)}
+"""By kernel and stride: products along the side of a tile; entries that are not 0 of its matrix and of the results'."""
 
 
 def _in_tiles(layer: Conv, into: Shape, out: Shape) -> int:
     """Of the products for tiles of 2x2 results, and of what takes tiles there and back."""
-    there, back = _TRANSFORMS[layer.kernel]
-    side = layer.kernel + 1
+    side, there, back = _FORMS[layer.kernel, layer.stride]
     each = side**2 * into[-1] * layer.filters + there * 2 * side * into[-1] + back * (side + 2) * layer.filters
     return prod(out[:2]) // 4 * each
 
@@ -226,6 +226,6 @@ def _in_tiles(layer: Conv, into: Shape, out: Shape) -> int:
 def is_minimal(layer: Conv, into: Shape, out: Shape) -> bool:
     """Does the compiled engine use Winograd's forms, of 2x2 results? See docs/engines.md."""
     even = len(into) == 3 and not any(n % 2 for n in out[:2])
-    weights = (layer.kernel + 1) ** 2 * into[-1] * layer.filters
-    usual = layer.kernel in (3, 5) and layer.stride == 1
-    return even and usual and min(into[-1], layer.filters) >= 16 and weights <= 1 << 18
+    side, *_ = _FORMS.get((layer.kernel, layer.stride), (0,))
+    many = min(into[-1], layer.filters) >= 16 and side**2 * into[-1] * layer.filters <= 1 << 18
+    return even and side > 0 and many

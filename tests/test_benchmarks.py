@@ -157,6 +157,8 @@ def test_what_is_minimal_is_what_the_engine_makes_so() -> None:
         seen[key] = sum(name.endswith("(products)") for name in made), said
     assert all(made == said for made, said in seen.values()), seen
     assert seen["sheet"] == (1, 1) and seen["lenet5"] == (0, 0)
-    for side, counts in networks._TRANSFORMS.items():
-        results, _, tiles = winograd.matrices(2, side, winograd.POINTS[side])
-        assert counts == tuple(sum(map(bool, itertools.chain(*matrix))) for matrix in (tiles, results))
+    assert seen["strided"] == (2, 2) and seen["residual"] == (5, 5)
+    for (side, stride), counts in networks._FORMS.items():
+        results, weights, tiles = winograd.matrices(2, side, stride)
+        entries = (sum(map(bool, itertools.chain(*matrix))) for matrix in (tiles, results))
+        assert counts == (len(weights), *entries)
