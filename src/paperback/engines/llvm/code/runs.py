@@ -34,11 +34,10 @@ Extents = Callable[[Nest], Mapping[Letter, int]]
 
 @dataclass(frozen=True)
 class Run:
-    """Tasks that are done part by part, and how each is cut: into `parts` equal ones where there are several tasks."""
+    """Tasks that are done part by part, and how each is cut: into as many equal parts where there are several tasks."""
 
     tasks: tuple[Task, ...]
     cuts: tuple[Cut | None, ...]
-    parts: int = 0
 
 
 def find_runs(tasks: Sequence[Task], cuts_of: Callable[[Task], Sequence[Cut]], extents_of: Extents) -> list[Run]:
@@ -70,7 +69,7 @@ def _joined(run: Run, heads: Sequence[Cut], task: Task, cuts: Sequence[Cut], ext
             for parts in _numbers_of_parts(whole) if len(whole) > len(run.tasks) else ():
                 if _keeps_to_its_part(task, cut, made, parts, extents_of):
                     equal = tuple(replace(one, grain=one.extent // parts) for one in whole)
-                    return Run((*run.tasks, task), equal, parts)
+                    return Run((*run.tasks, task), equal)
     return None
 
 
@@ -82,9 +81,7 @@ def _numbers_of_parts(cuts: Sequence[Cut]) -> list[int]:
     ]  # fmt: skip
 
 
-def _keeps_to_its_part(
-    task: Task, cut: Cut, made: Mapping[str, Cut], parts: int, extents_of: Extents
-) -> bool:  # fmt: skip
+def _keeps_to_its_part(task: Task, cut: Cut, made: Mapping[str, Cut], parts: int, extents_of: Extents) -> bool:
     """Does every part read only the same part of what was made in the run?"""
     asks = made.get(task.when, cut)  # row by row
     if (asks.axis, asks.extent) != (cut.axis, cut.extent):
